@@ -1,0 +1,1 @@
+//! What can be done: every action declared once. No I/O, no async.

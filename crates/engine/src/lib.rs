@@ -1,0 +1,1 @@
+//! Durable tasks: plan, approval, dispatch, outcome, verification, undo. Knows neither HTTP nor providers.

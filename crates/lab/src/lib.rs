@@ -1,0 +1,1 @@
+//! Endpoints made of namespaces on one machine, and simulated ones in bulk.

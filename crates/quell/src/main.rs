@@ -1,0 +1,2 @@
+//! The binary quell.
+fn main() {}

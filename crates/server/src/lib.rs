@@ -1,0 +1,1 @@
+//! REST, OpenAPI, agent gateway; wires agents into the engine.
