@@ -1,0 +1,3 @@
+//! Actions on files of an endpoint.
+
+pub mod collect;

@@ -1,0 +1,3 @@
+//! Actions on processes of an endpoint.
+
+pub mod terminate;
