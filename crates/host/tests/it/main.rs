@@ -1,0 +1,16 @@
+//! The levers on a real kernel: real processes, files and scripts.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+mod process;
+
+/// Waits for a condition, at most twenty seconds.
+#[track_caller]
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < end, "no sign of {what} within twenty seconds");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
