@@ -1,0 +1,107 @@
+//! What was asked, written once: the bytes that approvals and orders bind.
+
+use prost::Message;
+
+use crate::digest::{Digest, sha256};
+use crate::limits;
+
+const DOMAIN: &[u8] = b"quell/intent/v1\0";
+
+/// One request of one action. Encoded once, stored, and never encoded again.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Intent {
+    /// Whose things are acted on.
+    #[prost(string, tag = "1")]
+    pub tenant_id: String,
+    /// The task that this is.
+    #[prost(string, tag = "2")]
+    pub task_id: String,
+    /// Action id of the catalogue.
+    #[prost(string, tag = "3")]
+    pub action: String,
+    /// Its revision.
+    #[prost(uint32, tag = "4")]
+    pub revision: u32,
+    /// Its parameters, JSON, as the catalogue wrote them.
+    #[prost(bytes = "vec", tag = "5")]
+    pub params: Vec<u8>,
+    /// Who asked.
+    #[prost(message, optional, tag = "6")]
+    pub requester: Option<Requester>,
+    /// When it was asked, microseconds since 1970.
+    #[prost(int64, tag = "7")]
+    pub created_at_us: i64,
+    /// After this nothing of it may start, microseconds since 1970.
+    #[prost(int64, tag = "8")]
+    pub expires_at_us: i64,
+    /// Root of the Merkle tree over the encoded [`Target`]s.
+    #[prost(bytes = "vec", tag = "9")]
+    pub targets_root: Vec<u8>,
+    /// How many targets.
+    #[prost(uint64, tag = "10")]
+    pub target_count: u64,
+    /// Random, so that two equal requests have different digests.
+    #[prost(bytes = "vec", tag = "11")]
+    pub nonce: Vec<u8>,
+}
+
+/// Who asked.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Requester {
+    /// `user`, `api_key`, `automation` or `system`.
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    /// Its id.
+    #[prost(string, tag = "2")]
+    pub id: String,
+    /// The name shown to people at that time.
+    #[prost(string, tag = "3")]
+    pub name: String,
+}
+
+/// One target: a leaf of the tree. Encoded once.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Target {
+    /// `endpoint`.
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    /// Whose it is.
+    #[prost(string, tag = "2")]
+    pub tenant_id: String,
+    /// The endpoint's id, which is also its agent's.
+    #[prost(string, tag = "3")]
+    pub endpoint_id: String,
+}
+
+impl Target {
+    /// An endpoint.
+    pub fn endpoint(tenant_id: &str, endpoint_id: &str) -> Self {
+        Self {
+            kind: "endpoint".to_owned(),
+            tenant_id: tenant_id.to_owned(),
+            endpoint_id: endpoint_id.to_owned(),
+        }
+    }
+}
+
+/// The digest of an encoded intent.
+pub fn digest(intent: &[u8]) -> Digest {
+    sha256(&[DOMAIN, intent])
+}
+
+impl Intent {
+    /// Whether every field is within its limit.
+    pub fn is_bounded(&self) -> bool {
+        let requester = self.requester.as_ref();
+        self.tenant_id.len() <= limits::ID
+            && self.task_id.len() <= limits::ID
+            && self.action.len() <= limits::CODE
+            && self.params.len() <= limits::PARAMS
+            && self.targets_root.len() == 32
+            && self.target_count <= limits::TARGETS as u64
+            && self.nonce.len() == 16
+            && requester.is_none_or(|r| {
+                r.kind.len() <= limits::CODE && r.id.len() <= limits::ID && r.name.len() <= limits::MESSAGE
+            })
+    }
+}

@@ -1,0 +1,37 @@
+//! Paths and headers of the plain HTTP requests on the agents' port.
+
+/// `POST`, without a client certificate: [`crate::enrol::EnrolRequest`].
+pub const ENROL: &str = "/agent/v1/enrol";
+/// `GET` with upgrade: the WebSocket session.
+pub const SESSION: &str = "/agent/v1/session";
+/// `POST`: a new certificate for a known agent, [`crate::enrol::RenewRequest`].
+pub const RENEW: &str = "/agent/v1/renew";
+/// `GET`: answers 204 with the header [`NONCE`] echoed. The self-test of an isolated endpoint.
+pub const PING: &str = "/agent/v1/ping";
+/// `HEAD` and `PUT` below it, `{order_id}/{kind}`: a resumable upload.
+pub const UPLOADS: &str = "/agent/v1/uploads";
+/// `GET` below it, `{sha256}`: the body of a script that an order names.
+pub const SCRIPTS: &str = "/agent/v1/scripts";
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "quell.agent.v1";
+/// The name in the gateway's certificate. Agents verify this name under the CA that they pinned, whatever
+/// address they dialled, so that a server may move.
+pub const GATEWAY_NAME: &str = "gateway.quell.internal";
+
+/// Echoed by [`PING`].
+pub const NONCE: &str = "quell-nonce";
+/// Bytes that the server holds of an upload, and at which a `PUT` continues.
+pub const UPLOAD_OFFSET: &str = "upload-offset";
+/// Length of the whole file.
+pub const UPLOAD_LENGTH: &str = "upload-length";
+/// Lower-case hex SHA-256 of the whole file; checked by the server when it is complete.
+pub const UPLOAD_SHA256: &str = "upload-sha256";
+
+/// Files that an order may upload. Names are ours, never an agent's.
+pub const ARTIFACT_KINDS: &[&str] = &["archive"];
+
+/// The id under which the server keeps the file `kind` of an order.
+pub fn artifact_id(order_id: &str, kind: &str) -> String {
+    format!("{order_id}.{kind}")
+}
