@@ -1,0 +1,151 @@
+//! Artifacts: the rows that say which files there are. Their bytes are the business of [`crate::blob`].
+
+use uuid::Uuid;
+
+use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
+
+/// An artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Whose.
+    pub tenant_id: Uuid,
+    /// Its id.
+    pub id: Uuid,
+    /// Which task asked for it.
+    pub task_id: Uuid,
+    /// Which command made it.
+    pub command_id: Uuid,
+    /// Which endpoint it comes from.
+    pub endpoint_id: Uuid,
+    /// A file name to offer; chosen by the server, never the endpoint's path.
+    pub name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Bytes, as announced.
+    pub size: i64,
+    /// SHA-256, as announced; checked when the last byte is there.
+    pub sha256: [u8; 32],
+    /// SHA-1, for those who look things up by it.
+    pub sha1: Option<Vec<u8>>,
+    /// `uploading`, `stored`, `failed`, `expired` or `deleted`.
+    pub state: String,
+    /// Bytes received and flushed.
+    pub received: i64,
+    /// Where it is kept.
+    pub object_key: Option<String>,
+    /// When it was announced.
+    pub created_at: Micros,
+    /// When it was complete.
+    pub stored_at: Option<Micros>,
+    /// When it is deleted.
+    pub expires_at: Micros,
+}
+
+sql! {
+    INSERT = "INSERT INTO artifact (tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, \
+        sha1, state, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploading', $11, $12)";
+    GET = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
+        received, object_key, created_at, stored_at, expires_at FROM artifact WHERE tenant_id = $1 AND id = $2";
+    LIST = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
+        received, object_key, created_at, stored_at, expires_at FROM artifact WHERE tenant_id = $1 AND id < $2 \
+        ORDER BY id DESC LIMIT $3";
+    OF_TASK = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
+        received, object_key, created_at, stored_at, expires_at FROM artifact \
+        WHERE tenant_id = $1 AND task_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
+    OF_COMMAND = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
+        received, object_key, created_at, stored_at, expires_at FROM artifact \
+        WHERE tenant_id = $1 AND command_id = $2 ORDER BY id LIMIT 1000";
+    RECEIVED = "UPDATE artifact SET received = $3 \
+        WHERE tenant_id = $1 AND id = $2 AND state = 'uploading' AND received <= $3";
+    STORED = "UPDATE artifact SET state = 'stored', received = size, object_key = $3, stored_at = $4 \
+        WHERE tenant_id = $1 AND id = $2 AND state = 'uploading'";
+    END = "UPDATE artifact SET state = $4, object_key = NULL WHERE tenant_id = $1 AND id = $2 AND state = $3";
+    DUE = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
+        received, object_key, created_at, stored_at, expires_at FROM artifact \
+        WHERE state IN ('uploading', 'stored') AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+}
+
+fn read(mut row: Row) -> Result<Artifact, Error> {
+    Ok(Artifact {
+        tenant_id: row.take()?,
+        id: row.take()?,
+        task_id: row.take()?,
+        command_id: row.take()?,
+        endpoint_id: row.take()?,
+        name: row.take()?,
+        media_type: row.take()?,
+        size: row.take()?,
+        sha256: row.take()?,
+        sha1: row.take()?,
+        state: row.take()?,
+        received: row.take()?,
+        object_key: row.take()?,
+        created_at: row.take()?,
+        stored_at: row.take()?,
+        expires_at: row.take()?,
+    })
+}
+
+/// Adds an artifact of which no byte is there yet.
+pub fn insert(tx: &mut Tx<'_>, artifact: &Artifact) -> Result<(), Error> {
+    tx.execute(
+        INSERT,
+        &[
+            &artifact.tenant_id,
+            &artifact.id,
+            &artifact.task_id,
+            &artifact.command_id,
+            &artifact.endpoint_id,
+            &artifact.name,
+            &artifact.media_type,
+            &artifact.size,
+            &artifact.sha256,
+            &artifact.sha1,
+            &artifact.created_at,
+            &artifact.expires_at,
+        ],
+    )
+    .map(drop)
+}
+
+/// The artifact with this id.
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Artifact>, Error> {
+    tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// A page of a tenant's artifacts, newest first; of one task when that is named.
+pub fn list(tx: &mut Tx<'_>, tenant: Uuid, task: Option<Uuid>, page: Page) -> Result<Paged<Artifact>, Error> {
+    let after = page.after.unwrap_or(Uuid::max());
+    let rows = match task {
+        Some(task) => tx.query(OF_TASK, &[&tenant, &task, &after, &page.fetch()], read)?,
+        None => tx.query(LIST, &[&tenant, &after, &page.fetch()], read)?,
+    };
+    Ok(page.cut(rows, |artifact| artifact.id))
+}
+
+/// The artifacts of a command.
+pub fn of_command(tx: &mut Tx<'_>, tenant: Uuid, command: Uuid) -> Result<Vec<Artifact>, Error> {
+    tx.query(OF_COMMAND, &[&tenant, &command], read)
+}
+
+/// Notes how many bytes are safe; never goes back.
+pub fn received(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, bytes: i64) -> Result<(), Error> {
+    tx.change(RECEIVED, &[&tenant, &id, &bytes], Error::Conflict("artifact".to_owned()))
+}
+
+/// Notes that the whole artifact is there, checked, under this key.
+pub fn stored(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, object_key: &str, now: Micros) -> Result<(), Error> {
+    tx.change(STORED, &[&tenant, &id, &object_key, &now], Error::Conflict("artifact".to_owned()))
+}
+
+/// Ends an artifact: from `uploading` to `failed` or `expired`, from `stored` to `expired` or `deleted`.
+/// `false` when it is not in `from`.
+pub fn end(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, from: &str, to: &str) -> Result<bool, Error> {
+    tx.execute(END, &[&tenant, &id, &from, &to]).map(|rows| rows == 1)
+}
+
+/// Artifacts of all tenants whose time is over and whose bytes are still there.
+pub fn due(tx: &mut Tx<'_>, now: Micros, limit: i64) -> Result<Vec<Artifact>, Error> {
+    tx.query(DUE, &[&now, &limit], read)
+}

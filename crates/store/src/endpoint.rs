@@ -1,0 +1,246 @@
+//! Endpoints: machines with our agent.
+
+use uuid::Uuid;
+
+use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
+
+/// An endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whose.
+    pub tenant_id: Uuid,
+    /// Its id.
+    pub id: Uuid,
+    /// Its host name, as it says itself: shown, never trusted.
+    pub name: String,
+    /// `active` or `revoked`.
+    pub state: String,
+    /// The agent's Ed25519 key that signs outcomes.
+    pub public_key: Vec<u8>,
+    /// Serial of its certificate, hex.
+    pub cert_serial: String,
+    /// End of its certificate.
+    pub cert_not_after: Micros,
+    /// Digest that binds the identity to the machine.
+    pub fingerprint: String,
+    /// `linux`, `windows`, `macos`.
+    pub os: String,
+    /// `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Version of its agent.
+    pub agent_version: String,
+    /// JSON: what it says about itself.
+    pub facts: String,
+    /// JSON: what its agent can do.
+    pub capabilities: String,
+    /// JSON while it is isolated.
+    pub isolation: Option<String>,
+    /// JSON list of tags; set by people, never by the endpoint.
+    pub tags: String,
+    /// When it was enrolled.
+    pub enrolled_at: Micros,
+    /// When it was last heard, written in batches.
+    pub last_seen_at: Option<Micros>,
+    /// What a person should look at: a copied identity, a drifted isolation …
+    pub alarm: Option<String>,
+}
+
+/// What an agent says of itself when it connects.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// Host name.
+    pub name: &'a str,
+    /// Version of the agent.
+    pub agent_version: &'a str,
+    /// JSON.
+    pub facts: &'a str,
+    /// JSON.
+    pub capabilities: &'a str,
+}
+
+/// Which endpoints to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those with this exact name.
+    pub name: Option<String>,
+    /// Only those of this operating system.
+    pub os: Option<String>,
+    /// Only those isolated (`true`), or not (`false`).
+    pub isolated: Option<bool>,
+}
+
+sql! {
+    INSERT = "INSERT INTO endpoint (tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, \
+        arch, agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    GET = "SELECT tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
+        agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm FROM endpoint \
+        WHERE tenant_id = $1 AND id = $2";
+    LIST = "SELECT tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
+        agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm FROM endpoint \
+        WHERE tenant_id = $1 AND id < $2 AND (state = $3 OR CAST($3 AS TEXT) IS NULL) \
+        AND (name = $4 OR CAST($4 AS TEXT) IS NULL) AND (os = $5 OR CAST($5 AS TEXT) IS NULL) \
+        AND (CAST($6 AS BIGINT) IS NULL OR CASE WHEN isolation IS NULL THEN 0 ELSE 1 END = CAST($6 AS BIGINT)) \
+        ORDER BY id DESC LIMIT $7";
+    ACTIVE_IDS = "SELECT id FROM endpoint WHERE tenant_id = $1 AND state = 'active' ORDER BY id LIMIT $2";
+    TAGGED_IDS = "SELECT e.id FROM endpoint_tag t JOIN endpoint e ON e.tenant_id = t.tenant_id AND e.id = t.endpoint_id \
+        WHERE t.tenant_id = $1 AND t.tag = $2 AND e.state = 'active' ORDER BY e.id LIMIT $3";
+    BY_NAME = "SELECT id FROM endpoint WHERE tenant_id = $1 AND name = $2 AND state = 'active' ORDER BY id LIMIT 100";
+    BY_FINGERPRINT = "SELECT id FROM endpoint WHERE tenant_id = $1 AND fingerprint = $2 AND state = 'active' \
+        ORDER BY id LIMIT 100";
+    SET_FACTS = "UPDATE endpoint SET name = $3, agent_version = $4, facts = $5, capabilities = $6, last_seen_at = $7 \
+        WHERE tenant_id = $1 AND id = $2";
+    SET_CERTIFICATE = "UPDATE endpoint SET cert_serial = $3, cert_not_after = $4 \
+        WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
+    SET_ISOLATION = "UPDATE endpoint SET isolation = $3 WHERE tenant_id = $1 AND id = $2";
+    SET_ALARM = "UPDATE endpoint SET alarm = $3 WHERE tenant_id = $1 AND id = $2";
+    SET_TAGS = "UPDATE endpoint SET tags = $3 WHERE tenant_id = $1 AND id = $2";
+    CLEAR_TAGS = "DELETE FROM endpoint_tag WHERE tenant_id = $1 AND endpoint_id = $2";
+    ADD_TAG = "INSERT INTO endpoint_tag (tenant_id, tag, endpoint_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    SEEN = "UPDATE endpoint SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2";
+    REVOKE = "UPDATE endpoint SET state = 'revoked' WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
+}
+
+fn read(mut row: Row) -> Result<Endpoint, Error> {
+    Ok(Endpoint {
+        tenant_id: row.take()?,
+        id: row.take()?,
+        name: row.take()?,
+        state: row.take()?,
+        public_key: row.take()?,
+        cert_serial: row.take()?,
+        cert_not_after: row.take()?,
+        fingerprint: row.take()?,
+        os: row.take()?,
+        arch: row.take()?,
+        agent_version: row.take()?,
+        facts: row.take()?,
+        capabilities: row.take()?,
+        isolation: row.take()?,
+        tags: row.take()?,
+        enrolled_at: row.take()?,
+        last_seen_at: row.take()?,
+        alarm: row.take()?,
+    })
+}
+
+const ABSENT: Error = Error::NotFound("endpoint");
+
+/// Adds an endpoint; its tags are set by [`set_tags`].
+pub fn insert(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
+    tx.execute(
+        INSERT,
+        &[
+            &endpoint.tenant_id,
+            &endpoint.id,
+            &endpoint.name,
+            &endpoint.state,
+            &endpoint.public_key,
+            &endpoint.cert_serial,
+            &endpoint.cert_not_after,
+            &endpoint.fingerprint,
+            &endpoint.os,
+            &endpoint.arch,
+            &endpoint.agent_version,
+            &endpoint.facts,
+            &endpoint.capabilities,
+            &endpoint.isolation,
+            &endpoint.tags,
+            &endpoint.enrolled_at,
+            &endpoint.last_seen_at,
+            &endpoint.alarm,
+        ],
+    )
+    .map(drop)
+}
+
+/// The endpoint with this id.
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Endpoint>, Error> {
+    tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// A page of a tenant's endpoints, latest enrolled first.
+pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Result<Paged<Endpoint>, Error> {
+    let after = page.after.unwrap_or(Uuid::max());
+    let Filter { state, name, os, isolated } = filter;
+    let rows = tx.query(LIST, &[&tenant, &after, state, name, os, isolated, &page.fetch()], read)?;
+    Ok(page.cut(rows, |endpoint| endpoint.id))
+}
+
+/// Ids of all active endpoints, at most `limit`.
+pub fn active_ids(tx: &mut Tx<'_>, tenant: Uuid, limit: i64) -> Result<Vec<Uuid>, Error> {
+    tx.query(ACTIVE_IDS, &[&tenant, &limit], |mut row| row.take())
+}
+
+/// Ids of the active endpoints that carry this tag, at most `limit`.
+pub fn tagged_ids(tx: &mut Tx<'_>, tenant: Uuid, tag: &str, limit: i64) -> Result<Vec<Uuid>, Error> {
+    tx.query(TAGGED_IDS, &[&tenant, &tag, &limit], |mut row| row.take())
+}
+
+/// Ids of the active endpoints with this name: names repeat.
+pub fn by_name(tx: &mut Tx<'_>, tenant: Uuid, name: &str) -> Result<Vec<Uuid>, Error> {
+    tx.query(BY_NAME, &[&tenant, &name], |mut row| row.take())
+}
+
+/// Ids of the active endpoints on this machine: more than one says that an identity was copied or made anew.
+pub fn by_fingerprint(tx: &mut Tx<'_>, tenant: Uuid, fingerprint: &str) -> Result<Vec<Uuid>, Error> {
+    tx.query(BY_FINGERPRINT, &[&tenant, &fingerprint], |mut row| row.take())
+}
+
+/// Notes what the agent says of itself.
+pub fn set_facts(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    facts: &Facts<'_>,
+    now: Micros,
+) -> Result<(), Error> {
+    let Facts { name, agent_version, facts, capabilities } = facts;
+    tx.change(SET_FACTS, &[&tenant, &id, name, agent_version, facts, capabilities, &now], ABSENT)
+}
+
+/// Notes a renewed certificate; refused for a revoked endpoint.
+pub fn set_certificate(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    serial: &str,
+    not_after: Micros,
+) -> Result<(), Error> {
+    tx.change(SET_CERTIFICATE, &[&tenant, &id, &serial, &not_after], Error::NotFound("active endpoint"))
+}
+
+/// Notes that the endpoint is isolated (JSON), or no longer (`None`).
+pub fn set_isolation(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, isolation: Option<&str>) -> Result<(), Error> {
+    tx.change(SET_ISOLATION, &[&tenant, &id, &isolation], ABSENT)
+}
+
+/// Raises or clears the alarm.
+pub fn set_alarm(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, alarm: Option<&str>) -> Result<(), Error> {
+    tx.change(SET_ALARM, &[&tenant, &id, &alarm], ABSENT)
+}
+
+/// Replaces the endpoint's tags. `json` is the same list as JSON text.
+pub fn set_tags(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, tags: &[String], json: &str) -> Result<(), Error> {
+    tx.change(SET_TAGS, &[&tenant, &id, &json], ABSENT)?;
+    tx.execute(CLEAR_TAGS, &[&tenant, &id])?;
+    for tag in tags {
+        tx.execute(ADD_TAG, &[&tenant, tag, &id])?;
+    }
+    Ok(())
+}
+
+/// Writes when endpoints were last heard, many at a time.
+pub fn seen(tx: &mut Tx<'_>, seen: &[(Uuid, Uuid, Micros)]) -> Result<(), Error> {
+    for (tenant, id, at) in seen {
+        tx.execute(SEEN, &[tenant, id, at])?;
+    }
+    Ok(())
+}
+
+/// Ends the endpoint's identity.
+pub fn revoke(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), Error> {
+    tx.change(REVOKE, &[&tenant, &id], Error::NotFound("active endpoint"))
+}

@@ -1,0 +1,192 @@
+//! SQLite: one file, write-ahead log, every commit flushed to the disk before it is answered.
+
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+
+use rusqlite::{
+    ErrorCode, OpenFlags, Statement, ffi,
+    types::{ToSqlOutput, ValueRef},
+};
+
+use crate::{
+    Error,
+    tx::{Connection, Control},
+    value::{Cell, Row, Value},
+};
+
+/// Statements kept compiled per connection; more than the repositories have.
+const CACHED_STATEMENTS: usize = 256;
+
+/// Names of the placeholders. SQLite numbers `$1` by first appearance, not by its digit, so they are bound by name.
+const PLACEHOLDERS: [&str; 40] = [
+    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16",
+    "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31",
+    "$32", "$33", "$34", "$35", "$36", "$37", "$38", "$39", "$40",
+];
+
+pub(crate) struct Lite {
+    inner: rusqlite::Connection,
+}
+
+impl Lite {
+    /// Opens for writing; makes the file, readable by its owner only, when there is none.
+    pub(crate) fn open_writer(path: &Path) -> Result<Self, Error> {
+        if !path.exists() {
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        }
+        let inner =
+            rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(class)?;
+        Self::prepare_connection(&inner)?;
+        inner.pragma_update(None, "journal_mode", "WAL").map_err(class)?;
+        inner.pragma_update(None, "synchronous", "FULL").map_err(class)?;
+        inner.pragma_update(None, "foreign_keys", true).map_err(class)?;
+        inner.pragma_update(None, "journal_size_limit", 64 << 20).map_err(class)?;
+        Ok(Self { inner })
+    }
+
+    /// Opens for reading only; a statement that would write is refused by SQLite itself.
+    pub(crate) fn open_reader(path: &Path) -> Result<Self, Error> {
+        let inner =
+            rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(class)?;
+        Self::prepare_connection(&inner)?;
+        inner.pragma_update(None, "query_only", true).map_err(class)?;
+        Ok(Self { inner })
+    }
+
+    fn prepare_connection(inner: &rusqlite::Connection) -> Result<(), Error> {
+        inner.busy_timeout(Duration::from_secs(5)).map_err(class)?;
+        inner.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        inner.pragma_update(None, "cache_size", -32_768).map_err(class)?;
+        inner.pragma_update(None, "temp_store", "MEMORY").map_err(class)
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Value::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Value::Id(id) => ToSqlOutput::Owned(id.to_string().into()),
+        })
+    }
+}
+
+fn bind(statement: &mut Statement<'_>, params: &[Value<'_>]) -> Result<(), Error> {
+    if statement.parameter_count() != params.len() {
+        return Err(Error::Database(format!(
+            "a statement takes {} parameters, {} were given",
+            statement.parameter_count(),
+            params.len()
+        )));
+    }
+    for (name, value) in PLACEHOLDERS.iter().zip(params) {
+        let index = statement.parameter_index(name).map_err(class)?;
+        let index = index.ok_or_else(|| Error::Database(format!("a statement lacks placeholder {name}")))?;
+        statement.raw_bind_parameter(index, value).map_err(class)?;
+    }
+    Ok(())
+}
+
+impl Connection for Lite {
+    fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
+        let mut statement = self.inner.prepare_cached(sql).map_err(class)?;
+        bind(&mut statement, params)?;
+        statement.raw_execute().map(|changed| changed as u64).map_err(class)
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(Row),
+    ) -> Result<(), Error> {
+        let mut statement = self.inner.prepare_cached(sql).map_err(class)?;
+        bind(&mut statement, params)?;
+        let columns = statement.column_count();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(class)? {
+            let mut cells = Vec::with_capacity(columns);
+            for index in 0..columns {
+                cells.push(cell(row.get_ref(index).map_err(class)?)?);
+            }
+            each(Row::new(cells));
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        self.inner.execute_batch(sql).map_err(class)
+    }
+
+    fn prepare(&mut self, sql: &'static str) -> Result<(), Error> {
+        self.inner.prepare(sql).map(drop).map_err(class)
+    }
+
+    fn control(&mut self, step: Control) -> Result<(), Error> {
+        let sql = match step {
+            // IMMEDIATE takes the write lock now: a lock that is taken at the first write may be refused
+            // in the middle of a transaction, where waiting cannot help.
+            Control::BeginWrite => "BEGIN IMMEDIATE",
+            Control::BeginRead => "BEGIN",
+            Control::Commit => "COMMIT",
+            Control::Rollback => "ROLLBACK",
+            Control::Savepoint => "SAVEPOINT one",
+            Control::Release => "RELEASE one",
+            Control::RollbackToSavepoint => "ROLLBACK TO one",
+        };
+        let mut statement = self.inner.prepare_cached(sql).map_err(class)?;
+        statement.raw_execute().map(drop).map_err(class)
+    }
+
+    fn in_transaction(&self) -> bool {
+        !self.inner.is_autocommit()
+    }
+
+    fn is_lost(&self) -> bool {
+        false
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Result<Cell, Error> {
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Text(text) => match std::str::from_utf8(text) {
+            Ok(text) => Cell::Text(text.to_owned()),
+            Err(_) => return Err(Error::Corrupt("a text is not UTF-8".to_owned())),
+        },
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
+        ValueRef::Real(_) => return Err(Error::Corrupt("a number is not whole".to_owned())),
+    })
+}
+
+/// Sorts what SQLite says into what a caller can do about it.
+fn class(error: rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+        return Error::Database(error.to_string());
+    };
+    let text = message.clone().unwrap_or_else(|| error.to_string());
+    match failure.code {
+        ErrorCode::DiskFull => Error::Full,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(text),
+        ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly => Error::Unavailable(text),
+        ErrorCode::ConstraintViolation
+            if matches!(
+                failure.extended_code,
+                ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            ) =>
+        {
+            Error::Conflict(table(&text))
+        }
+        ErrorCode::ConstraintViolation => Error::Invalid(text),
+        _ => Error::Database(text),
+    }
+}
+
+/// The table in "UNIQUE constraint failed: TABLE.COLUMN, …".
+fn table(message: &str) -> String {
+    let columns = message.rsplit(": ").next().unwrap_or(message);
+    columns.split('.').next().unwrap_or(columns).to_owned()
+}

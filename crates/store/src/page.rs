@@ -1,0 +1,45 @@
+//! Keyset pages: a page is asked for by the id after which it starts, never by an offset.
+
+use uuid::Uuid;
+
+/// Most rows that one page may hold, whatever the caller asks.
+pub const MAX: u32 = 1000;
+
+/// Which page of a list, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// The last id of the page before; `None` for the first page.
+    pub after: Option<Uuid>,
+    /// How many rows; between 1 and 1000, silently brought there.
+    pub limit: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { after: None, limit: 50 }
+    }
+}
+
+impl Page {
+    /// One row more than asked, so that the answer knows whether another page follows.
+    pub(crate) fn fetch(self) -> i64 {
+        i64::from(self.limit.clamp(1, MAX)) + 1
+    }
+
+    pub(crate) fn cut<T>(self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Paged<T> {
+        let limit = self.limit.clamp(1, MAX) as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(id) } else { None };
+        Paged { rows, next }
+    }
+}
+
+/// The rows of a page, and where the next begins.
+#[derive(Debug, Clone)]
+pub struct Paged<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Give this as [`Page::after`] for the next page; `None` when this was the last.
+    pub next: Option<Uuid>,
+}

@@ -1,0 +1,282 @@
+//! Tasks: one request of an action on one or more targets, with the intent that approvals and orders bind.
+
+use uuid::Uuid;
+
+use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Whose.
+    pub tenant_id: Uuid,
+    /// UUID version 7, so that the id orders the list.
+    pub id: Uuid,
+    /// Id of the action in the catalogue.
+    pub action: String,
+    /// Revision of the action.
+    pub revision: i64,
+    /// JSON, as it is carried out.
+    pub params: String,
+    /// JSON, as it may be shown: redacted.
+    pub params_public: String,
+    /// The intent: written once, never encoded again.
+    pub intent: Vec<u8>,
+    /// SHA-256 of the intent.
+    pub intent_digest: [u8; 32],
+    /// What kind of actor asked.
+    pub requester_kind: String,
+    /// Which actor.
+    pub requester_id: String,
+    /// Its name at that time.
+    pub requester_name: String,
+    /// `api`, `cli`, `console`, `system` …
+    pub created_from: String,
+    /// Why, in the words of who asked.
+    pub reason: String,
+    /// Unique per tenant and requester.
+    pub idempotency_key: Option<String>,
+    /// When it was accepted.
+    pub created_at: Micros,
+    /// After this no agent begins it.
+    pub expires_at: Micros,
+    /// Derived from its commands, worst first.
+    pub state: String,
+    /// Why it is in this state.
+    pub reason_code: Option<String>,
+    /// When somebody asked to cancel it.
+    pub cancel_requested_at: Option<Micros>,
+    /// When it undoes itself; `None` once that was planned, or when it never does.
+    pub revert_at: Option<Micros>,
+    /// The task that this one undoes.
+    pub undo_of: Option<Uuid>,
+    /// The task that undoes this one.
+    pub undone_by: Option<Uuid>,
+    /// How many commands it has.
+    pub target_count: i64,
+    /// How many have not ended.
+    pub open_count: i64,
+    /// How many succeeded.
+    pub succeeded_count: i64,
+    /// Rank of the worst end so far; the engine gives ranks their meaning.
+    pub worst: i64,
+    /// When the last command ended.
+    pub ended_at: Option<Micros>,
+}
+
+/// Which tasks to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those of this action.
+    pub action: Option<String>,
+    /// Only those of this requester.
+    pub requester_id: Option<String>,
+    /// Only those that act on this endpoint.
+    pub endpoint_id: Option<Uuid>,
+}
+
+/// The counters of a task after one more command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// All commands.
+    pub target_count: i64,
+    /// Not ended.
+    pub open_count: i64,
+    /// Succeeded.
+    pub succeeded_count: i64,
+    /// Rank of the worst end.
+    pub worst: i64,
+}
+
+sql! {
+    INSERT = "INSERT INTO task (tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
+        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, \
+        state, revert_at, undo_of, target_count, open_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING";
+    GET = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
+        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        worst, ended_at FROM task WHERE tenant_id = $1 AND id = $2";
+    BY_KEY = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
+        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        worst, ended_at FROM task WHERE tenant_id = $1 AND requester_kind = $2 AND requester_id = $3 \
+        AND idempotency_key = $4";
+    LIST = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
+        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        worst, ended_at FROM task t WHERE tenant_id = $1 AND id < $2 AND (state = $3 OR CAST($3 AS TEXT) IS NULL) \
+        AND (action = $4 OR CAST($4 AS TEXT) IS NULL) AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) \
+        AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM command c WHERE c.tenant_id = t.tenant_id \
+        AND c.task_id = t.id AND c.endpoint_id = $6)) ORDER BY id DESC LIMIT $7";
+    LIST_OF_STATE = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
+        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, \
+        state, reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, \
+        succeeded_count, worst, ended_at FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
+        ORDER BY id DESC LIMIT $4";
+    RUNNING = "UPDATE task SET state = 'running' WHERE tenant_id = $1 AND id = $2 AND state = 'queued'";
+    TALLY = "UPDATE task SET open_count = open_count - 1, succeeded_count = succeeded_count + $3, \
+        worst = CASE WHEN worst < $4 THEN $4 ELSE worst END WHERE tenant_id = $1 AND id = $2 AND open_count > 0 \
+        RETURNING target_count, open_count, succeeded_count, worst";
+    FINISH = "UPDATE task SET state = $3, reason_code = $4, ended_at = $5 \
+        WHERE tenant_id = $1 AND id = $2 AND open_count = 0 AND ended_at IS NULL";
+    CANCEL = "UPDATE task SET cancel_requested_at = $3 \
+        WHERE tenant_id = $1 AND id = $2 AND cancel_requested_at IS NULL AND ended_at IS NULL";
+    PLAN_REVERT = "UPDATE task SET revert_at = $3 WHERE tenant_id = $1 AND id = $2 AND undone_by IS NULL";
+    UNDONE = "UPDATE task SET undone_by = $3, revert_at = NULL WHERE tenant_id = $1 AND id = $2 AND undone_by IS NULL";
+    REOPEN_UNDO = "UPDATE task SET undone_by = NULL WHERE tenant_id = $1 AND id = $2 AND undone_by = $3";
+    DUE_REVERTS = "SELECT tenant_id, id FROM task WHERE revert_at IS NOT NULL AND revert_at <= $1 \
+        ORDER BY revert_at LIMIT $2";
+}
+
+fn read(mut row: Row) -> Result<Task, Error> {
+    Ok(Task {
+        tenant_id: row.take()?,
+        id: row.take()?,
+        action: row.take()?,
+        revision: row.take()?,
+        params: row.take()?,
+        params_public: row.take()?,
+        intent: row.take()?,
+        intent_digest: row.take()?,
+        requester_kind: row.take()?,
+        requester_id: row.take()?,
+        requester_name: row.take()?,
+        created_from: row.take()?,
+        reason: row.take()?,
+        idempotency_key: row.take()?,
+        created_at: row.take()?,
+        expires_at: row.take()?,
+        state: row.take()?,
+        reason_code: row.take()?,
+        cancel_requested_at: row.take()?,
+        revert_at: row.take()?,
+        undo_of: row.take()?,
+        undone_by: row.take()?,
+        target_count: row.take()?,
+        open_count: row.take()?,
+        succeeded_count: row.take()?,
+        worst: row.take()?,
+        ended_at: row.take()?,
+    })
+}
+
+/// Adds a task. `false` when its id or its idempotency key is taken, which spoils nothing: [`by_key`] finds
+/// the one that is there.
+pub fn insert(tx: &mut Tx<'_>, task: &Task) -> Result<bool, Error> {
+    tx.execute(
+        INSERT,
+        &[
+            &task.tenant_id,
+            &task.id,
+            &task.action,
+            &task.revision,
+            &task.params,
+            &task.params_public,
+            &task.intent,
+            &task.intent_digest,
+            &task.requester_kind,
+            &task.requester_id,
+            &task.requester_name,
+            &task.created_from,
+            &task.reason,
+            &task.idempotency_key,
+            &task.created_at,
+            &task.expires_at,
+            &task.state,
+            &task.revert_at,
+            &task.undo_of,
+            &task.target_count,
+            &task.open_count,
+        ],
+    )
+    .map(|rows| rows == 1)
+}
+
+/// The task with this id.
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Task>, Error> {
+    tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// The task that this requester asked for under this idempotency key.
+pub fn by_key(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    kind: &str,
+    requester: &str,
+    key: &str,
+) -> Result<Option<Task>, Error> {
+    tx.query_opt(BY_KEY, &[&tenant, &kind, &requester, &key], read)
+}
+
+/// A page of a tenant's tasks, newest first.
+pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Result<Paged<Task>, Error> {
+    let after = page.after.unwrap_or(Uuid::max());
+    let rows = match filter {
+        // The index by state serves only a statement that always names one.
+        Filter { state: Some(state), action: None, requester_id: None, endpoint_id: None } => {
+            tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read)?
+        }
+        Filter { state, action, requester_id, endpoint_id } => {
+            tx.query(LIST, &[&tenant, &after, state, action, requester_id, endpoint_id, &page.fetch()], read)?
+        }
+    };
+    Ok(page.cut(rows, |task| task.id))
+}
+
+/// Notes that the first command left the queue. `false` when that was noted before.
+pub fn running(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<bool, Error> {
+    tx.execute(RUNNING, &[&tenant, &id]).map(|rows| rows == 1)
+}
+
+/// Counts one command that ended, with the rank of its end.
+pub fn tally(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, succeeded: bool, rank: i64) -> Result<Tally, Error> {
+    tx.query_opt(TALLY, &[&tenant, &id, &succeeded, &rank], |mut row| {
+        Ok(Tally {
+            target_count: row.take()?,
+            open_count: row.take()?,
+            succeeded_count: row.take()?,
+            worst: row.take()?,
+        })
+    })?
+    .ok_or_else(|| Error::Conflict("task".to_owned()))
+}
+
+/// Ends a task of which no command is open.
+pub fn finish(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    state: &str,
+    reason_code: Option<&str>,
+    now: Micros,
+) -> Result<(), Error> {
+    let conflict = Error::Conflict("task".to_owned());
+    tx.change(FINISH, &[&tenant, &id, &state, &reason_code, &now], conflict)
+}
+
+/// Notes the wish to cancel. `false` when the task has ended or the wish was noted before.
+pub fn cancel(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, now: Micros) -> Result<bool, Error> {
+    tx.execute(CANCEL, &[&tenant, &id, &now]).map(|rows| rows == 1)
+}
+
+/// Plans when the task undoes itself, or (`None`) that it does not. `false` when it is undone already.
+pub fn plan_revert(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, at: Option<Micros>) -> Result<bool, Error> {
+    tx.execute(PLAN_REVERT, &[&tenant, &id, &at]).map(|rows| rows == 1)
+}
+
+/// Notes which task undoes this one. `false` when another one does already.
+pub fn undone(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, by: Uuid) -> Result<bool, Error> {
+    tx.execute(UNDONE, &[&tenant, &id, &by]).map(|rows| rows == 1)
+}
+
+/// Takes back that `by` undoes this task, since `by` ended without doing so; another undo may be asked for.
+pub fn reopen_undo(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, by: Uuid) -> Result<bool, Error> {
+    tx.execute(REOPEN_UNDO, &[&tenant, &id, &by]).map(|rows| rows == 1)
+}
+
+/// Tasks of all tenants that should have undone themselves by now: (tenant, task).
+pub fn due_reverts(tx: &mut Tx<'_>, now: Micros, limit: i64) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    tx.query(DUE_REVERTS, &[&now, &limit], |mut row| Ok((row.take()?, row.take()?)))
+}

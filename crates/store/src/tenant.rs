@@ -1,0 +1,47 @@
+//! Tenants: the organisations whose things are acted on.
+
+use uuid::Uuid;
+
+use crate::{Error, Micros, Row, Tx, tx::sql};
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique on this server.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Micros,
+}
+
+sql! {
+    INSERT = "INSERT INTO tenant (id, name, created_at) VALUES ($1, $2, $3)";
+    GET = "SELECT id, name, created_at FROM tenant WHERE id = $1";
+    BY_NAME = "SELECT id, name, created_at FROM tenant WHERE name = $1";
+    LIST = "SELECT id, name, created_at FROM tenant ORDER BY name LIMIT 1000";
+}
+
+fn read(mut row: Row) -> Result<Tenant, Error> {
+    Ok(Tenant { id: row.take()?, name: row.take()?, created_at: row.take()? })
+}
+
+/// Adds a tenant; [`Error::Conflict`] when the name is taken.
+pub fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
+    tx.execute(INSERT, &[&tenant.id, &tenant.name, &tenant.created_at]).map(drop)
+}
+
+/// The tenant with this id.
+pub fn get(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Tenant>, Error> {
+    tx.query_opt(GET, &[&id], read)
+}
+
+/// The tenant with this name.
+pub fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, Error> {
+    tx.query_opt(BY_NAME, &[&name], read)
+}
+
+/// All tenants by name, at most 1000.
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Tenant>, Error> {
+    tx.query(LIST, &[], read)
+}
