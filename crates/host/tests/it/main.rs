@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+mod file;
 mod process;
 
 /// Waits for a condition, at most twenty seconds.
