@@ -156,6 +156,7 @@ CREATE TABLE command (
     tenant_id         TEXT NOT NULL,
     id                TEXT NOT NULL,
     task_id           TEXT NOT NULL,
+    target            BYTEA NOT NULL,
     leaf_index        BIGINT NOT NULL,
     proof             BYTEA NOT NULL,
     service           TEXT NOT NULL,

@@ -16,6 +16,8 @@ pub struct Command {
     pub id: Uuid,
     /// Of which task.
     pub task_id: Uuid,
+    /// The leaf of the intent's tree: encoded once.
+    pub target: Vec<u8>,
     /// Its place among the intent's targets.
     pub leaf_index: i64,
     /// Inclusion proof of that place, as the order carries it.
@@ -28,7 +30,7 @@ pub struct Command {
     pub action: String,
     /// Commands of one endpoint with the same group run one after another.
     pub exclusion: Option<String>,
-    /// Higher goes first.
+    /// 0 goes first.
     pub priority: i64,
     /// What makes the order single-use.
     pub nonce: Vec<u8>,
@@ -114,33 +116,33 @@ pub struct Signed {
 }
 
 sql! {
-    INSERT = "INSERT INTO command (tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, \
+    INSERT = "INSERT INTO command (tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
         priority, nonce, not_before, not_after, state, deadline_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-    GET = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    GET = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
         deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND id = $2";
-    QUEUED = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
+    QUEUED = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
         deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND state = 'queued' AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 \
-        ORDER BY priority DESC, id LIMIT $4";
+        ORDER BY priority, id LIMIT $4";
     ACTIVE = "SELECT id, state, exclusion FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state IN ('dispatched', 'running', 'verifying') ORDER BY id LIMIT 1000";
-    OPEN_OF_ENDPOINT = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, \
+    OPEN_OF_ENDPOINT = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
         priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
         outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
         WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL ORDER BY id LIMIT $3";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
-    DUE = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
+    DUE = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
         deadline_at, progress, outcome, evidence FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
         ORDER BY deadline_at LIMIT $2";
-    OF_TASK = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
+    OF_TASK = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
         deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND task_id = $2 \
         AND leaf_index > $3 ORDER BY leaf_index LIMIT $4";
-    OF_ENDPOINT = "SELECT tenant_id, id, task_id, leaf_index, proof, service, endpoint_id, action, exclusion, priority, \
+    OF_ENDPOINT = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, \
         nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, \
         ended_at, deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4";
@@ -160,6 +162,7 @@ fn read(mut row: Row) -> Result<Command, Error> {
         tenant_id: row.take()?,
         id: row.take()?,
         task_id: row.take()?,
+        target: row.take()?,
         leaf_index: row.take()?,
         proof: row.take()?,
         service: row.take()?,
@@ -193,6 +196,7 @@ pub fn insert(tx: &mut Tx<'_>, command: &Command) -> Result<(), Error> {
             &command.tenant_id,
             &command.id,
             &command.task_id,
+            &command.target,
             &command.leaf_index,
             &command.proof,
             &command.service,

@@ -94,7 +94,7 @@ impl Address {
         match self {
             Self::Lite(_) => None,
             // An arbitrary number that only this program's migrations use.
-            Self::Pg(_) => Some("SELECT pg_advisory_xact_lock(7815_6929_0001)"),
+            Self::Pg(_) => Some("SELECT pg_advisory_xact_lock(781569290001)"),
         }
     }
 }

@@ -1,0 +1,96 @@
+//! Endpoints: facts, tags, certificates, revocation, lists.
+
+use quell_store::{
+    Error, Page,
+    endpoint::{self, Facts, Filter},
+};
+use uuid::Uuid;
+
+use crate::backend::World;
+
+crate::both!(a_life, tags_select, lists_filter_and_page, another_tenant_sees_and_changes_nothing);
+
+async fn a_life(world: &World) {
+    let (tenant, id) = (world.tenant, world.endpoint("web-1").await);
+    world
+        .write(move |tx| {
+            let facts =
+                Facts { name: "web-1b", agent_version: "0.2", facts: "{\"k\":1}", capabilities: "[1]" };
+            endpoint::set_facts(tx, tenant, id, &facts, 77)?;
+            endpoint::set_certificate(tx, tenant, id, "0b", 123)?;
+            endpoint::set_isolation(tx, tenant, id, Some("{}"))?;
+            endpoint::set_alarm(tx, tenant, id, Some("copied identity"))?;
+            endpoint::seen(tx, &[(tenant, id, 88)])
+        })
+        .await
+        .unwrap();
+    let found = world.read(move |tx| endpoint::get(tx, tenant, id)).await.unwrap();
+    assert_eq!(
+        (found.name.as_str(), found.agent_version.as_str(), found.facts.as_str()),
+        ("web-1b", "0.2", "{\"k\":1}")
+    );
+    assert_eq!((found.cert_serial.as_str(), found.cert_not_after, found.last_seen_at), ("0b", 123, Some(88)));
+    assert_eq!((found.isolation.as_deref(), found.alarm.as_deref()), (Some("{}"), Some("copied identity")));
+    assert_eq!(world.read(move |tx| endpoint::by_name(tx, tenant, "web-1b")).await, [id]);
+    assert_eq!(world.read(move |tx| endpoint::by_fingerprint(tx, tenant, "machine of web-1")).await, [id]);
+    world.write(move |tx| endpoint::revoke(tx, tenant, id)).await.unwrap();
+    assert!(world.read(move |tx| endpoint::active_ids(tx, tenant, 10)).await.is_empty());
+    let renewed = world.write(move |tx| endpoint::set_certificate(tx, tenant, id, "0c", 999)).await;
+    assert!(matches!(renewed, Err(Error::NotFound(_))), "a revoked endpoint gets no certificate");
+    assert!(world.write(move |tx| endpoint::revoke(tx, tenant, id)).await.is_err());
+}
+
+async fn tags_select(world: &World) {
+    let tenant = world.tenant;
+    let (a, b, c) = (world.endpoint("a").await, world.endpoint("b").await, world.endpoint("c").await);
+    world
+        .write(move |tx| {
+            endpoint::set_tags(tx, tenant, a, &["x".to_owned(), "y".to_owned()], "[\"x\",\"y\"]")?;
+            endpoint::set_tags(tx, tenant, b, &["x".to_owned()], "[\"x\"]")?;
+            endpoint::set_tags(tx, tenant, c, &["x".to_owned()], "[\"x\"]")?;
+            endpoint::set_tags(tx, tenant, a, &["y".to_owned()], "[\"y\"]")?;
+            endpoint::revoke(tx, tenant, c)
+        })
+        .await
+        .unwrap();
+    assert_eq!(world.read(move |tx| endpoint::tagged_ids(tx, tenant, "x", 10)).await, [b]);
+    assert_eq!(world.read(move |tx| endpoint::tagged_ids(tx, tenant, "y", 10)).await, [a]);
+    assert_eq!(world.read(move |tx| endpoint::get(tx, tenant, a)).await.unwrap().tags, "[\"y\"]");
+}
+
+async fn lists_filter_and_page(world: &World) {
+    let tenant = world.tenant;
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        ids.push(world.endpoint(&format!("host-{number}")).await);
+    }
+    let isolated = ids[2];
+    world.write(move |tx| endpoint::set_isolation(tx, tenant, isolated, Some("{}"))).await.unwrap();
+    let list = async |filter: Filter, page: Page| {
+        world.read(move |tx| endpoint::list(tx, tenant, &filter, page)).await
+    };
+    let first = list(Filter::default(), Page { after: None, limit: 2 }).await;
+    let second = list(Filter::default(), Page { after: first.next, limit: 3 }).await;
+    let seen: Vec<Uuid> = first.rows.iter().chain(&second.rows).map(|row| row.id).collect();
+    assert_eq!(seen, ids.iter().rev().copied().collect::<Vec<_>>());
+    assert_eq!(second.next, None);
+    let of = async |filter: Filter| list(filter, Page::default()).await.rows.len();
+    assert_eq!(of(Filter { isolated: Some(true), ..Filter::default() }).await, 1);
+    assert_eq!(of(Filter { isolated: Some(false), ..Filter::default() }).await, 4);
+    assert_eq!(of(Filter { name: Some("host-3".to_owned()), ..Filter::default() }).await, 1);
+    assert_eq!(of(Filter { os: Some("windows".to_owned()), ..Filter::default() }).await, 0);
+    assert_eq!(of(Filter { state: Some("active".to_owned()), ..Filter::default() }).await, 5);
+}
+
+async fn another_tenant_sees_and_changes_nothing(world: &World) {
+    let (tenant, other, id) = (world.tenant, world.other, world.endpoint("a").await);
+    assert_eq!(world.read(move |tx| endpoint::get(tx, other, id)).await, None);
+    assert!(world.read(move |tx| endpoint::active_ids(tx, other, 10)).await.is_empty());
+    assert!(world.read(move |tx| endpoint::by_name(tx, other, "a")).await.is_empty());
+    assert!(world.write(move |tx| endpoint::revoke(tx, other, id)).await.is_err());
+    assert!(world.write(move |tx| endpoint::set_isolation(tx, other, id, Some("{}"))).await.is_err());
+    assert!(world.write(move |tx| endpoint::set_tags(tx, other, id, &["x".to_owned()], "[]")).await.is_err());
+    world.write(move |tx| endpoint::seen(tx, &[(other, id, 5)])).await.unwrap();
+    let found = world.read(move |tx| endpoint::get(tx, tenant, id)).await.unwrap();
+    assert_eq!((found.state.as_str(), found.isolation, found.last_seen_at), ("active", None, None));
+}

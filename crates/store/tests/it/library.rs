@@ -1,0 +1,101 @@
+//! Artifacts' rows, and scripts.
+
+use quell_store::{Error, Page, artifact, script};
+use uuid::Uuid;
+
+use crate::backend::World;
+
+crate::both!(an_artifact_grows_and_ends, scripts_have_versions);
+
+async fn an_artifact_grows_and_ends(world: &World) {
+    let (tenant, other, endpoint) = (world.tenant, world.other, world.endpoint("a").await);
+    let (task, commands) = world.task(&[endpoint]).await;
+    let row = artifact::Artifact {
+        tenant_id: tenant,
+        id: Uuid::now_v7(),
+        task_id: task.id,
+        command_id: commands[0].id,
+        endpoint_id: endpoint,
+        name: "collected.zip".to_owned(),
+        media_type: "application/zip".to_owned(),
+        size: 100,
+        sha256: [5; 32],
+        sha1: None,
+        state: "uploading".to_owned(),
+        received: 0,
+        object_key: None,
+        created_at: 1,
+        stored_at: None,
+        expires_at: 50,
+    };
+    let (id, written) = (row.id, row.clone());
+    world.write(move |tx| artifact::insert(tx, &written)).await.unwrap();
+    assert_eq!(world.read(move |tx| artifact::get(tx, tenant, id)).await, Some(row.clone()));
+    assert_eq!(world.read(move |tx| artifact::get(tx, other, id)).await, None);
+    world.write(move |tx| artifact::received(tx, tenant, id, 60)).await.unwrap();
+    assert!(matches!(
+        world.write(move |tx| artifact::received(tx, tenant, id, 59)).await,
+        Err(Error::Conflict(_))
+    ));
+    assert!(matches!(
+        world.write(move |tx| artifact::received(tx, tenant, id, 101)).await,
+        Err(Error::Invalid(_))
+    ));
+    world.write(move |tx| artifact::stored(tx, tenant, id, "k/1", 7)).await.unwrap();
+    assert!(world.write(move |tx| artifact::stored(tx, tenant, id, "k/2", 8)).await.is_err());
+    let stored = world.read(move |tx| artifact::of_command(tx, tenant, row.command_id)).await;
+    assert_eq!(
+        (stored[0].state.as_str(), stored[0].received, stored[0].object_key.as_deref()),
+        ("stored", 100, Some("k/1"))
+    );
+    assert_eq!(
+        world.read(move |tx| artifact::list(tx, tenant, Some(task.id), Page::default())).await.rows,
+        stored
+    );
+    assert_eq!(world.read(move |tx| artifact::list(tx, tenant, None, Page::default())).await.rows, stored);
+    assert_eq!(world.read(|tx| artifact::due(tx, 50, 10)).await, stored);
+    assert!(!world.write(move |tx| artifact::end(tx, tenant, id, "uploading", "failed")).await.unwrap());
+    assert!(world.write(move |tx| artifact::end(tx, tenant, id, "stored", "expired")).await.unwrap());
+    assert!(world.read(|tx| artifact::due(tx, 99, 10)).await.is_empty());
+}
+
+async fn scripts_have_versions(world: &World) {
+    let tenant = world.tenant;
+    let row = script::Script {
+        tenant_id: tenant,
+        id: Uuid::now_v7(),
+        name: "triage".to_owned(),
+        description: "What runs here".to_owned(),
+        created_at: 1,
+    };
+    let (id, written) = (row.id, row.clone());
+    world.write(move |tx| script::insert(tx, &written)).await.unwrap();
+    let twin = script::Script { id: Uuid::now_v7(), ..row.clone() };
+    assert!(
+        matches!(world.write(move |tx| script::insert(tx, &twin)).await, Err(Error::Conflict(t)) if t == "script")
+    );
+    let version = |body: &[u8], digest: u8| script::Version {
+        tenant_id: tenant,
+        script_id: id,
+        version: 0,
+        interpreter: "bash".to_owned(),
+        body: body.to_vec(),
+        size: 0,
+        sha256: [digest; 32],
+        created_by: "Ann".to_owned(),
+        created_at: 2,
+    };
+    let add = async |row: script::Version| world.write(move |tx| script::add_version(tx, &row)).await;
+    assert_eq!(add(version(b"id", 1)).await.unwrap(), 1);
+    assert_eq!(add(version(b"uname", 2)).await.unwrap(), 2);
+    assert!(matches!(add(version(b"id", 1)).await, Err(Error::Conflict(t)) if t == "script_version"));
+    let found = world.read(move |tx| script::by_digest(tx, tenant, &[2; 32])).await.unwrap();
+    assert_eq!((found.version, found.size, found.body.as_slice()), (2, 5, b"uname".as_slice()));
+    assert_eq!(world.read(move |tx| script::version(tx, tenant, id, 2)).await, Some(found));
+    let versions = world.read(move |tx| script::versions(tx, tenant, id)).await;
+    assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [2, 1]);
+    assert!(versions.iter().all(|version| version.body.is_empty()));
+    assert_eq!(world.read(move |tx| script::get(tx, tenant, id)).await, Some(row.clone()));
+    assert_eq!(world.read(move |tx| script::by_name(tx, tenant, "triage")).await, Some(row.clone()));
+    assert_eq!(world.read(move |tx| script::list(tx, tenant, Page::default())).await.rows, [row]);
+}

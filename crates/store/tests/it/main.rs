@@ -1,0 +1,28 @@
+//! The store's conformance suite: the same bodies on SQLite and on a PostgreSQL that the test starts itself.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "tests")]
+
+mod access;
+mod backend;
+mod blob;
+mod command;
+mod durability;
+mod endpoint;
+mod library;
+mod postgres;
+mod schema;
+mod task;
+mod writer;
+
+/// Runs an `async fn(&World)` once per database.
+macro_rules! both {
+    ($($body:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $body() { crate::backend::on_sqlite(async |world| super::$body(world).await); })+
+        }
+        mod postgresql {
+            $(#[test] fn $body() { crate::backend::on_postgres(async |world| super::$body(world).await); })+
+        }
+    };
+}
+pub(crate) use both;
