@@ -4,5 +4,7 @@
 pub mod file;
 #[cfg(target_os = "linux")]
 pub mod isolate;
+#[cfg(target_os = "linux")]
+pub mod namespace;
 pub mod process;
 pub mod system;

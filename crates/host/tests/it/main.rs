@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 mod file;
+#[cfg(target_os = "linux")]
+mod isolate;
 mod process;
 
 /// Waits for a condition, at most twenty seconds.

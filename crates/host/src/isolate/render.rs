@@ -1,0 +1,330 @@
+//! The text that `nft` gets, from plain data: no look at the system happens here.
+//!
+//! One rule for each address, no sets: what the kernel lists again is then exactly what was written,
+//! and a person who reads the rule set sees every exception in a line of its own.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use super::plan::{Allow, Plan, Protocol};
+
+/// Name of our tables, in the families `inet` and `netdev`.
+pub(super) const TABLE: &str = "quell_isolation";
+
+/// What the kernel offers beyond plain `inet` filtering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Features {
+    /// `NFT_SOCKET`: a reply is let in only to the agent's own socket.
+    pub socket: bool,
+    /// The netdev egress hook (Linux 5.16), which sees raw and packet senders too.
+    pub egress: bool,
+    /// The netdev ingress hook, which sees frames for bridges and other namespaces too.
+    pub ingress: bool,
+}
+
+/// Everything the rules are made from.
+#[derive(Debug, Clone)]
+pub(super) struct Shape<'a> {
+    pub plan: &'a Plan,
+    /// Index and name of each interface to cover.
+    pub devices: &'a [(u32, String)],
+    /// Whether an IPv4 address was leased, and the lease must be renewed.
+    pub dhcp4: bool,
+    /// The same for IPv6.
+    pub dhcp6: bool,
+    pub features: Features,
+}
+
+/// Deletes our tables, whether they exist or not.
+pub(super) fn clear(family: &str) -> String {
+    format!("add table {family} {TABLE}\ndelete table {family} {TABLE}\n")
+}
+
+/// One transaction that replaces whatever stands in our tables.
+pub(super) fn render(shape: &Shape<'_>) -> String {
+    let mut text = clear("inet");
+    let _ = writeln!(text, "table inet {TABLE} {{");
+    chain(&mut text, "output", &output(shape));
+    chain(&mut text, "input", &input(shape));
+    chain(&mut text, "forward", &["type filter hook forward priority -350; policy drop;".into()]);
+    text.push_str("}\n");
+    if shape.features.egress || shape.features.ingress {
+        text.push_str(&clear("netdev"));
+        let _ = writeln!(text, "table netdev {TABLE} {{");
+        if shape.features.egress {
+            devices(&mut text, shape.devices, "egress", &link_out(shape));
+        }
+        if shape.features.ingress {
+            devices(&mut text, shape.devices, "ingress", &link_in(shape));
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+fn chain(text: &mut String, name: &str, lines: &[String]) {
+    let _ = writeln!(text, "\tchain {name} {{");
+    for line in lines {
+        let _ = writeln!(text, "\t\t{line}");
+    }
+    text.push_str("\t}\n");
+}
+
+/// The shared rules once, and for each interface a base chain that jumps to them: an interface that
+/// appears or goes then touches one chain only.
+fn devices(text: &mut String, devices: &[(u32, String)], hook: &str, rules: &[String]) {
+    chain(text, &format!("{hook}_rules"), rules);
+    for (index, name) in devices {
+        let base = format!("type filter hook {hook} device \"{name}\" priority -350; policy drop;");
+        chain(text, &format!("{hook}_{index}"), &[base, format!("jump {hook}_rules")]);
+    }
+}
+
+fn output(shape: &Shape<'_>) -> Vec<String> {
+    let mut lines = vec![
+        "type filter hook output priority -350; policy drop;".into(),
+        "meta oiftype loopback accept".into(),
+    ];
+    lines.extend(to_servers(shape.plan));
+    lines.extend(allowed(&shape.plan.allow, true));
+    lines.extend(neighbours_out());
+    lines.extend(leases(shape, true));
+    // Programs of the endpoint fail at once instead of waiting; nothing of this leaves the machine.
+    // Not a TCP reset: a probe must be able to tell the cut from a peer that refuses.
+    lines.push("reject with icmpx admin-prohibited".into());
+    lines
+}
+
+fn input(shape: &Shape<'_>) -> Vec<String> {
+    let mut lines = vec![
+        "type filter hook input priority -350; policy drop;".into(),
+        "meta iiftype loopback accept".into(),
+    ];
+    // The socket's own mark decides, not connection tracking: the agent's connection is older than the
+    // rules, and another table may have told the kernel not to track it.
+    let mine =
+        if shape.features.socket { format!("socket mark {:#x}", shape.plan.mark) } else { REPLY.into() };
+    lines.extend(servers(shape.plan).map(|s| format!("{} {mine} accept", peer(s, "saddr", "sport"))));
+    lines.extend(path_mtu(shape.plan));
+    lines.extend(allowed(&shape.plan.allow, false));
+    lines.extend(neighbours_in());
+    lines.extend(leases(shape, false));
+    lines
+}
+
+/// A TCP segment that opens no connection.
+const REPLY: &str = "tcp flags & (syn|ack) != syn";
+
+fn link_out(shape: &Shape<'_>) -> Vec<String> {
+    let mut lines = link_layer();
+    lines.extend(to_servers(shape.plan));
+    lines.extend(encapsulations().map(|e| format!("meta mark {:#x} {e}", shape.plan.mark)));
+    lines.extend(allowed(&shape.plan.allow, true));
+    lines.extend(neighbours_out());
+    lines.extend(leases(shape, true));
+    lines
+}
+
+fn link_in(shape: &Shape<'_>) -> Vec<String> {
+    let mut lines = link_layer();
+    lines.extend(servers(shape.plan).map(|s| format!("{} accept", peer(s, "saddr", "sport"))));
+    // The upper device has a chain of its own, which sees what was inside.
+    lines.extend(encapsulations());
+    lines.extend(path_mtu(shape.plan));
+    lines.extend(allowed(&shape.plan.allow, false));
+    lines.extend(neighbours_in());
+    lines.extend(leases(shape, false));
+    lines
+}
+
+/// What a link itself lives on: address resolution, 802.1X and WPA keys, and link aggregation.
+fn link_layer() -> Vec<String> {
+    ["arp", "0x888e", "0x8809"].map(|protocol| format!("meta protocol {protocol} accept")).into()
+}
+
+/// VLAN, PPPoE and MACsec frames of a device stacked above; the mark goes through with the packet.
+fn encapsulations() -> impl Iterator<Item = String> {
+    ["8021q", "8021ad", "0x8863", "0x8864", "0x88e5"].into_iter().map(|p| format!("meta protocol {p} accept"))
+}
+
+fn servers(plan: &Plan) -> impl Iterator<Item = SocketAddr> + '_ {
+    plan.servers.iter().map(|s| SocketAddr::new(s.ip().to_canonical(), s.port()))
+}
+
+fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "ip" } else { "ip6" }
+}
+
+fn peer(server: SocketAddr, address: &str, port: &str) -> String {
+    format!("{} {address} {} tcp {port} {}", family(server.ip()), server.ip(), server.port())
+}
+
+fn to_servers(plan: &Plan) -> Vec<String> {
+    servers(plan)
+        .map(|s| format!("meta mark {:#x} {} accept", plan.mark, peer(s, "daddr", "dport")))
+        .collect()
+}
+
+/// "Packet too big" about one of our own packets to a server (its address stands in the quoted header),
+/// without which a channel through a narrower path would hang.
+fn path_mtu(plan: &Plan) -> Vec<String> {
+    let mut ips: Vec<IpAddr> = servers(plan).map(|s| s.ip()).collect();
+    ips.sort();
+    ips.dedup();
+    let rule = |ip| match ip {
+        IpAddr::V4(ip) => format!(
+            "icmp type destination-unreachable icmp code frag-needed @th,192,32 {:#x} limit rate 10/second accept",
+            ip.to_bits()
+        ),
+        IpAddr::V6(ip) => {
+            format!("icmpv6 type packet-too-big @th,256,128 {:#x} limit rate 10/second accept", ip.to_bits())
+        }
+    };
+    ips.into_iter().map(rule).collect()
+}
+
+/// Neighbour discovery and what switches need to deliver it. A hop limit of 255 (1 for listener reports)
+/// says that the packet crossed no router (RFC 4861, RFC 3810).
+fn neighbours_out() -> Vec<String> {
+    let mut lines = icmpv6(&["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"], 255);
+    lines.extend(icmpv6(&["mld-listener-report", "mld2-listener-report"], 1));
+    lines
+}
+
+fn neighbours_in() -> Vec<String> {
+    let mut lines = icmpv6(&["nd-router-advert", "nd-neighbor-solicit", "nd-neighbor-advert"], 255);
+    lines.extend(icmpv6(&["mld-listener-query"], 1));
+    lines
+}
+
+fn icmpv6(kinds: &[&str], hops: u8) -> Vec<String> {
+    kinds.iter().map(|kind| format!("icmpv6 type {kind} ip6 hoplimit {hops} accept")).collect()
+}
+
+/// Leases are asked for by broadcast only, and slowly: the renewal by unicast fails, the later one succeeds,
+/// and no chosen host can be talked to.
+fn leases(shape: &Shape<'_>, out: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    if shape.dhcp4 {
+        lines.push(if out {
+            "ip daddr 255.255.255.255 udp sport 68 udp dport 67 limit rate 30/minute accept".into()
+        } else {
+            "udp sport 67 udp dport 68 limit rate 30/minute accept".into()
+        });
+    }
+    if shape.dhcp6 {
+        lines.push(if out {
+            "ip6 daddr ff02::1:2 udp sport 546 udp dport 547 limit rate 30/minute accept".into()
+        } else {
+            "ip6 saddr fe80::/10 udp sport 547 udp dport 546 limit rate 30/minute accept".into()
+        });
+    }
+    lines
+}
+
+fn allowed(list: &[Allow], out: bool) -> Vec<String> {
+    list.iter().flat_map(|allow| exception(allow, out)).collect()
+}
+
+/// The rules of one exception for packets that leave (`out`) or arrive.
+fn exception(allow: &Allow, out: bool) -> Vec<String> {
+    let four = allow.network.is_ipv4();
+    let side = if out { "daddr" } else { "saddr" };
+    let base = format!("{} {side} {}", if four { "ip" } else { "ip6" }, allow.network);
+    let icmp = format!("{base} meta l4proto {} accept", if four { "icmp" } else { "ipv6-icmp" });
+    // Whether packets in this direction may open an exchange, or only answer one.
+    let (opens, answers) = if out {
+        (allow.direction.out(), allow.direction.inward())
+    } else {
+        (allow.direction.inward(), allow.direction.out())
+    };
+    let ported = |transport: &str, reply: &str| -> Vec<String> {
+        let mut lines = Vec::new();
+        match allow.port {
+            Some(port) => {
+                if opens {
+                    lines.push(format!("{base} {transport} dport {port} accept"));
+                }
+                if answers {
+                    lines.push(format!("{base} {transport} sport {port}{reply} accept"));
+                }
+            }
+            None if opens || reply.is_empty() => {
+                lines.push(format!("{base} meta l4proto {transport} accept"));
+            }
+            None => lines.push(format!("{base}{reply} accept")),
+        }
+        lines
+    };
+    let tcp = || ported("tcp", &format!(" {REPLY}"));
+    let udp = || ported("udp", "");
+    match (allow.protocol, allow.port) {
+        (Protocol::Any, None) if opens && answers => vec![format!("{base} accept")],
+        (Protocol::Any, port) => {
+            let mut lines = tcp();
+            lines.extend(udp());
+            lines.extend(port.is_none().then_some(icmp));
+            lines
+        }
+        (Protocol::Tcp, _) => tcp(),
+        (Protocol::Udp, _) => udp(),
+        (Protocol::Icmp, _) => vec![icmp],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::plan::Direction;
+    use super::*;
+
+    #[test]
+    fn the_whole_text() {
+        let plan = Plan {
+            mark: 0x51ee_0001,
+            servers: vec!["10.86.0.1:8443".parse().unwrap(), "[fd86::1]:8443".parse().unwrap()],
+            allow: vec![
+                Allow {
+                    network: "10.9.0.0/16".parse().unwrap(),
+                    port: Some(22),
+                    protocol: Protocol::Tcp,
+                    direction: Direction::Inbound,
+                },
+                Allow {
+                    network: "fd99::/64".parse().unwrap(),
+                    port: None,
+                    protocol: Protocol::Any,
+                    direction: Direction::Both,
+                },
+            ],
+        };
+        let text = render(&Shape {
+            plan: &plan,
+            devices: &[(2, "eth0".into())],
+            dhcp4: true,
+            dhcp6: false,
+            features: Features { socket: true, egress: true, ingress: true },
+        });
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn exceptions_in_every_shape() {
+        let mut text = String::new();
+        for protocol in [Protocol::Any, Protocol::Tcp, Protocol::Udp, Protocol::Icmp] {
+            for port in [None, Some(53)] {
+                for direction in [Direction::Outbound, Direction::Inbound, Direction::Both] {
+                    let network = "192.0.2.0/24".parse().unwrap();
+                    let allow = Allow { network, port, protocol, direction };
+                    let _ = writeln!(text, "{protocol:?} {port:?} {direction:?}");
+                    for out in [true, false] {
+                        for line in exception(&allow, out) {
+                            let _ = writeln!(text, "  {} {line}", if out { "out" } else { "in " });
+                        }
+                    }
+                }
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+}

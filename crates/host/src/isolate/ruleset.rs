@@ -1,0 +1,140 @@
+//! What stands in the kernel, kept so that any later difference shows.
+//!
+//! Every table, chain and rule is kept as the kernel reported it in answer to our own transaction, with its
+//! handle. A handle is never given twice, so a rule that was deleted and added again shows as well, and nobody
+//! can slip a change in between the commit and a later reading.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::render::TABLE;
+use super::{Error, facts, nft};
+
+/// A drift report names at most this many differences.
+const MAX_DIFFERENCES: usize = 32;
+
+/// The installed rules, for comparison with [`inspect`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruleset {
+    /// Each object's JSON, and how a person would call it.
+    objects: BTreeMap<String, Label>,
+    /// Index and name of the interfaces that have chains.
+    devices: BTreeMap<u32, String>,
+    /// Interfaces that could not be covered when the rules were made.
+    uncovered: BTreeMap<u32, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Label {
+    text: String,
+    /// The interface of a base chain: the kernel removes the chain when the interface goes.
+    device: Option<u32>,
+}
+
+/// How the kernel's rules compare with what was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "differences")]
+pub enum State {
+    /// None of our tables exists.
+    Absent,
+    /// Every rule stands as it was installed, and every interface is covered.
+    Intact,
+    /// Something differs; at most 32 differences, for people.
+    Drifted(Vec<String>),
+}
+
+impl Ruleset {
+    /// Follows what a transaction reported to what it left behind.
+    pub(super) fn from_transaction(
+        report: &[Value],
+        devices: &[(u32, String)],
+        odd: &[(u32, String)],
+    ) -> Self {
+        let mut objects: Vec<&Value> = Vec::new();
+        for entry in report {
+            if let Some(object) = entry.get("add") {
+                objects.push(object);
+            } else if let Some(table) = entry.get("delete").and_then(|o| o.get("table")) {
+                let gone = (text(table, "family"), text(table, "name"));
+                objects.retain(|object| owner(object) != gone);
+            }
+        }
+        Self {
+            objects: objects.into_iter().map(keep).collect(),
+            devices: devices.iter().cloned().collect(),
+            uncovered: odd.iter().cloned().collect(),
+        }
+    }
+
+    /// The same baseline with objects read from the kernel instead.
+    pub(super) fn relisted(self) -> Result<Self, Error> {
+        let objects = listed()?.iter().map(keep).collect();
+        Ok(Self { objects, ..self })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+/// Compares the kernel's rules with `expected`, the ruleset of the latest `apply`.
+pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
+    let found: BTreeMap<String, Label> = listed()?.iter().map(keep).collect();
+    if found.is_empty() {
+        return Ok(State::Absent);
+    }
+    let interfaces: BTreeMap<u32, String> =
+        facts::interfaces()?.into_iter().filter(|i| !i.loopback).map(|i| (i.index, i.name)).collect();
+    let gone = |label: &Label| label.device.is_some_and(|index| !interfaces.contains_key(&index));
+    let missing = expected.objects.iter().filter(|(json, label)| !found.contains_key(*json) && !gone(label));
+    let foreign = found.iter().filter(|(json, _)| !expected.objects.contains_key(*json));
+    let bare = interfaces.iter().filter(|(index, name)| {
+        expected.devices.get(index) != Some(name) && expected.uncovered.get(index) != Some(name)
+    });
+    let differences: Vec<String> = missing
+        .map(|(_, label)| format!("missing: {}", label.text))
+        .chain(foreign.map(|(_, label)| format!("not ours: {}", label.text)))
+        .chain(bare.map(|(_, name)| format!("not covered: interface {name:?}")))
+        .take(MAX_DIFFERENCES)
+        .collect();
+    Ok(if differences.is_empty() { State::Intact } else { State::Drifted(differences) })
+}
+
+/// Whether any of our tables exists, whoever made it.
+pub fn present() -> Result<bool, Error> {
+    Ok(!listed()?.is_empty())
+}
+
+fn listed() -> Result<Vec<Value>, Error> {
+    let mut objects = Vec::new();
+    for family in ["inet", "netdev"] {
+        objects.extend(nft::list(family, TABLE)?.unwrap_or_default());
+    }
+    Ok(objects)
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Family and table of an object.
+fn owner(object: &Value) -> (&str, &str) {
+    let Some((kind, object)) = object.as_object().and_then(|o| o.iter().next()) else { return ("", "") };
+    (text(object, "family"), text(object, if kind == "table" { "name" } else { "table" }))
+}
+
+fn keep(object: &Value) -> (String, Label) {
+    let Some((kind, inner)) = object.as_object().and_then(|o| o.iter().next()) else {
+        return (object.to_string(), Label { text: "an unknown object".into(), device: None });
+    };
+    let name = if kind == "rule" { text(inner, "chain") } else { text(inner, "name") };
+    let mut label = format!("{kind} {} {name:?}", text(inner, "family"));
+    if let Some(handle) = inner.get("handle") {
+        let _ = write!(label, " (handle {handle})");
+    }
+    let device = name.strip_prefix("egress_").or_else(|| name.strip_prefix("ingress_"));
+    (object.to_string(), Label { text: label, device: device.and_then(|d| d.parse().ok()) })
+}
