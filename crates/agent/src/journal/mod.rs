@@ -1,0 +1,411 @@
+//! What the agent has been told and what became of it: written down and synced *before* anything is done,
+//! so that an order is carried out at most once whatever dies and whenever.
+//!
+//! Append-only records in one file. A torn tail (the agent died while writing) is cut. Damage before the
+//! tail is never cut silently: the file is kept aside, what is readable is taken over, and orders from before
+//! that moment that the journal does not know are not carried out, since they may have been.
+
+mod ledger;
+pub mod record;
+mod replay;
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+pub use ledger::Ledger;
+use prost::Message;
+use quell_wire::{SignedOutcome, limits};
+use record::{Body, HEADER, MAGIC, Record};
+
+use crate::random;
+use crate::state::{sync_directory, write_synced};
+
+/// An id is remembered this long after its order's window ended: twice the skew allowed, and a day.
+const REMEMBER_US: i64 = 2 * limits::CLOCK_SKEW_US + 24 * 3600 * 1_000_000;
+/// The file is rewritten when it is larger than this and twice what it was after the last time. Bytes.
+const COMPACT_AT: u64 = 4 << 20;
+/// No order is accepted beyond this size. Bytes.
+const FULL_AT: u64 = 256 << 20;
+/// No order is accepted beyond this many remembered ids.
+const MOST_IDS: usize = 500_000;
+/// Kept on disk to be given up when an outcome must be written and the disk is full. Bytes.
+const RESERVE: usize = 2 << 20;
+
+/// Why something could not be written down or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk said no.
+    #[error("cannot {what} the journal")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Too many orders wait to be acknowledged.
+    #[error("the journal is full: the server has not acknowledged what it holds")]
+    Full,
+    /// No randomness for its salt.
+    #[error(transparent)]
+    Random(#[from] random::NoRandomness),
+}
+
+impl Error {
+    fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// How far an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Written down, not begun.
+    Accepted,
+    /// Begun this many times, first at this time (microseconds since 1970).
+    Started {
+        /// Attempts so far.
+        attempts: u32,
+        /// When the first began.
+        first_us: i64,
+    },
+    /// Ended; the outcome is kept for the server.
+    Finished,
+    /// The server holds the outcome.
+    Acknowledged,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    at: u64,
+    len: u32,
+}
+
+/// What is known of one order.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// SHA-256 of its signed bytes.
+    pub order_sha256: Vec<u8>,
+    /// How far it is.
+    pub stage: Stage,
+    not_after_us: i64,
+    accepted: Option<Span>,
+    finished: Option<Span>,
+}
+
+/// What was found when the journal was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Bytes of a torn tail that were cut.
+    pub torn: u64,
+    /// Where the damaged file was kept.
+    pub damaged: Option<PathBuf>,
+}
+
+/// The journal. Synchronous; [`Ledger`] is its face for async callers.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    salt: [u8; 8],
+    end: u64,
+    compacted: u64,
+    entries: HashMap<String, Entry>,
+    damaged_us: Option<i64>,
+}
+
+impl Journal {
+    /// Opens or makes it.
+    pub fn open(path: &Path, now_us: i64) -> Result<(Self, Recovered), Error> {
+        if !path.try_exists().map_err(Error::io("look for"))? {
+            create(path, &[])?;
+        }
+        let (found, recovered) = replay::open(path, now_us)?;
+        let file =
+            OpenOptions::new().read(true).write(true).mode(0o600).open(path).map_err(Error::io("open"))?;
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            salt: found.salt,
+            end: found.end,
+            compacted: found.end.min(COMPACT_AT),
+            entries: HashMap::new(),
+            damaged_us: None,
+        };
+        for (body, at, len) in found.records {
+            journal.index(&body, Span { at, len });
+        }
+        Ok((journal, recovered))
+    }
+
+    /// What is known of an order.
+    pub fn entry(&self, order_id: &str) -> Option<&Entry> {
+        self.entries.get(order_id)
+    }
+
+    /// An unknown order whose window begins before this may have been carried out already.
+    pub fn damaged_us(&self) -> Option<i64> {
+        self.damaged_us
+    }
+
+    /// Orders that have not ended, as they were accepted, with their stage.
+    pub fn unfinished(&mut self) -> Result<Vec<(record::Accepted, Stage)>, Error> {
+        let spans: Vec<_> = self
+            .entries
+            .values()
+            .filter(|entry| matches!(entry.stage, Stage::Accepted | Stage::Started { .. }))
+            .filter_map(|entry| Some((entry.accepted?, entry.stage)))
+            .collect();
+        let mut orders = Vec::with_capacity(spans.len());
+        for (span, stage) in spans {
+            if let Body::Accepted(accepted) = self.read(span)? {
+                orders.push((accepted, stage));
+            }
+        }
+        Ok(orders)
+    }
+
+    /// Ids of orders that the server has not acknowledged.
+    pub fn held(&self) -> Vec<String> {
+        let held = self.entries.iter().filter(|(_, entry)| entry.stage != Stage::Acknowledged);
+        held.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Ids of orders whose outcome the server has not acknowledged.
+    pub fn unacknowledged(&self) -> Vec<String> {
+        let kept = self.entries.iter().filter(|(_, entry)| entry.stage == Stage::Finished);
+        kept.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The outcome of an order, where it is still kept.
+    pub fn outcome(&mut self, order_id: &str) -> Result<Option<SignedOutcome>, Error> {
+        let Some(span) = self.entries.get(order_id).and_then(|entry| entry.finished) else { return Ok(None) };
+        match self.read(span)? {
+            Body::Finished(finished) => {
+                Ok(Some(SignedOutcome { outcome: finished.outcome, signature: finished.signature }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes records; with `sync` they are durable when this returns. All or none.
+    pub fn append(&mut self, records: &[Body], sync: bool, now_us: i64) -> Result<(), Error> {
+        let accepts = records.iter().any(|body| matches!(body, Body::Accepted(_)));
+        if self.end > COMPACT_AT && self.end > 2 * self.compacted {
+            self.compact(now_us)?;
+        }
+        if accepts {
+            if self.end > FULL_AT || self.entries.len() > MOST_IDS {
+                return Err(Error::Full);
+            }
+            self.keep_reserve()?;
+        }
+        match self.write(records, sync) {
+            Err(Error::Io { source, .. }) if is_full(&source) && !accepts => {
+                // The reserve is there for this: what was done must be written down.
+                let _ = fs::remove_file(self.reserve());
+                self.write(records, sync)
+            }
+            result => result,
+        }
+    }
+
+    fn write(&mut self, records: &[Body], sync: bool) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::with_capacity(records.len());
+        for body in records {
+            let from = bytes.len();
+            record::frame(&self.salt, &Record::from(body.clone()), &mut bytes);
+            spans.push(Span { at: self.end + from as u64, len: (bytes.len() - from) as u32 });
+        }
+        let written = self
+            .file
+            .seek(SeekFrom::Start(self.end))
+            .and_then(|_| self.file.write_all(&bytes))
+            .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
+        if let Err(source) = written {
+            // Half a record must not stand before the next one.
+            let _ = self.file.set_len(self.end);
+            return Err(Error::Io { what: "write to", source });
+        }
+        self.end += bytes.len() as u64;
+        for (body, span) in records.iter().zip(spans) {
+            self.index(body, span);
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, body: &Body, span: Span) {
+        match body {
+            Body::Accepted(accepted) => {
+                let entry = Entry {
+                    order_sha256: accepted.order_sha256.clone(),
+                    stage: Stage::Accepted,
+                    not_after_us: accepted.not_after_us,
+                    accepted: Some(span),
+                    finished: None,
+                };
+                self.entries.entry(accepted.order_id.clone()).or_insert(entry);
+            }
+            Body::Started(started) => {
+                if let Some(entry) = self.entries.get_mut(&started.order_id)
+                    && matches!(entry.stage, Stage::Accepted | Stage::Started { .. })
+                {
+                    let first_us = match entry.stage {
+                        Stage::Started { first_us, .. } => first_us,
+                        Stage::Accepted | Stage::Finished | Stage::Acknowledged => started.at_us,
+                    };
+                    entry.stage = Stage::Started { attempts: started.attempt, first_us };
+                }
+            }
+            Body::Finished(finished) => {
+                if let Some(entry) = self.entries.get_mut(&finished.order_id)
+                    && entry.stage != Stage::Acknowledged
+                {
+                    entry.stage = Stage::Finished;
+                    entry.finished = Some(span);
+                }
+            }
+            Body::Acknowledged(acknowledged) => {
+                if let Some(entry) = self.entries.get_mut(&acknowledged.order_id) {
+                    entry.stage = Stage::Acknowledged;
+                    entry.accepted = None;
+                }
+            }
+            Body::Spent(spent) => {
+                let entry = Entry {
+                    order_sha256: spent.order_sha256.clone(),
+                    stage: Stage::Acknowledged,
+                    not_after_us: spent.not_after_us,
+                    accepted: None,
+                    finished: None,
+                };
+                self.entries.insert(spent.order_id.clone(), entry);
+            }
+            Body::Damaged(damaged) => self.damaged_us = Some(damaged.at_us),
+        }
+    }
+
+    fn read(&mut self, span: Span) -> Result<Body, Error> {
+        let mut bytes = vec![0; span.len as usize];
+        self.file
+            .seek(SeekFrom::Start(span.at))
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(Error::io("read"))?;
+        match record::read(&self.salt, &bytes) {
+            record::Read::Record(body, _) => Ok(body),
+            record::Read::Invalid => Err(Error::io("read")(io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    /// Rewrites the file with what must be kept: whole orders until they are acknowledged, then their ids
+    /// until they cannot come again.
+    pub fn compact(&mut self, now_us: i64) -> Result<(), Error> {
+        let mut keep = Vec::new();
+        if let Some(at_us) = self.damaged_us.filter(|at| now_us < at.saturating_add(KEEP_DAMAGE_US)) {
+            keep.push(Body::Damaged(record::Damaged { at_us }));
+        }
+        let entries: Vec<_> = self.entries.iter().map(|(id, entry)| (id.clone(), entry.clone())).collect();
+        for (order_id, entry) in entries {
+            self.keep(order_id, &entry, now_us, &mut keep)?;
+        }
+        let salt = create(&self.path, &keep)?;
+        let (found, _) = replay::open(&self.path, now_us)?;
+        self.file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(Error::io("open"))?;
+        self.salt = salt;
+        self.end = found.end;
+        self.compacted = found.end;
+        self.entries = HashMap::new();
+        self.damaged_us = None;
+        for (body, at, len) in found.records {
+            self.index(&body, Span { at, len });
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, order_id: String, entry: &Entry, now_us: i64, keep: &mut Vec<Body>) -> Result<(), Error> {
+        match (entry.stage, entry.accepted) {
+            (Stage::Acknowledged, _) | (_, None) => {
+                if now_us <= entry.not_after_us.saturating_add(REMEMBER_US) {
+                    let order_sha256 = entry.order_sha256.clone();
+                    keep.push(Body::Spent(record::Spent { order_id, order_sha256, not_after_us: entry.not_after_us }));
+                }
+            }
+            (stage, Some(accepted)) => {
+                keep.push(self.read(accepted)?);
+                if let Stage::Started { attempts, first_us } = stage {
+                    let started = record::Started { order_id, at_us: first_us, attempt: attempts };
+                    keep.push(Body::Started(started));
+                }
+                if let Some(finished) = entry.finished {
+                    keep.push(self.read(finished)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reserve(&self) -> PathBuf {
+        self.path.with_extension("reserve")
+    }
+
+    /// Makes sure that there is room for the outcome of what is accepted now.
+    fn keep_reserve(&self) -> Result<(), Error> {
+        let path = self.reserve();
+        if fs::metadata(&path).is_ok_and(|facts| facts.len() >= RESERVE as u64) {
+            return Ok(());
+        }
+        write_synced(&path, &vec![0; RESERVE]).map_err(|source| {
+            let _ = fs::remove_file(&path);
+            Error::Io { what: "reserve room for", source }
+        })
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.end
+    }
+}
+
+/// The longest window of an order, after which no order from before the damage can come any more.
+const KEEP_DAMAGE_US: i64 = limits::ORDER_WINDOW_US + REMEMBER_US;
+
+/// Makes the file anew with these records, atomically.
+fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
+    let salt = random::bytes::<8>()?;
+    let mut bytes = Vec::with_capacity(HEADER);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&salt);
+    for body in records {
+        record::frame(&salt, &Record::from(body.clone()), &mut bytes);
+    }
+    let fresh = path.with_extension("new");
+    let parent = path.parent().unwrap_or(Path::new("."));
+    write_synced(&fresh, &bytes)
+        .and_then(|()| fs::rename(&fresh, path))
+        .and_then(|()| sync_directory(parent))
+        .map_err(|source| {
+            let _ = fs::remove_file(&fresh);
+            Error::Io { what: "rewrite", source }
+        })?;
+    Ok(salt)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Bytes that a body takes in the file.
+pub fn weight(body: &Body) -> usize {
+    record::FRAME + Record::from(body.clone()).encoded_len()
+}
+
+#[cfg(test)]
+mod tests;

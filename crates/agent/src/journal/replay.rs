@@ -1,0 +1,99 @@
+//! Reads the journal's file when the agent starts, and decides what a bad place in it is: the end of a write
+//! that never finished, or damage.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::record::{self, Body, HEADER, MAGIC};
+use super::{Error, FULL_AT, Recovered, create};
+
+/// Far more than the journal ever grows to. Bytes.
+const LARGEST: u64 = 4 * FULL_AT;
+/// Damaged files kept; the oldest number is used again after that.
+const KEPT_ASIDE: u32 = 16;
+
+/// What the file says.
+pub struct Found {
+    /// Its salt.
+    pub salt: [u8; 8],
+    /// Where the next record goes.
+    pub end: u64,
+    /// Its records with place and length.
+    pub records: Vec<(Body, u64, u32)>,
+}
+
+/// Reads the file; cuts a torn tail; rewrites a damaged file from what is readable and keeps the original.
+pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
+    let bytes = read_all(path).map_err(Error::io("read"))?;
+    let Some(salt) = header(&bytes) else {
+        return replace(path, Vec::new(), now_us);
+    };
+    let (records, end) = scan(&salt, &bytes, HEADER);
+    if end == bytes.len() {
+        return Ok((Found { salt, end: end as u64, records }, Recovered::default()));
+    }
+    match resume(&salt, &bytes, end) {
+        None => {
+            let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open"))?;
+            file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io("cut"))?;
+            let torn = (bytes.len() - end) as u64;
+            Ok((Found { salt, end: end as u64, records }, Recovered { torn, damaged: None }))
+        }
+        Some(next) => {
+            let mut readable = records;
+            let mut from = Some(next);
+            while let Some(start) = from {
+                let (more, stop) = scan(&salt, &bytes, start);
+                readable.extend(more);
+                from = if stop < bytes.len() { resume(&salt, &bytes, stop) } else { None };
+            }
+            replace(path, readable.into_iter().map(|(body, ..)| body).collect(), now_us)
+        }
+    }
+}
+
+fn read_all(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn header(bytes: &[u8]) -> Option<[u8; 8]> {
+    bytes.strip_prefix(MAGIC.as_slice())?.first_chunk().copied()
+}
+
+/// Valid records from `start` on, and where they stop.
+fn scan(salt: &[u8; 8], bytes: &[u8], start: usize) -> (Vec<(Body, u64, u32)>, usize) {
+    let mut records = Vec::new();
+    let mut at = start;
+    while let record::Read::Record(body, len) = record::read(salt, &bytes[at..]) {
+        records.push((body, at as u64, len as u32));
+        at += len;
+    }
+    (records, at)
+}
+
+/// The next place after a bad one where a valid record stands. A torn tail has none.
+fn resume(salt: &[u8; 8], bytes: &[u8], bad: usize) -> Option<usize> {
+    (bad + 1..bytes.len()).find(|at| matches!(record::read(salt, &bytes[*at..]), record::Read::Record(..)))
+}
+
+/// Keeps the damaged file aside and begins anew with what was readable.
+fn replace(path: &Path, mut readable: Vec<Body>, now_us: i64) -> Result<(Found, Recovered), Error> {
+    let aside = aside(path);
+    fs::copy(path, &aside).map_err(Error::io("keep a copy of"))?;
+    readable.push(Body::Damaged(record::Damaged { at_us: now_us }));
+    let salt = create(path, &readable)?;
+    let bytes = read_all(path).map_err(Error::io("read"))?;
+    let (records, end) = scan(&salt, &bytes, HEADER);
+    Ok((Found { salt, end: end as u64, records }, Recovered { torn: 0, damaged: Some(aside) }))
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let name = |number: u32| path.with_extension(format!("damaged-{number}"));
+    (1..KEPT_ASIDE).map(name).find(|candidate| !candidate.exists()).unwrap_or_else(|| name(KEPT_ASIDE))
+}
