@@ -189,6 +189,7 @@ CREATE TABLE command (
 CREATE UNIQUE INDEX command_leaf ON command (tenant_id, task_id, leaf_index);
 -- The hot path: what waits for one endpoint, and what is under way there.
 CREATE INDEX command_open ON command (tenant_id, endpoint_id, state, priority, id) WHERE ended_at IS NULL;
+CREATE INDEX command_endpoint ON command (tenant_id, endpoint_id, id);
 CREATE INDEX command_deadline ON command (deadline_at) WHERE ended_at IS NULL;
 
 CREATE TABLE artifact (

@@ -128,11 +128,11 @@ sql! {
         AND state = 'queued' AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 \
         ORDER BY priority, id LIMIT $4";
     ACTIVE = "SELECT id, state, exclusion FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
-        AND state IN ('dispatched', 'running', 'verifying') ORDER BY id LIMIT 1000";
+        AND state IN ('dispatched', 'running', 'verifying') LIMIT 1000";
     OPEN_OF_ENDPOINT = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
         priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
         outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
-        WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL ORDER BY id LIMIT $3";
+        WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL ORDER BY state, priority, id LIMIT $3";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
     DUE = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
@@ -237,7 +237,7 @@ pub fn active(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Vec<Activ
     })
 }
 
-/// All that has not ended on an endpoint, oldest first.
+/// All that has not ended on an endpoint.
 pub fn open_of_endpoint(
     tx: &mut Tx<'_>,
     tenant: Uuid,

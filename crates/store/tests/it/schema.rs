@@ -24,3 +24,47 @@ async fn a_newer_or_altered_schema_is_refused(world: &World) {
     let refused = Store::open(&world.url, Options::default(), 2).await.err().unwrap();
     assert!(refused.to_string().contains("run a newer program"), "{refused}");
 }
+
+/// What runs for every command must find its rows by an index that names them, not by walking a tenant.
+#[test]
+fn hot_statements_use_an_index() {
+    let hot = [
+        ("command", "GET", "sqlite_autoindex_command_1 (tenant_id=? AND id=?)"),
+        ("command", "TRANSITION", "sqlite_autoindex_command_1 (tenant_id=? AND id=?)"),
+        ("command", "QUEUED", "command_open (tenant_id=? AND endpoint_id=? AND state=?)"),
+        ("command", "ACTIVE", "command_open (tenant_id=? AND endpoint_id=? AND state=?)"),
+        ("command", "OPEN_OF_ENDPOINT", "command_open (tenant_id=? AND endpoint_id=?)"),
+        ("command", "OF_ENDPOINT", "command_endpoint (tenant_id=? AND endpoint_id=? AND id<?)"),
+        ("command", "DUE", "command_deadline (deadline_at<?)"),
+        ("command", "OF_TASK", "command_leaf (tenant_id=? AND task_id=? AND leaf_index>?)"),
+        ("task", "GET", "sqlite_autoindex_task_1 (tenant_id=? AND id=?)"),
+        ("task", "TALLY", "sqlite_autoindex_task_1 (tenant_id=? AND id=?)"),
+        ("task", "BY_KEY", "task_idempotency"),
+        ("task", "LIST_OF_STATE", "task_state (tenant_id=? AND state=? AND id<?)"),
+        ("task", "DUE_REVERTS", "task_revert"),
+        ("audit", "LIST_OF_OBJECT", "audit_object (tenant_id=? AND object_id=? AND id<?)"),
+        ("api_key", "BY_PREFIX", "api_key_prefix (prefix=?)"),
+        ("enrolment", "SPEND", "enrolment_token_hash (hash=?)"),
+    ];
+    crate::backend::on_sqlite(async |world| {
+        for (module, name, index) in hot {
+            let (_, _, text) =
+                quell_store::statements().find(|(m, n, _)| *m == module && *n == name).unwrap();
+            // Parameters become NULLs: the plan does not depend on their values.
+            let mut plain = text.to_owned();
+            for number in (1..=40).rev() {
+                plain = plain.replace(&format!("${number}"), "(SELECT NULL)");
+            }
+            let explain: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {plain}").into_boxed_str());
+            let plan = world
+                .read(move |tx| {
+                    tx.query(explain, &[], |mut row| {
+                        let (_, _, _): (i64, i64, i64) = (row.take()?, row.take()?, row.take()?);
+                        row.take::<String>()
+                    })
+                })
+                .await;
+            assert!(plan.iter().any(|step| step.contains(index)), "{module}::{name}: {plan:?}");
+        }
+    });
+}
