@@ -2,9 +2,21 @@
 #![expect(unsafe_code, reason = "system calls without a safe wrapper; each block says why it is sound")]
 
 pub mod file;
+#[cfg(unix)]
+pub mod inherit;
 #[cfg(target_os = "linux")]
 pub mod isolate;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 pub mod process;
+pub mod script;
 pub mod system;
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,6 +1,5 @@
 //! Collecting an opened file: one pass that hashes, compresses and encrypts, in bounded memory.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 use super::open::{Opened, Origin, Stat, stat};
 use super::zip::Zip;
 use super::{Error, name};
+use crate::hex;
 
 /// Name of the entry that describes the collected one.
 pub const SIDECAR: &str = "collected.json";
@@ -269,11 +269,4 @@ fn sidecar(opened: &Opened, entry: &str, body: &Body) -> io::Result<Vec<u8>> {
     let mut json = serde_json::to_vec_pretty(&sidecar)?;
     json.push(b'\n');
     Ok(json)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -76,6 +76,10 @@ impl Target {
         Ok((Self { fd, identity }, row))
     }
 
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// `false` when it had ended already.
     pub fn signal(&self, signal: Signal) -> Result<bool, Error> {
         match pidfd_send_signal(&self.fd, signal) {

@@ -7,6 +7,7 @@ mod file;
 #[cfg(target_os = "linux")]
 mod isolate;
 mod process;
+mod script;
 
 /// Waits for a condition, at most twenty seconds.
 #[track_caller]
