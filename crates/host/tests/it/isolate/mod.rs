@@ -116,32 +116,35 @@ fn the_way_to_the_server_is_for_marked_sockets_only() {
     for ip in OUTSIDE {
         assert!(net.at_endpoint(|| connect(ip, Some(MARK))).is_err(), "the mark opens the server only");
     }
-    // The server cannot reach other sockets from its own port either.
-    net.at_endpoint(|| {
-        let listener = TcpListener::bind("0.0.0.0:7001").unwrap();
-        std::thread::spawn(move || listener.accept());
-    });
-    let back = net.outside(|| {
-        use std::os::fd::AsRawFd;
-        let fd = nix::sys::socket::socket(
-            nix::sys::socket::AddressFamily::Inet,
-            nix::sys::socket::SockType::Stream,
-            nix::sys::socket::SockFlag::SOCK_CLOEXEC | nix::sys::socket::SockFlag::SOCK_NONBLOCK,
-            None,
-        )
-        .unwrap();
-        nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::ReuseAddr, &true).unwrap();
-        nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::ReusePort, &true).unwrap();
-        let storage = |text: &str| {
-            nix::sys::socket::SockaddrStorage::from(text.parse::<std::net::SocketAddr>().unwrap())
-        };
-        // Another socket listens on the port already, so only an address of its own can be bound.
-        let _ = nix::sys::socket::bind(fd.as_raw_fd(), &storage("10.99.0.3:7000"));
-        let _ = nix::sys::socket::connect(fd.as_raw_fd(), &storage("10.99.0.1:7001"));
-        let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&fd), nix::poll::PollFlags::POLLOUT)];
-        nix::poll::poll(&mut fds, 500_u16).unwrap()
-    });
-    assert_eq!(back, 0, "the server's port reached a socket that is not the agent's");
+    // The server's own port reaches the agent's sockets only, not others.
+    let mut wider = plan();
+    wider.servers.push("10.99.0.3:7002".parse().unwrap());
+    let other = net.at_endpoint(|| TcpListener::bind("0.0.0.0:7001").unwrap());
+    let from_server = || net.outside(|| from_port("10.99.0.3:7002", "10.99.0.1:7001"));
+    net.at_endpoint(remove).unwrap();
+    assert!(from_server());
+    isolate(&net, &wider);
+    assert!(!from_server(), "the server's port reached a socket that is not the agent's");
+    drop(other);
+}
+
+/// Whether a connection from one chosen address and port succeeds within half a second.
+fn from_port(from: &str, to: &str) -> bool {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
+    };
+    use std::os::fd::{AsFd, AsRawFd};
+    let at = |text: &str| SockaddrStorage::from(text.parse::<std::net::SocketAddr>().unwrap());
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    setsockopt(&fd, sockopt::ReuseAddr, &true).unwrap();
+    bind(fd.as_raw_fd(), &at(from)).unwrap();
+    // Closed by a reset, so that the port is free again at once.
+    setsockopt(&fd, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 }).unwrap();
+    let _ = connect(fd.as_raw_fd(), &at(to));
+    let mut fds = [nix::poll::PollFd::new(fd.as_fd(), nix::poll::PollFlags::POLLOUT)];
+    nix::poll::poll(&mut fds, 500_u16).unwrap() == 1
+        && nix::sys::socket::getsockopt(&fd, sockopt::SocketError) == Ok(0)
 }
 
 #[test]
