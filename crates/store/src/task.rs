@@ -35,6 +35,8 @@ pub struct Task {
     pub reason: String,
     /// Unique per tenant and requester.
     pub idempotency_key: Option<String>,
+    /// SHA-256 of the request, so that a repeat is told from another request under the same key.
+    pub request_digest: [u8; 32],
     /// When it was accepted.
     pub created_at: Micros,
     /// After this no agent begins it.
@@ -45,6 +47,8 @@ pub struct Task {
     pub reason_code: Option<String>,
     /// When somebody asked to cancel it.
     pub cancel_requested_at: Option<Micros>,
+    /// How long after it took effect it undoes itself, microseconds.
+    pub revert_after: Option<Micros>,
     /// When it undoes itself; `None` once that was planned, or when it never does.
     pub revert_at: Option<Micros>,
     /// The task that this one undoes.
@@ -91,28 +95,28 @@ pub struct Tally {
 
 sql! {
     INSERT = "INSERT INTO task (tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
-        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, \
-        state, revert_at, undo_of, target_count, open_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING";
+        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
+        state, revert_after, undo_of, target_count, open_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING";
     GET = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
         worst, ended_at FROM task WHERE tenant_id = $1 AND id = $2";
     BY_KEY = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
         worst, ended_at FROM task WHERE tenant_id = $1 AND requester_kind = $2 AND requester_id = $3 \
         AND idempotency_key = $4";
     LIST = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
+        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
+        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
         worst, ended_at FROM task t WHERE tenant_id = $1 AND id < $2 AND (state = $3 OR CAST($3 AS TEXT) IS NULL) \
         AND (action = $4 OR CAST($4 AS TEXT) IS NULL) AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) \
         AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM command c WHERE c.tenant_id = t.tenant_id \
         AND c.task_id = t.id AND c.endpoint_id = $6)) ORDER BY id DESC LIMIT $7";
     LIST_OF_STATE = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
-        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, created_at, expires_at, \
-        state, reason_code, cancel_requested_at, revert_at, undo_of, undone_by, target_count, open_count, \
+        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
+        state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, \
         succeeded_count, worst, ended_at FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
         ORDER BY id DESC LIMIT $4";
     RUNNING = "UPDATE task SET state = 'running' WHERE tenant_id = $1 AND id = $2 AND state = 'queued'";
@@ -146,11 +150,13 @@ fn read(mut row: Row) -> Result<Task, Error> {
         created_from: row.take()?,
         reason: row.take()?,
         idempotency_key: row.take()?,
+        request_digest: row.take()?,
         created_at: row.take()?,
         expires_at: row.take()?,
         state: row.take()?,
         reason_code: row.take()?,
         cancel_requested_at: row.take()?,
+        revert_after: row.take()?,
         revert_at: row.take()?,
         undo_of: row.take()?,
         undone_by: row.take()?,
@@ -182,10 +188,11 @@ pub fn insert(tx: &mut Tx<'_>, task: &Task) -> Result<bool, Error> {
             &task.created_from,
             &task.reason,
             &task.idempotency_key,
+            &task.request_digest,
             &task.created_at,
             &task.expires_at,
             &task.state,
-            &task.revert_at,
+            &task.revert_after,
             &task.undo_of,
             &task.target_count,
             &task.open_count,
