@@ -2,6 +2,7 @@
 //! encrypted archive with their hashes.
 
 mod collect;
+mod content;
 mod name;
 mod open;
 mod zip;

@@ -12,6 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::content::Content;
 use super::open::{Opened, Origin, Stat, stat};
 use super::zip::Zip;
 use super::{Error, name};
@@ -162,10 +163,11 @@ fn copy(
     let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
     let most = if opened.pseudo { opened.limit } else { opened.stat.size };
     let mut buffer = vec![0u8; CHUNK];
+    let mut content = Content::new(opened);
     let mut size = 0u64;
     while size < most {
         let room = usize::try_from(most - size).unwrap_or(CHUNK).min(CHUNK);
-        let n = match opened.file.read(&mut buffer[..room]) {
+        let n = match content.read(&mut buffer[..room]) {
             Ok(0) => break,
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

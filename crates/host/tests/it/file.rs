@@ -204,7 +204,7 @@ fn names_of_any_bytes_are_collected_under_harmless_ones() {
         assert!(done.entry.bytes().all(|byte| byte.is_ascii_graphic()), "{}", done.entry);
         assert_ne!(done.entry, SIDECAR);
         let hex = sidecar["requested"]["path"]["hex"].as_str().unwrap();
-        let tail: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tail = crate::hex(name);
         assert!(hex.ends_with(&tail));
     }
 }

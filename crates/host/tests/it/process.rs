@@ -61,7 +61,8 @@ fn own_sleep(path: &Path) -> [u8; 32] {
 #[test]
 fn a_process_is_read_as_it_is() {
     let child = sleeper();
-    until("the exec", || get(child.0.id()).unwrap().name == "sleep");
+    // The kernel sets the name first and the arguments later.
+    until("the exec", || get(child.0.id()).unwrap().cmdline.first().is_some_and(|arg| arg == "/bin/sleep"));
     let process = get(child.0.id()).unwrap();
     assert_eq!(process.ppid, std::process::id());
     assert_eq!(process.cmdline, ["/bin/sleep", "300"]);
@@ -116,6 +117,35 @@ fn a_reused_pid_is_refused_before_any_signal() {
         assert!(matches!(refused, Err(Error::Reused { .. })));
     }
     assert!(identity.is_running().unwrap());
+}
+
+#[test]
+fn a_pid_that_truly_changed_hands_is_refused() {
+    // In a pid namespace of its own the next pid can be chosen, so the kernel hands the same one out again.
+    let script = r#"
+        start() { sed 's/.*) //' /proc/$1/stat | cut -d' ' -f20; }
+        sleep 300 & first=$!; old=$(start $first); kill -9 $first; wait $first
+        end=$(($(cut -d. -f1 /proc/uptime) + 20)); second=0
+        while [ $second != $first ] && [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do
+            [ $second = 0 ] || { kill -9 $second; wait $second; }
+            echo $((first - 1)) > /proc/sys/kernel/ns_last_pid; sleep 300 & second=$!
+        done
+        [ $second = $first ] && [ "$(start $first)" != "$old" ] || { echo not reused; exit; }
+        "$0" terminate $first $old; [ -d /proc/$first ] && echo alive
+        "$0" terminate $second $(start $second)
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", script]);
+    let output = match command.arg(crate::script::program()).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
+        other => return println!("skipped: no pid namespace to be had: {other:?}"),
+    };
+    if output == "not reused\n" {
+        return println!("skipped: the kernel did not hand the pid out again");
+    }
+    let lines: Vec<_> = output.lines().collect();
+    assert!(lines[0].contains("now belongs to another process"), "{output}");
+    assert_eq!(lines[1..], ["alive", "Killed"], "{output}");
 }
 
 #[test]

@@ -16,14 +16,11 @@ use sha2::{Digest, Sha256};
 use crate::until;
 
 const LIMITS: Limits =
-    Limits { time: Duration::from_secs(60), output: 1 << 20, memory: None, cpu: None, processes: None };
+    Limits { time: Duration::from_mins(1), output: 1 << 20, memory: None, cpu: None, processes: None };
 
-/// The example program, which cargo puts beside the tests.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let path = own.parent().unwrap().parent().unwrap().join("examples/script");
-    assert!(path.exists(), "{} is missing: run `cargo test -p quell-host`, which builds it", path.display());
-    path
+/// What runs as a process of its own.
+pub fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_quell-host-trial").into()
 }
 
 fn launcher() -> Launcher {
@@ -76,7 +73,7 @@ impl Made {
 }
 
 fn finished(running: &Running) -> Outcome {
-    match running.wait(Duration::from_secs(60)).unwrap() {
+    match running.wait(Duration::from_mins(1)).unwrap() {
         Some(Adopted::Finished(outcome)) => outcome,
         other => panic!("{other:?}"),
     }
@@ -98,7 +95,7 @@ fn a_script_runs_and_says_what_came_of_it() {
     assert_eq!(made.out(), "-a b-$(id)-42\n");
     assert_eq!(made.running.tail(Stream::Stderr, 2, 100).unwrap(), b"ps\n");
     assert_eq!((outcome.stdout.seen, outcome.stderr.seen, outcome.stopped, outcome.left), (14, 5, 0, 0));
-    let digest: String = Sha256::digest(made.out()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::hex(&Sha256::digest(made.out()));
     assert_eq!(outcome.stdout.sha256, digest);
     let mode = |name: &str| {
         let path = made.dir.path().join("run").join(name);

@@ -1,11 +1,13 @@
-//! What an agent does with a script, as a program of its own: `supervise DIR` is the supervisor, and
-//! `launch DIR BODY` starts a run and then stays, so that a test can kill it.
-#![expect(clippy::print_stdout, reason = "the result of an example")]
+//! What an agent does, as a program of its own: `supervise DIR` is a script's supervisor, `launch DIR BODY`
+//! starts a run and then stays, so that a test can kill it, and `terminate PID START` ends a process in
+//! whatever namespace it is started in.
+#![expect(clippy::print_stdout, reason = "the answer to the test that started it")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use quell_host::process::{Guard, Identity, Options, terminate};
 use quell_host::script::{Interpreter, Job, Launcher, Limits, spawn, supervise};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [_, "supervise", dir] => std::process::exit(supervise(Path::new(dir))),
         [_, "launch", dir, body] => {
             let limits = Limits {
-                time: Duration::from_secs(60),
+                time: Duration::from_mins(1),
                 output: 1 << 20,
                 memory: None,
                 cpu: None,
@@ -36,6 +38,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 std::thread::park();
             }
         }
-        _ => Err("usage: script supervise DIR | script launch DIR BODY".into()),
+        [_, "terminate", pid, start] => {
+            let identity = Identity { pid: pid.parse()?, start_time: start.parse()? };
+            match terminate(identity, Options::default(), &Guard::new()?) {
+                Ok(done) => println!("{:?}", done.how),
+                Err(error) => println!("{error}"),
+            }
+            Ok(())
+        }
+        _ => Err("usage: supervise DIR | launch DIR BODY | terminate PID START".into()),
     }
 }
