@@ -1,1 +1,25 @@
 //! REST, OpenAPI, agent gateway; wires agents into the engine.
+//!
+//! Two ports, never one: people and programs use `/api/v1` ([`api`]), agents use the gateway ([`gateway`]).
+//! The tenant of a request comes from its key or its certificate, never from the request itself. What changes
+//! anything writes its audit record in the same transaction.
+
+mod api;
+mod auth;
+mod config;
+mod health;
+mod listen;
+mod live;
+mod metrics;
+mod problem;
+mod run;
+mod serve;
+mod state;
+
+pub mod openapi;
+
+pub use auth::Role;
+pub use config::{Config, ConfigError, Limits, TlsFiles};
+pub use listen::Listeners;
+pub use problem::{Code, Field, Problem, explain};
+pub use run::{Error, run};

@@ -1,0 +1,165 @@
+//! JSON bodies: bounded, and refused with the place and the name of what is wrong.
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Code, Problem};
+
+/// 1 MiB, the most that a body may hold.
+pub(crate) const MOST: usize = 1 << 20;
+
+/// A JSON body, in or out.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub T);
+
+/// A JSON body of up to `LIMIT` bytes.
+#[derive(Debug)]
+pub(crate) struct JsonUpTo<T, const LIMIT: usize>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => {
+                let kind = HeaderValue::from_static("application/json");
+                ([(header::CONTENT_TYPE, kind)], bytes).into_response()
+            }
+            Err(error) => Problem::internal(&error).into_response(),
+        }
+    }
+}
+
+/// What was made, with its address.
+pub(crate) fn created<T: Serialize>(location: &str, value: T) -> Response {
+    let mut response = (StatusCode::CREATED, Json(value)).into_response();
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, MOST).await.map(Self)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonUpTo<T, LIMIT> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, LIMIT).await.map(Self)
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Problem> {
+    if !is_json(request.headers()) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "the body must be application/json")
+            .hint("Send `Content-Type: application/json`."));
+    }
+    let collected = Limited::new(request.into_body(), most).collect().await;
+    let bytes = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.is::<LengthLimitError>() || error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+            Problem::new(Code::BodyTooLarge, format!("the body is larger than {most} bytes"))
+        } else {
+            Problem::new(Code::MalformedJson, "the body broke off")
+        }
+    })?;
+    parse(&bytes)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Problem::new(Code::InvalidUtf8, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, &error.into_inner())
+    })?;
+    reader.end().map_err(|error| explain(".", &error))?;
+    Ok(value)
+}
+
+fn explain(path: &str, error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    // serde_json ends its sentences with the place; it is told once, in the same words for all.
+    let text = error.to_string();
+    let sentence = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let problem = Problem::new(Code::InvalidField, format!("{path}: {sentence} ({place})")).field(path, sentence);
+            if sentence.starts_with("unknown field") { problem.hint("Leave the field out, or correct its name.") } else { problem }
+        }
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+            Problem::new(Code::MalformedJson, format!("{sentence} at {place}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Outer {
+        inner: Inner,
+        list: Vec<u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Inner {
+        name: String,
+    }
+
+    fn problem(body: &[u8]) -> String {
+        let problem = parse::<Outer>(body).unwrap_err();
+        format!("{problem:?}")
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        insta::assert_snapshot!(
+            [
+                &b"{"[..],
+                b"",
+                b"{} x",
+                b"{\"inner\":{\"name\":\"x\"},\"list\":[]} {}",
+                b"{\"inner\":{\"name\":1},\"list\":[]}",
+                b"{\"inner\":{\"nmae\":\"x\"},\"list\":[]}",
+                b"{\"inner\":{\"name\":\"x\"},\"list\":[1,300]}",
+                b"{\"inner\":{\"name\":\"x\"}}",
+                b"[]",
+                b"{\"inner\":\"\xff\"}",
+            ]
+            .map(problem)
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = [&b"["[..]; 100_000].concat();
+        assert!(parse::<serde_json::Value>(&deep).is_err());
+    }
+}

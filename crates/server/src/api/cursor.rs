@@ -1,0 +1,113 @@
+//! Pages of lists, and the opaque cursors that lead from one to the next.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::problem::{Code, Problem};
+
+/// Rows of a page, unless the request says otherwise.
+const DEFAULT: u32 = 50;
+/// Most rows of a page.
+const MOST: u32 = 500;
+
+/// A page of a list, newest first unless the route says otherwise.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The rows. A page may hold fewer than asked for and still be followed by another.
+    pub items: Vec<T>,
+    /// Give this as `cursor` for the next page; `null` on the last.
+    pub next: Option<String>,
+}
+
+/// Which page.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Turn {
+    /// `next` of the page before.
+    #[param(max_length = 64)]
+    pub cursor: Option<String>,
+    /// Rows, 1 to 500; 50 where absent.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u32>,
+    /// `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything.
+    pub format: Option<String>,
+}
+
+/// The list that a cursor belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum List {
+    Tasks = 1,
+    Commands,
+    Endpoints,
+    Tokens,
+    Artifacts,
+    Scripts,
+    Audit,
+    Keys,
+}
+
+/// The cursor that goes on after this row.
+pub(crate) fn write(list: List, after: Uuid) -> String {
+    let mut bytes = [0; 17];
+    bytes[0] = list as u8;
+    bytes[1..].copy_from_slice(after.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read(list: List, text: &str) -> Option<Uuid> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (kind, id) = bytes.split_first()?;
+    (*kind == list as u8).then(|| Uuid::from_slice(id).ok()).flatten()
+}
+
+impl Turn {
+    /// The page as the store takes it.
+    pub fn page(&self, list: List) -> Result<quell_store::Page, Problem> {
+        let limit = self.limit.unwrap_or(DEFAULT);
+        if limit == 0 || limit > MOST {
+            return Err(Problem::new(Code::InvalidQuery, format!("limit: must be 1 to {MOST}")).field("limit", "out of range"));
+        }
+        let after = match &self.cursor {
+            None => None,
+            Some(text) => Some(read(list, text).ok_or_else(|| {
+                Problem::new(Code::InvalidQuery, "cursor: not a cursor of this list")
+                    .field("cursor", "not a cursor of this list")
+            })?),
+        };
+        Ok(quell_store::Page { after, limit })
+    }
+}
+
+impl<T> Page<T> {
+    /// A page of the API from a page of the store.
+    pub fn of<R>(list: List, paged: quell_store::Paged<R>, view: impl FnMut(R) -> T) -> Self {
+        Self { items: paged.rows.into_iter().map(view).collect(), next: paged.next.map(|id| write(list, id)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_row_in_its_list_only() {
+        let id = Uuid::now_v7();
+        let turn = Turn { cursor: Some(write(List::Tasks, id)), ..Turn::default() };
+        assert_eq!(turn.page(List::Tasks).unwrap().after, Some(id));
+        assert!(turn.page(List::Audit).is_err());
+        for text in ["", "x", "!!", &"A".repeat(23), &"A".repeat(4096)] {
+            let turn = Turn { cursor: Some(text.to_owned()), ..Turn::default() };
+            assert!(turn.page(List::Tasks).is_err(), "{text}");
+        }
+        for limit in [0, 501, u32::MAX] {
+            assert!(Turn { limit: Some(limit), ..Turn::default() }.page(List::Tasks).is_err());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `POST /api-keys`.
+
+use axum::extract::State;
+use axum::response::Response;
+use quell_store::{api_key, audit};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::ApiKey;
+use crate::api::body::{Json, created};
+use crate::api::route::{Route, permit};
+use crate::api::{ROOT, text};
+use crate::auth::{Caller, Permission, Role, key};
+use crate::problem::{Code, Problem};
+use crate::state::App;
+
+const DEFAULT_DAYS: u32 = 90;
+const MOST_DAYS: u32 = 366;
+
+pub(super) fn route() -> Route {
+    permit(Permission::KeyManage, routes!(create_api_key))
+}
+
+/// A key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewApiKey {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// What it may do.
+    role: Role,
+    /// Days until it ends, 1 to 366; 90 where absent.
+    #[schema(minimum = 1, maximum = 366, default = 90)]
+    expires_in_days: Option<u32>,
+}
+
+/// A key that was made, with its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MadeApiKey {
+    #[serde(flatten)]
+    key: ApiKey,
+    /// The key. Shown this once.
+    text: String,
+}
+
+/// Make an API key
+///
+/// It is of the tenant of the key that makes it.
+#[utoipa::path(post, path = "/api-keys", tag = "access", request_body = NewApiKey,
+    responses((status = 201, body = MadeApiKey)))]
+pub(super) async fn create_api_key(
+    State(app): State<App>,
+    caller: Caller,
+    Json(wanted): Json<NewApiKey>,
+) -> Result<Response, Problem> {
+    let name = text::checked("name", &wanted.name, 100)?;
+    let days = wanted.expires_in_days.unwrap_or(DEFAULT_DAYS);
+    if days == 0 || days > MOST_DAYS {
+        return Err(Problem::bad_field("expires_in_days", format!("must be 1 to {MOST_DAYS}")));
+    }
+    let made = key::generate().ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
+    let now = app.now();
+    let row = api_key::ApiKey {
+        tenant_id: caller.tenant,
+        id: Uuid::now_v7(),
+        name,
+        prefix: made.prefix,
+        hash: made.hash,
+        role: wanted.role.as_str().to_owned(),
+        created_at: now,
+        expires_at: Some(now + i64::from(days) * 86_400_000_000),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let detail = serde_json::json!({ "name": row.name, "role": row.role, "prefix": row.prefix, "days": days });
+    let record = caller.record(now, "api_key.create", "api_key", &row.id.to_string(), &detail);
+    let row = app
+        .store
+        .write(move |tx| {
+            api_key::insert(tx, &row)?;
+            audit::append(tx, &record)?;
+            Ok::<_, quell_store::Error>(row)
+        })
+        .await?;
+    let location = format!("{ROOT}/api-keys/{}", row.id);
+    Ok(created(&location, MadeApiKey { key: ApiKey::of(row), text: made.text }))
+}

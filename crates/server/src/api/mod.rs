@@ -1,0 +1,81 @@
+//! `/api/v1`: every route of people and programs, one operation a file.
+//!
+//! A route is made by [`route::permit`] alone, which takes the permission that it needs: so there is no route
+//! without one, the OpenAPI document names it, and a test walks over all of them.
+
+mod action;
+mod artifact;
+mod audit;
+pub(crate) mod body;
+mod command;
+mod cursor;
+mod endpoint;
+mod events;
+mod explain;
+mod export;
+mod key;
+mod layers;
+mod overview;
+mod query;
+pub(crate) mod route;
+mod scan;
+mod script;
+mod targets;
+mod task;
+mod text;
+mod time;
+mod token;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth;
+use crate::openapi;
+use crate::problem::{Code, Problem};
+use crate::state::App;
+use crate::{health, metrics};
+
+/// Where the API lives.
+pub(crate) const ROOT: &str = "/api/v1";
+
+/// Every route of the API with its part of the OpenAPI document.
+pub(crate) fn described() -> OpenApiRouter<App> {
+    let mut router = OpenApiRouter::with_openapi(openapi::frame());
+    let routes = [
+        action::routes(),
+        task::routes(),
+        command::routes(),
+        endpoint::routes(),
+        token::routes(),
+        artifact::routes(),
+        script::routes(),
+        audit::routes(),
+        key::routes(),
+        overview::routes(),
+        events::routes(),
+        explain::routes(),
+    ];
+    for route in routes.into_iter().flatten() {
+        router = router.routes(route);
+    }
+    OpenApiRouter::new().nest(ROOT, router)
+}
+
+/// The whole of the people's port.
+pub(crate) fn router(app: App) -> Router {
+    let (api, _) = described().split_for_parts();
+    api.route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/api/v1/openapi.json", get(openapi::show))
+        .fallback(async || Problem::new(Code::NotFound, "the path leads nowhere"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(Code::MethodNotAllowed, "the resource does not take this method")
+        })
+        .layer(from_fn_with_state(app.clone(), auth::guard))
+        .layer(from_fn(layers::in_time))
+        .layer(from_fn_with_state(app.clone(), layers::finish))
+        .with_state(app)
+}

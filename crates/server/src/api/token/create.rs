@@ -1,0 +1,126 @@
+//! `POST /enrolment-tokens`.
+
+use axum::extract::State;
+use axum::response::Response;
+use quell_store::{audit, enrolment};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::EnrolmentToken;
+use crate::api::body::{Json, created};
+use crate::api::route::{Route, permit};
+use crate::api::{ROOT, text};
+use crate::auth::{Caller, Permission};
+use crate::pki;
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Seven days.
+const LONGEST_S: u32 = 7 * 24 * 3600;
+const MOST_USES: u32 = 1000;
+const MOST_TAGS: usize = 32;
+
+pub(super) fn route() -> Route {
+    permit(Permission::TokenManage, routes!(create_enrolment_token))
+}
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewEnrolmentToken {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// How many machines it may enrol, 1 to 1000.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    max_uses: u32,
+    /// Seconds until it ends, 60 to 604800 (seven days).
+    #[serde(default = "an_hour")]
+    #[schema(minimum = 60, maximum = 604_800, default = 3600)]
+    expires_in_seconds: u32,
+    /// Tags that its endpoints get, at most 32.
+    #[serde(default)]
+    #[schema(max_items = 32)]
+    tags: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn an_hour() -> u32 {
+    3600
+}
+
+/// A token that was made, with its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MadeEnrolmentToken {
+    #[serde(flatten)]
+    token: EnrolmentToken,
+    /// What the new endpoint is given. Shown this once.
+    text: String,
+}
+
+/// Make an enrolment token
+#[utoipa::path(post, path = "/enrolment-tokens", tag = "enrolment", request_body = NewEnrolmentToken,
+    responses((status = 201, body = MadeEnrolmentToken)))]
+pub(super) async fn create_enrolment_token(
+    State(app): State<App>,
+    caller: Caller,
+    Json(wanted): Json<NewEnrolmentToken>,
+) -> Result<Response, Problem> {
+    let name = text::checked("name", &wanted.name, 100)?;
+    if wanted.max_uses == 0 || wanted.max_uses > MOST_USES {
+        return Err(Problem::bad_field("max_uses", format!("must be 1 to {MOST_USES}")));
+    }
+    if !(60..=LONGEST_S).contains(&wanted.expires_in_seconds) {
+        return Err(Problem::bad_field("expires_in_seconds", format!("must be 60 to {LONGEST_S}")));
+    }
+    let tags = checked_tags(&wanted.tags)?;
+    let minted = pki::token::mint(&app.authority, &app.order_key).map_err(|error| Problem::internal(&error))?;
+    let now = app.now();
+    let row = enrolment::Token {
+        tenant_id: caller.tenant,
+        id: Uuid::now_v7(),
+        name,
+        hash: minted.secret_hash(),
+        tags: serde_json::to_string(&tags).unwrap_or_default(),
+        max_uses: i64::from(wanted.max_uses),
+        uses: 0,
+        created_by: caller.name.clone(),
+        created_at: now,
+        expires_at: now + i64::from(wanted.expires_in_seconds) * 1_000_000,
+        revoked_at: None,
+    };
+    let detail = serde_json::json!({
+        "name": row.name, "max_uses": row.max_uses, "expires_at": crate::api::time::text(row.expires_at), "tags": tags,
+    });
+    let record = caller.record(now, "enrolment_token.create", "enrolment_token", &row.id.to_string(), &detail);
+    let row = app
+        .store
+        .write(move |tx| {
+            enrolment::insert(tx, &row)?;
+            audit::append(tx, &record)?;
+            Ok::<_, quell_store::Error>(row)
+        })
+        .await?;
+    let location = format!("{ROOT}/enrolment-tokens/{}", row.id);
+    Ok(created(&location, MadeEnrolmentToken { token: EnrolmentToken::of(row), text: minted.to_text() }))
+}
+
+fn checked_tags(tags: &[String]) -> Result<Vec<String>, Problem> {
+    if tags.len() > MOST_TAGS {
+        return Err(Problem::bad_field("tags", format!("more than {MOST_TAGS}")));
+    }
+    let mut checked = Vec::with_capacity(tags.len());
+    for (index, tag) in tags.iter().enumerate() {
+        let tag = text::checked(&format!("tags[{index}]"), tag, 64)?;
+        if !checked.contains(&tag) {
+            checked.push(tag);
+        }
+    }
+    Ok(checked)
+}

@@ -1,0 +1,95 @@
+//! Who asks: the key of a request, the tenant and role that it stands for, and the guard in front of every route.
+//!
+//! Deny by default: only the paths named in [`is_open`] are answered without a key, and a route without a declared
+//! permission cannot be written down (see [`crate::api::route`]).
+
+mod bucket;
+mod caller;
+pub mod key;
+mod role;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header;
+use quell_store::{api_key, audit};
+
+pub use bucket::Guesses;
+pub use caller::{Caller, Peer, RequestId};
+pub use role::{Permission, Role};
+
+use crate::problem::{Code, Problem};
+use crate::state::App;
+
+/// Paths that anybody may ask for.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+/// Metrics are open to programs on the same machine. A forwarding header says that the peer is a proxy, and then
+/// loopback says nothing about who asks.
+fn is_local_metrics(request: &Request) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    request.uri().path() == "/metrics"
+        && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
+        && !["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| request.headers().contains_key(*name))
+}
+
+/// Lets a request through that has a valid key, and tells the handlers whose it is.
+pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    use axum::response::IntoResponse as _;
+    if is_open(request.uri().path()) || is_local_metrics(&request) {
+        return next.run(request).await;
+    }
+    let caller = match identify(&app, &request).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    let denied = response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == Code::Forbidden);
+    if denied {
+        let detail = serde_json::json!({ "method": method.as_str(), "path": path, "role": caller.role.as_str() });
+        let mut record = caller.record(app.now(), "request.denied", "route", &path, &detail);
+        "forbidden".clone_into(&mut record.outcome);
+        let written: Result<(), quell_store::Error> = app.store.write(move |tx| audit::append(tx, &record)).await;
+        if let Err(error) = written {
+            tracing::error!(%error, "a denied request could not be recorded");
+        }
+    }
+    response
+}
+
+async fn identify(app: &App, request: &Request) -> Result<Caller, Problem> {
+    let refused = || {
+        Problem::new(Code::Unauthenticated, "the request has no valid API key")
+            .hint("Send `Authorization: Bearer <key>`. On a new server the first key stands in admin.key in its data directory.")
+    };
+    let Peer(peer) = request.extensions().get::<Peer>().copied().ok_or_else(refused)?;
+    let text = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim());
+    let presented = key::Presented::parse(text.unwrap_or_default());
+    let now = app.now();
+    // A flood of guesses must not reach the database, and must not lock out who shares the guesser's address.
+    if !app.guesses.allows(peer.ip(), now) && !app.guesses.is_known_good(presented.hash()) {
+        return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address").retry_after(5));
+    }
+    let prefix = presented.prefix().to_owned();
+    let row = app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await?;
+    // One path for every key, so that the time taken tells nothing about which part was wrong.
+    let Some((row, role)) = presented.check(row, now).and_then(|row| Some((Role::from_name(&row.role)?, row)).map(|(role, row)| (row, role))) else {
+        app.guesses.failed(peer.ip(), now);
+        app.metrics.refused_keys.inc();
+        return Err(refused());
+    };
+    app.guesses.succeeded(*presented.hash());
+    app.touched(row.tenant_id, row.id, now);
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    Ok(Caller { tenant: row.tenant_id, key: row.id, name: row.name, role, request_id, remote: peer.ip().to_canonical() })
+}

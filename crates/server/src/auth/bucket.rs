@@ -1,0 +1,117 @@
+//! A token bucket per address against guessing keys, and the memory of keys that were good.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use quell_store::Micros;
+use quell_wire::digest::Digest;
+
+/// Failures that an address may have at once.
+const BURST: f64 = 20.0;
+/// Failures that it earns back, per second.
+const PER_SECOND: f64 = 1.0;
+/// Addresses remembered. Beyond that, all new ones share one bucket.
+const ADDRESSES: usize = 16_384;
+/// Good keys remembered.
+const KEYS: usize = 4_096;
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Micros,
+}
+
+impl Bucket {
+    fn now(self, now: Micros) -> Self {
+        let earned = (now - self.at).max(0) as f64 / 1e6 * PER_SECOND;
+        Self { left: (self.left + earned).min(BURST), at: now }
+    }
+}
+
+/// Failed tries by address.
+#[derive(Default)]
+pub struct Guesses {
+    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    good: Mutex<std::collections::HashSet<Digest>>,
+}
+
+impl Guesses {
+    /// Whether the address may try a key that is not known to be good.
+    pub fn allows(&self, address: IpAddr, now: Micros) -> bool {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.get(&network(address)).or_else(|| buckets.get(&OTHERS).filter(|_| buckets.len() >= ADDRESSES));
+        bucket.is_none_or(|bucket| bucket.now(now).left >= 1.0)
+    }
+
+    /// A try failed.
+    pub fn failed(&self, address: IpAddr, now: Micros) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut address = network(address);
+        if buckets.len() >= ADDRESSES && !buckets.contains_key(&address) {
+            buckets.retain(|_, bucket| bucket.now(now).left < BURST);
+            if buckets.len() >= ADDRESSES {
+                address = OTHERS;
+            }
+        }
+        let bucket = buckets.entry(address).or_insert(Bucket { left: BURST, at: now });
+        *bucket = bucket.now(now);
+        bucket.left = (bucket.left - 1.0).max(0.0);
+    }
+
+    /// A key was good. It is still looked up each time: this only spares it the bucket of its address.
+    pub fn succeeded(&self, hash: Digest) {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.len() >= KEYS {
+            good.clear();
+        }
+        good.insert(hash);
+    }
+
+    /// Whether the key was good before.
+    pub fn is_known_good(&self, hash: &Digest) -> bool {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner).contains(hash)
+    }
+}
+
+const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// One bucket for a whole IPv6 /64, which one machine usually has to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_runs_dry_and_recovers() {
+        let guesses = Guesses::default();
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        for _ in 0..20 {
+            assert!(guesses.allows(address, 0));
+            guesses.failed(address, 0);
+        }
+        assert!(!guesses.allows(address, 0));
+        assert!(guesses.allows(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 0));
+        assert!(guesses.allows(address, 1_000_000));
+        guesses.succeeded([7; 32]);
+        assert!(guesses.is_known_good(&[7; 32]));
+        assert!(!guesses.is_known_good(&[8; 32]));
+    }
+
+    #[test]
+    fn a_million_addresses_cost_no_more_than_some() {
+        let guesses = Guesses::default();
+        for number in 0..40_000_u32 {
+            guesses.failed(IpAddr::V4(Ipv4Addr::from_bits(number)), 0);
+        }
+        assert!(guesses.buckets.lock().is_ok_and(|buckets| buckets.len() <= ADDRESSES + 1));
+    }
+}
