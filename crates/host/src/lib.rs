@@ -1,6 +1,7 @@
 //! Facts and levers of an operating system. The only crate with unsafe code.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper; each block says why it is sound")]
 
+#[cfg(target_os = "linux")]
 pub mod file;
 #[cfg(unix)]
 pub mod inherit;
@@ -8,11 +9,15 @@ pub mod inherit;
 pub mod isolate;
 #[cfg(target_os = "linux")]
 pub mod namespace;
+#[cfg(target_os = "linux")]
 pub mod process;
+#[cfg(target_os = "linux")]
 pub mod script;
+#[cfg(target_os = "linux")]
 pub mod system;
 
 /// Bytes as lower-case hexadecimal digits.
+#[cfg(target_os = "linux")]
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

@@ -4,6 +4,10 @@
 //! it starts its own binary again as a small supervisor ([`supervise`]), which enforces the limits, collects
 //! the output, ends whatever the script left behind, and writes the result to the run's directory. A
 //! restarted agent finds the run there ([`adopt`]). One directory is one run, and runs once.
+//!
+//! A run is over when the script's first process ends: what it left in the background is ended then, daemons
+//! included. Under a service manager that kills a service's whole control group at a restart, the supervisors
+//! would die with the agent; it has to be told to end the main process only (systemd: `KillMode=process`).
 
 mod adopt;
 mod dir;

@@ -5,24 +5,27 @@ use rustix::process::{getpriority_process, setpriority_process};
 
 /// Raises the calling thread while it lives, as far as the system allows.
 pub(super) struct Boost {
-    realtime: bool,
+    /// The policy to go back to.
+    policy: Option<libc::c_int>,
     nice: Option<i32>,
 }
 
 impl Boost {
     pub fn new() -> Self {
-        if schedule(libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1) {
-            return Self { realtime: true, nice: None };
+        // SAFETY: takes no pointer; 0 is the calling thread.
+        let before = unsafe { libc::sched_getscheduler(0) };
+        if before >= 0 && schedule(libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1) {
+            return Self { policy: Some(before), nice: None };
         }
         let nice = getpriority_process(None).ok().filter(|_| setpriority_process(None, -20).is_ok());
-        Self { realtime: false, nice }
+        Self { policy: None, nice }
     }
 }
 
 impl Drop for Boost {
     fn drop(&mut self) {
-        if self.realtime {
-            schedule(libc::SCHED_OTHER, 0);
+        if let Some(policy) = self.policy {
+            schedule(policy, 0);
         }
         if let Some(nice) = self.nice {
             let _ = setpriority_process(None, nice);

@@ -48,6 +48,8 @@ pub fn supervise(dir: &Path) -> i32 {
 fn run(path: &Path) -> Result<(), Error> {
     let dir = Dir::open(path)?;
     let spec = dir.spec()?;
+    // It was started as /proc/self/exe, and would be listed as `exe`.
+    let _ = rustix::thread::set_name(c"quell-script");
     // Fails only for a group leader, which has left the agent's group already.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
