@@ -1,0 +1,208 @@
+//! System packages: what is missing is installed where that is allowed, and named exactly where it is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::cargo::{must, words};
+
+/// Something of the system that a command needs.
+struct Need {
+    /// What it is for.
+    purpose: &'static str,
+    /// Any of these files shows that it is there; one `*` may stand for a folder.
+    shown_by: &'static [&'static str],
+    /// The package that brings it, by its names on different releases; the first that exists is taken.
+    packages: &'static [&'static str],
+}
+
+const NFT: Need =
+    Need { purpose: "network isolation", shown_by: &["/usr/sbin/nft", "/sbin/nft"], packages: &["nftables"] };
+const IP: Need = Need {
+    purpose: "endpoints made of network namespaces",
+    shown_by: &["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"],
+    packages: &["iproute2"],
+};
+const UNSHARE: Need = Need {
+    purpose: "endpoints made of namespaces",
+    shown_by: &["/usr/bin/unshare"],
+    packages: &["util-linux"],
+};
+const SEVEN_ZIP: Need = Need {
+    purpose: "tests that open collected archives with 7-Zip",
+    shown_by: &["/usr/bin/7z"],
+    packages: &["p7zip-full", "7zip"],
+};
+const POSTGRES: Need = Need {
+    purpose: "tests of the store on PostgreSQL",
+    shown_by: &["/usr/lib/postgresql/*/bin/initdb"],
+    packages: &["postgresql"],
+};
+const PYTHON: Need = Need {
+    purpose: "tests of scripts in Python",
+    shown_by: &["/usr/bin/python3"],
+    packages: &["python3-minimal"],
+};
+
+/// What the demo needs. An error where something is missing and cannot be installed.
+pub fn for_demo() -> Result<()> {
+    install(&[NFT, IP, UNSHARE])
+}
+
+/// What the tests need.
+pub fn for_tests() -> Result<()> {
+    install(&[NFT, IP, UNSHARE, SEVEN_ZIP, POSTGRES, PYTHON])
+}
+
+fn install(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        eprintln!("missing: {} ({})", need.packages[0], need.purpose);
+    }
+    let Some(apt) = Apt::find() else {
+        bail!(
+            "{}\nThis machine has no apt-get; install the programs with its own package manager.",
+            list(&missing)
+        );
+    };
+    let Some(apt) = apt.with_rights() else {
+        let names: Vec<&str> = missing.iter().map(|need| need.packages[0]).collect();
+        bail!(
+            "{}\nNeither root nor sudo is at hand. Ask for: apt-get install -y {}",
+            list(&missing),
+            names.join(" ")
+        );
+    };
+    apt.install(&missing)?;
+    let left: Vec<&Need> = missing.into_iter().filter(|need| !need.is_met()).collect();
+    if left.is_empty() { Ok(()) } else { bail!("installed, and still {}", list(&left)) }
+}
+
+fn list(missing: &[&Need]) -> String {
+    let names: Vec<String> =
+        missing.iter().map(|need| format!("{} ({})", need.packages[0], need.purpose)).collect();
+    format!("missing: {}", names.join(", "))
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        self.shown_by.iter().any(|pattern| exists(pattern))
+    }
+}
+
+fn exists(pattern: &str) -> bool {
+    match pattern.split_once("/*/") {
+        None => Path::new(pattern).exists(),
+        Some((folder, rest)) => fs::read_dir(folder)
+            .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().join(rest).exists())),
+    }
+}
+
+/// The package manager of Debian and Ubuntu.
+struct Apt {
+    /// `sudo`, where this user is not root.
+    sudo: Option<PathBuf>,
+}
+
+impl Apt {
+    fn find() -> Option<Self> {
+        Path::new("/usr/bin/apt-get").exists().then_some(Self { sudo: None })
+    }
+
+    fn with_rights(mut self) -> Option<Self> {
+        if is_root() {
+            return Some(self);
+        }
+        let sudo = PathBuf::from("/usr/bin/sudo");
+        if !sudo.exists() {
+            return None;
+        }
+        // Without a terminal a question for a password would wait for ever.
+        let silent = Command::new(&sudo).args(["-n", "true"]).stderr(Stdio::null()).status();
+        let asked = std::io::IsTerminal::is_terminal(&std::io::stdin());
+        self.sudo = Some(sudo);
+        (silent.is_ok_and(|status| status.success()) || asked).then_some(self)
+    }
+
+    fn install(&self, needs: &[&Need]) -> Result<()> {
+        let mut names = needs.iter().map(|need| candidate(need)).collect::<Option<Vec<_>>>();
+        if names.is_none() {
+            self.run(&["/usr/bin/apt-get", "update"])?;
+            names = needs.iter().map(|need| candidate(need)).collect();
+        }
+        let Some(names) = names else { bail!("apt knows no package for all of it: {}", list(needs)) };
+        let quiet = NoDaemons::begin(self)?;
+        let install = || {
+            let mut arguments = vec!["/usr/bin/apt-get", "install", "-y", "--no-install-recommends"];
+            arguments.extend(&names);
+            self.run(&arguments)
+        };
+        // Lists that are older than the mirror name files that are gone.
+        let result =
+            install().or_else(|_| self.run(&["/usr/bin/apt-get", "update"]).and_then(|()| install()));
+        drop(quiet);
+        result
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = self.command(arguments);
+        eprintln!("$ {}", words(&command));
+        must(&mut command)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.sudo.as_deref().unwrap_or(Path::new("/usr/bin/env")));
+        if self.sudo.is_some() {
+            command.arg("/usr/bin/env");
+        }
+        command.arg("DEBIAN_FRONTEND=noninteractive").args(arguments);
+        command
+    }
+}
+
+/// The first of a need's packages that apt can install.
+fn candidate(need: &Need) -> Option<&'static str> {
+    need.packages.iter().copied().find(|name| {
+        let policy = Command::new("/usr/bin/apt-cache").args(["policy", name]).env("LC_ALL", "C").output();
+        policy.is_ok_and(|output| {
+            let text = String::from_utf8_lossy(&output.stdout);
+            text.contains("Candidate:") && !text.contains("Candidate: (none)")
+        })
+    })
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
+/// While it lives, packages start no daemons: a database server is wanted as a program, not as a service. The file is
+/// Debian's own way to say so; one that exists already is left as it is.
+struct NoDaemons<'a>(Option<&'a Apt>);
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl<'a> NoDaemons<'a> {
+    fn begin(apt: &'a Apt) -> Result<Self> {
+        if Path::new(POLICY).exists() {
+            return Ok(Self(None));
+        }
+        let script = format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}");
+        must(&mut apt.command(&["/bin/sh", "-c", &script]))?;
+        Ok(Self(Some(apt)))
+    }
+}
+
+impl Drop for NoDaemons<'_> {
+    fn drop(&mut self) {
+        let Some(apt) = self.0 else { return };
+        if let Err(error) = must(&mut apt.command(&["/bin/rm", "-f", POLICY])) {
+            eprintln!("warning: {POLICY} stays, and keeps packages from starting services: {error:#}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Runs the tests and reads what their programs print, so that the sum is of tests and the output of what failed.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cargo::cargo;
+use crate::report::Counts;
+
+/// Runs every test of the workspace.
+pub fn run(nightly: bool) -> Result<Counts> {
+    // Output of tests that held is wanted for the reasons of those that skipped themselves.
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    if nightly {
+        command.arg("--include-ignored").env("QUELL_NIGHTLY", "1");
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().context("starting the tests")?;
+    let stdout = child.stdout.take().context("the tests have no output")?;
+    let mut reader = Reader::default();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line.context("reading the tests' output")?;
+        if let Some(text) = reader.take(&String::from_utf8_lossy(&line)) {
+            eprintln!("{text}");
+        }
+    }
+    let status = child.wait().context("waiting for the tests")?;
+    // What a program printed before it died without a result.
+    if !reader.pending.is_empty() {
+        eprintln!("{}", reader.pending.join("\n"));
+        bail!("a test program ended without a result");
+    }
+    if !status.success() && reader.counts.failed == 0 {
+        bail!("the tests could not be built or run: {status}");
+    }
+    Ok(reader.counts)
+}
+
+/// Reads the output of test programs, line by line.
+#[derive(Default)]
+struct Reader {
+    counts: Counts,
+    /// Lines of the program that runs, kept until its result is known.
+    pending: Vec<String>,
+    /// The test whose output is being read.
+    current: Option<String>,
+    skipped: BTreeSet<String>,
+    reasons: BTreeSet<String>,
+}
+
+impl Reader {
+    /// Takes a line; answers what to show once a program's result is known.
+    fn take(&mut self, line: &str) -> Option<String> {
+        self.pending.push(line.to_owned());
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            self.current = Some(name.to_owned());
+        }
+        if let (Some(reason), Some(name)) = (line.trim_start().strip_prefix("skipped: "), &self.current) {
+            self.skipped.insert(name.clone());
+            self.reasons.insert(reason.to_owned());
+        }
+        let counts = result(line)?;
+        Some(self.finish(line, counts))
+    }
+
+    fn finish(&mut self, line: &str, counts: Counts) -> String {
+        // Who skips itself is no pass, whatever the harness thinks.
+        let skipped = (self.skipped.len() as u64).min(counts.passed);
+        self.counts.passed += counts.passed - skipped;
+        self.counts.failed += counts.failed;
+        self.counts.skipped += counts.skipped + skipped;
+        let shown = if counts.failed > 0 {
+            self.pending.join("\n")
+        } else {
+            let reasons = self.reasons.iter().map(|reason| format!("  skipped: {reason}"));
+            reasons.chain([format!("  {line}")]).collect::<Vec<_>>().join("\n")
+        };
+        self.pending.clear();
+        self.skipped.clear();
+        self.reasons.clear();
+        self.current = None;
+        shown
+    }
+}
+
+/// `test result: ok. 3 passed; 0 failed; 1 ignored; …`
+fn result(line: &str) -> Option<Counts> {
+    let rest = line.strip_prefix("test result: ")?;
+    let count = |word: &str| {
+        let (before, _) = rest.split_once(word)?;
+        before.trim_end().rsplit([' ', ';']).next()?.parse().ok()
+    };
+    Some(Counts { passed: count(" passed")?, failed: count(" failed")?, skipped: count(" ignored")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_summed_and_skips_are_no_passes() {
+        let output = "\nrunning 3 tests\ntest a ... ok\ntest b ... ok\ntest c ... ok\n\nsuccesses:\n\n---- b stdout ----\n\
+            skipped: no root\nskipped: no root\n\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out";
+        let mut reader = Reader::default();
+        let shown: Vec<String> = output.lines().filter_map(|line| reader.take(line)).collect();
+        assert_eq!(reader.counts, Counts { passed: 2, failed: 0, skipped: 2 });
+        assert_eq!(shown.len(), 1);
+        assert!(shown[0].starts_with("  skipped: no root\n  test result: ok"), "{}", shown[0]);
+        assert!(reader.pending.is_empty());
+    }
+
+    #[test]
+    fn all_of_a_failed_program_is_shown() {
+        let mut reader = Reader::default();
+        assert_eq!(reader.take("test a ... FAILED"), None);
+        let shown = reader.take("test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured");
+        assert!(shown.is_some_and(|text| text.starts_with("test a ... FAILED")));
+        assert_eq!(reader.counts.failed, 1);
+    }
+}
