@@ -188,6 +188,7 @@ impl<'a> Hunt<'a> {
 
     /// Until a scan finds nothing new and nothing that moves.
     fn freeze(&mut self, until: Instant) -> Result<(), Error> {
+        let mut pause = Duration::from_micros(200);
         for _ in 0..FREEZE_ROUNDS {
             let look = self.look()?;
             if look.fresh.is_empty() && look.moving == 0 || Instant::now() >= until {
@@ -195,8 +196,9 @@ impl<'a> Hunt<'a> {
             }
             look.signal(Signal::STOP)?;
             if look.fresh.is_empty() {
-                // Told to stop, not there yet: let them run into it.
-                std::thread::sleep(Duration::from_micros(200));
+                // Told to stop, not there yet: leave them a processor to do it on.
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(10));
             }
         }
         Ok(())
