@@ -119,6 +119,7 @@ sql! {
         state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, \
         succeeded_count, worst, ended_at FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
         ORDER BY id DESC LIMIT $4";
+    APPROVED = "UPDATE task SET state = 'queued' WHERE tenant_id = $1 AND id = $2 AND state = 'pending_approval'";
     RUNNING = "UPDATE task SET state = 'running' WHERE tenant_id = $1 AND id = $2 AND state = 'queued'";
     TALLY = "UPDATE task SET open_count = open_count - 1, succeeded_count = succeeded_count + $3, \
         worst = CASE WHEN worst < $4 THEN $4 ELSE worst END WHERE tenant_id = $1 AND id = $2 AND open_count > 0 \
@@ -230,6 +231,11 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Resul
         }
     };
     Ok(page.cut(rows, |task| task.id))
+}
+
+/// Notes that people agreed. `false` when the task does not wait for them.
+pub fn approved(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<bool, Error> {
+    tx.execute(APPROVED, &[&tenant, &id]).map(|rows| rows == 1)
 }
 
 /// Notes that the first command left the queue. `false` when that was noted before.

@@ -1,0 +1,78 @@
+//! Calling a task off: what waits ends at once; what was handed over is asked to stop, and its outcome decides.
+
+use quell_store::{audit, task};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Actor, CommandState, Engine, Error,
+    actor::Deed,
+    settle::{self, Step},
+    state::Event,
+};
+
+/// What calling off did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canceled {
+    /// Commands that ended now.
+    pub ended: usize,
+    /// Commands that were handed over and are asked to stop.
+    pub asked: usize,
+}
+
+impl Engine {
+    /// Calls a task off.
+    ///
+    /// # Errors
+    /// [`Error::State`] when it has ended.
+    pub async fn cancel(&self, actor: &Actor, tenant: Uuid, task: Uuid) -> Result<Canceled, Error> {
+        let (inner, actor) = (self.inner.clone(), actor.clone());
+        let (canceled, moved, rings) = self
+            .write(move |tx| {
+                let now = inner.clock.now();
+                let row = task::get(tx, tenant, task)?.ok_or(Error::NotFound("task"))?;
+                if row.ended_at.is_some() {
+                    return Err(Error::State(row.state));
+                }
+                let first = task::cancel(tx, tenant, task, now)?;
+                let moved = settle::every_open(tx, &row, now, |_| {
+                    Some(Step::because(Event::CancelAsked, "canceled", "called off before it began"))
+                })?;
+                let (ended, rings): (Vec<_>, Vec<_>) =
+                    moved.into_iter().partition(|moved| moved.state.is_end());
+                let canceled = Canceled { ended: ended.len(), asked: rings.len() };
+                if first {
+                    let detail = json!({ "ended": canceled.ended, "asked": canceled.asked });
+                    let deed =
+                        Deed { verb: "task.cancel", kind: "task", object: task, outcome: "ok", detail };
+                    audit::append(tx, &actor.record(&inner.ids, tenant, now, deed))?;
+                }
+                Ok((canceled, ended, rings))
+            })
+            .await?;
+        self.announce(moved);
+        for asked in rings {
+            self.inner.bell.ring(asked.tenant, asked.endpoint);
+        }
+        Ok(canceled)
+    }
+}
+
+/// The step that calls off what was not handed over, and leaves the rest alone.
+pub(crate) fn if_not_given(state: CommandState, code: &str, message: &str) -> Option<Step> {
+    match state {
+        CommandState::PendingApproval | CommandState::Queued => {
+            Some(Step::because(Event::CancelAsked, code, message))
+        }
+        CommandState::Dispatched
+        | CommandState::Running
+        | CommandState::Verifying
+        | CommandState::Succeeded
+        | CommandState::Failed
+        | CommandState::Refused
+        | CommandState::Rejected
+        | CommandState::Canceled
+        | CommandState::Expired
+        | CommandState::Indeterminate => None,
+    }
+}

@@ -1,0 +1,134 @@
+//! News: what changed, for those who watch. Lossy: a slow watcher is told to look at everything again.
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::{CommandState, TaskState, progress::Progress};
+
+/// News that a watcher may fall behind before it is told to look again.
+const KEPT: usize = 8192;
+
+/// Something changed, after it was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Change {
+    /// A task was made or took another state.
+    Task {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        task: Uuid,
+        /// Its state.
+        state: &'static str,
+    },
+    /// A command took another state.
+    Command {
+        /// Whose.
+        tenant: Uuid,
+        /// Of which task.
+        task: Uuid,
+        /// Which.
+        command: Uuid,
+        /// On which endpoint.
+        endpoint: Uuid,
+        /// Its state.
+        state: &'static str,
+    },
+    /// A running command went on.
+    Progress {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        command: Uuid,
+        /// How far.
+        progress: Progress,
+    },
+    /// An endpoint changed: connected, isolated, revoked …
+    Endpoint {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        endpoint: Uuid,
+    },
+}
+
+impl Change {
+    /// Whose change this is: a watcher is shown those of its own tenant only.
+    pub fn tenant(&self) -> Uuid {
+        match self {
+            Self::Task { tenant, .. }
+            | Self::Command { tenant, .. }
+            | Self::Progress { tenant, .. }
+            | Self::Endpoint { tenant, .. } => *tenant,
+        }
+    }
+
+    pub(crate) fn task(tenant: Uuid, task: Uuid, state: TaskState) -> Self {
+        Self::Task { tenant, task, state: state.as_str() }
+    }
+
+    pub(crate) fn command(
+        tenant: Uuid,
+        task: Uuid,
+        command: Uuid,
+        endpoint: Uuid,
+        state: CommandState,
+    ) -> Self {
+        Self::Command { tenant, task, command, endpoint, state: state.as_str() }
+    }
+}
+
+/// Where news is told.
+#[derive(Clone)]
+pub struct Changes {
+    sender: broadcast::Sender<Change>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { sender: broadcast::channel(KEPT).0 }
+    }
+}
+
+impl Changes {
+    /// Begins to watch one tenant.
+    pub fn watch(&self, tenant: Uuid) -> ChangeStream {
+        ChangeStream { tenant, receiver: self.sender.subscribe() }
+    }
+
+    /// Tells everybody who watches.
+    pub fn tell(&self, change: Change) {
+        // Nobody watching is no error.
+        let _ = self.sender.send(change);
+    }
+}
+
+/// What a watcher hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// This changed.
+    Change(Change),
+    /// Something was missed: look at everything again.
+    Resync,
+}
+
+/// A watcher of one tenant.
+pub struct ChangeStream {
+    tenant: Uuid,
+    receiver: broadcast::Receiver<Change>,
+}
+
+impl ChangeStream {
+    /// The next news; `None` when the engine is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<Heard> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(change) if change.tenant() == self.tenant => return Some(Heard::Change(change)),
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => return Some(Heard::Resync),
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

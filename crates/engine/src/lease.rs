@@ -1,0 +1,232 @@
+//! Handing commands to an endpoint's session: durably taken from the queue first, signed and sent after.
+//!
+//! A crash between the two leaves commands that are `dispatched` and were never sent; when the agent comes
+//! back and does not name them as held, [`Engine::resume`] hands the very same bytes over again.
+
+use std::collections::{HashMap, HashSet};
+
+use quell_catalog::ActionKind;
+use quell_store::{
+    Micros, Tx,
+    command::{self, Command},
+    task::{self, Task},
+};
+use quell_wire::SignedOrder;
+use uuid::Uuid;
+
+use crate::{
+    CommandState, Engine, Error, Limits, order, plan,
+    settle::{self, Moved, Step},
+    state::Event,
+};
+
+/// Open commands of one endpoint that are looked at when it comes back.
+const OPEN: i64 = 10_000;
+
+/// What a session has to send now.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Orders, most urgent first.
+    pub orders: Vec<SignedOrder>,
+    /// Orders handed over earlier that are to be stopped.
+    pub cancels: Vec<Uuid>,
+}
+
+/// What a session has to send after the agent said what it holds.
+#[derive(Debug, Clone, Default)]
+pub struct Resumed {
+    /// Orders that were handed over and are not in the agent's journal: the same bytes again.
+    pub orders: Vec<SignedOrder>,
+    /// Orders that are to be stopped.
+    pub cancels: Vec<Uuid>,
+}
+
+impl Engine {
+    /// Takes what waits for an endpoint from the queue and signs it, at most `max`.
+    ///
+    /// Called when its bell rings, after [`Engine::resume`], and after each outcome. Commands of one exclusion
+    /// group go one at a time; an endpoint holds a bounded number.
+    pub async fn lease(&self, tenant: Uuid, endpoint: Uuid, max: usize) -> Result<Work, Error> {
+        let inner = self.inner.clone();
+        let asked = self.read(move |tx| wanted(tx, tenant, endpoint)).await?;
+        let mut work = Work { orders: Vec::new(), cancels: asked.cancels };
+        if !asked.waiting {
+            return Ok(work);
+        }
+        let (taken, moved) =
+            self.write(move |tx| take(tx, &inner.limits, tenant, endpoint, max, inner.clock.now())).await?;
+        for (task, command) in &taken {
+            self.inner.progress.open(tenant, command.id, endpoint);
+            work.orders.push(self.sign(task, command).await?);
+        }
+        self.announce(moved);
+        Ok(work)
+    }
+
+    /// Compares what the agent holds with what it was given.
+    ///
+    /// What it was given and does not hold is given again, or, when its time is over, ends as never begun. What
+    /// it had begun and no longer knows ends `indeterminate`.
+    pub async fn resume(&self, tenant: Uuid, endpoint: Uuid, held: &[Uuid]) -> Result<Resumed, Error> {
+        let held: HashSet<Uuid> = held.iter().copied().collect();
+        let inner = self.inner.clone();
+        let (again, cancels, moved) =
+            self.write(move |tx| compare(tx, tenant, endpoint, &held, inner.clock.now())).await?;
+        let mut resumed = Resumed { orders: Vec::new(), cancels };
+        for (task, command) in &again {
+            self.inner.progress.open(tenant, command.id, endpoint);
+            resumed.orders.push(self.sign(task, command).await?);
+        }
+        self.announce(moved);
+        Ok(resumed)
+    }
+
+    /// Notes that the agent began an order. `false` when it holds no such order that could begin.
+    pub async fn started(&self, tenant: Uuid, endpoint: Uuid, order: Uuid) -> Result<bool, Error> {
+        let inner = self.inner.clone();
+        let moved = self
+            .write(move |tx| {
+                let Some(row) = command::get(tx, tenant, order)?.filter(|row| row.endpoint_id == endpoint)
+                else {
+                    return Ok(None);
+                };
+                // A repeat changes nothing and costs no write.
+                if settle::state_of(&row)? == CommandState::Running {
+                    return Ok(None);
+                }
+                let task = task::get(tx, tenant, row.task_id)?.ok_or(Error::Corrupt("task of a command"))?;
+                let now = inner.clock.now();
+                let step = Step { started_at: Some(now), ..Step::of(Event::Started) };
+                settle::apply(tx, &task, &row, &step, now)
+            })
+            .await?;
+        let began = moved.is_some();
+        self.announce(moved.into_iter().collect());
+        Ok(began)
+    }
+
+    pub(crate) async fn sign(&self, task: &Task, command: &Command) -> Result<SignedOrder, Error> {
+        let order = order::build(&self.inner, task, command)?;
+        Ok(self.inner.signer.sign(&order).await?)
+    }
+}
+
+struct Wanted {
+    waiting: bool,
+    cancels: Vec<Uuid>,
+}
+
+/// A look without a write: most rings find nothing new, and a reader costs no flush.
+fn wanted(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Wanted, Error> {
+    let mut tasks = HashMap::new();
+    let mut wanted = Wanted { waiting: false, cancels: Vec::new() };
+    for row in command::open_of_endpoint(tx, tenant, endpoint, OPEN)? {
+        match settle::state_of(&row)? {
+            CommandState::Queued => wanted.waiting = true,
+            CommandState::Dispatched | CommandState::Running => {
+                if load(tx, &mut tasks, &row)?.cancel_requested_at.is_some() {
+                    wanted.cancels.push(row.id);
+                }
+            }
+            CommandState::PendingApproval
+            | CommandState::Verifying
+            | CommandState::Succeeded
+            | CommandState::Failed
+            | CommandState::Refused
+            | CommandState::Rejected
+            | CommandState::Canceled
+            | CommandState::Expired
+            | CommandState::Indeterminate => {}
+        }
+    }
+    Ok(wanted)
+}
+
+type Taken = Vec<(Task, Command)>;
+
+fn take(
+    tx: &mut Tx<'_>,
+    limits: &Limits,
+    tenant: Uuid,
+    endpoint: Uuid,
+    max: usize,
+    now: Micros,
+) -> Result<(Taken, Vec<Moved>), Error> {
+    let active = command::active(tx, tenant, endpoint)?;
+    let mut room = limits.in_flight.saturating_sub(active.len()).min(max);
+    let mut busy: HashSet<String> = active.into_iter().filter_map(|command| command.exclusion).collect();
+    let (mut taken, mut moved) = (Vec::new(), Vec::new());
+    if room == 0 {
+        return Ok((taken, moved));
+    }
+    let mut tasks = HashMap::new();
+    // Some of what waits may be held up by its group: look at more than there is room for.
+    for row in command::queued(tx, tenant, endpoint, now, room as i64 * 4 + 64)? {
+        if row.exclusion.as_ref().is_some_and(|group| busy.contains(group)) {
+            continue;
+        }
+        let task = load(tx, &mut tasks, &row)?;
+        let limit = ActionKind::from_id(&task.action).map_or(0, |kind| kind.spec().time_limit.max_s);
+        let wait = i64::from(limit) * 1_000_000 + plan::micros(limits.outcome_grace);
+        let step = Step { deadline_at: Some(row.not_after.saturating_add(wait)), ..Step::of(Event::Leased) };
+        if let Some(step) = settle::apply(tx, &task, &row, &step, now)? {
+            moved.push(step);
+            busy.extend(row.exclusion.clone());
+            taken.push((task, row));
+            room -= 1;
+        }
+        if room == 0 {
+            break;
+        }
+    }
+    Ok((taken, moved))
+}
+
+fn compare(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    endpoint: Uuid,
+    held: &HashSet<Uuid>,
+    now: Micros,
+) -> Result<(Taken, Vec<Uuid>, Vec<Moved>), Error> {
+    let mut tasks = HashMap::new();
+    let (mut again, mut cancels, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    for row in command::open_of_endpoint(tx, tenant, endpoint, OPEN)? {
+        let state = settle::state_of(&row)?;
+        let given = matches!(state, CommandState::Dispatched | CommandState::Running);
+        if !given {
+            continue;
+        }
+        let task = load(tx, &mut tasks, &row)?;
+        if held.contains(&row.id) {
+            cancels.extend(task.cancel_requested_at.map(|_| row.id));
+            continue;
+        }
+        let step = if state == CommandState::Running {
+            Step::because(
+                Event::Forgotten,
+                "journal_lost",
+                "the agent had begun it and no longer knows of it",
+            )
+        } else if now > row.not_after {
+            Step::because(Event::NeverBegan, "never_began", "the agent never had it, and its time is over")
+        } else if task.cancel_requested_at.is_some() {
+            Step::because(Event::ReportedCanceled, "canceled", "canceled before the agent had it")
+        } else {
+            again.push((task, row));
+            continue;
+        };
+        moved.extend(settle::apply(tx, &task, &row, &step, now)?);
+    }
+    Ok((again, cancels, moved))
+}
+
+/// The task of a command, read once.
+fn load(tx: &mut Tx<'_>, tasks: &mut HashMap<Uuid, Task>, row: &Command) -> Result<Task, Error> {
+    if let Some(task) = tasks.get(&row.task_id) {
+        return Ok(task.clone());
+    }
+    let task = task::get(tx, row.tenant_id, row.task_id)?.ok_or(Error::Corrupt("task of a command"))?;
+    tasks.insert(row.task_id, task.clone());
+    Ok(task)
+}

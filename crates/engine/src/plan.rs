@@ -1,0 +1,240 @@
+//! From a checked request to rows: targets pinned, leaves and intent encoded once, task, commands and audit
+//! written together.
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message as _;
+use quell_catalog::ActionKind;
+use quell_store::{
+    Micros, Tx, audit,
+    command::{self, Command},
+    task::{self, Task},
+};
+use quell_wire::{Intent, Requester, Target, intent, merkle::Tree};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    Actor, CommandState, Decision, Error, Inner, Proposal, Targets, TaskState, actor::Deed, reference,
+    submit::Submitted, targets,
+};
+
+/// A request whose own fields were checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) tenant: Uuid,
+    pub(crate) kind: ActionKind,
+    pub(crate) params: Value,
+    pub(crate) targets: Targets,
+    pub(crate) reason: String,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) request_digest: [u8; 32],
+    pub(crate) expires_in: Duration,
+    pub(crate) revert_after: Option<Duration>,
+    /// The number of targets that the requester stated.
+    pub(crate) confirm_count: Option<u64>,
+    pub(crate) undo_of: Option<Uuid>,
+}
+
+/// A task that was written, and whom to ring.
+pub(crate) struct Created {
+    pub(crate) submitted: Submitted,
+    pub(crate) endpoints: Vec<Uuid>,
+}
+
+/// Writes the task of a draft.
+pub(crate) fn create(
+    tx: &mut Tx<'_>,
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    draft: &Draft,
+) -> Result<Created, Error> {
+    let now = inner.clock.now();
+    let spec = draft.kind.spec();
+    let endpoints = targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets)?;
+    confirm(draft, endpoints.len(), inner.limits.confirm_above)?;
+    targets::check(tx, draft.tenant, spec, &endpoints)?;
+    let proposal = Proposal { tenant: draft.tenant, spec, requester: actor, targets: endpoints.len() };
+    let state = match inner.approval.decide(&proposal) {
+        Decision::Auto => CommandState::Queued,
+        Decision::People => CommandState::PendingApproval,
+        Decision::Refused { code, message } => return Err(Error::Refused { code, message }),
+    };
+    let declared = draft.kind.declared();
+    let params = reference::resolve(tx, draft.tenant, &declared, draft.params.clone())?;
+    let public = declared.redacted(&params);
+    let plan = Plan::new(inner, actor, draft, &params, &endpoints, now)?;
+    let row = plan.task(actor, draft, &params, &public, state);
+    if !task::insert(tx, &row)? {
+        // Somebody used the idempotency key in the meantime; the next look finds that task.
+        return Err(Error::Raced);
+    }
+    for (leaf, endpoint) in endpoints.iter().enumerate() {
+        command::insert(tx, &plan.command(inner, draft, leaf, *endpoint, state)?)?;
+    }
+    let detail = json!({
+        "action": spec.id,
+        "params": public,
+        "targets": endpoints.len(),
+        "reason": draft.reason,
+        "intent_digest": quell_wire::digest::hex(&row.intent_digest),
+        "undo_of": draft.undo_of,
+    });
+    let verb = if draft.undo_of.is_some() { "task.undo" } else { "task.submit" };
+    let deed = Deed { verb, kind: "task", object: row.id, outcome: "ok", detail };
+    audit::append(tx, &actor.record(&inner.ids, draft.tenant, now, deed))?;
+    let state = TaskState::parse(&row.state).ok_or(Error::Corrupt("task state"))?;
+    let submitted = Submitted { task_id: row.id, created: true, target_count: row.target_count, state };
+    Ok(Created { submitted, endpoints })
+}
+
+/// A selector, and a long list, hide how many they are: the requester says the number.
+fn confirm(draft: &Draft, count: usize, above: usize) -> Result<(), Error> {
+    let count = count as u64;
+    let needed = match draft.targets {
+        Targets::Endpoints(_) => count > above as u64 && draft.undo_of.is_none(),
+        Targets::Tag(_) | Targets::All => true,
+    };
+    match draft.confirm_count {
+        Some(stated) if stated == count => Ok(()),
+        None if !needed => Ok(()),
+        Some(_) | None => Err(Error::Confirm { count }),
+    }
+}
+
+struct Plan {
+    id: Uuid,
+    now: Micros,
+    expires_at: Micros,
+    leaves: Vec<Vec<u8>>,
+    tree: Tree,
+    intent: Vec<u8>,
+}
+
+impl Plan {
+    fn new(
+        inner: &Inner,
+        actor: &Actor,
+        draft: &Draft,
+        params: &Value,
+        endpoints: &[Uuid],
+        now: Micros,
+    ) -> Result<Self, Error> {
+        let tenant = draft.tenant.to_string();
+        let leaves: Vec<Vec<u8>> =
+            endpoints.iter().map(|id| Target::endpoint(&tenant, &id.to_string()).encode_to_vec()).collect();
+        let tree = Tree::new(&leaves).ok_or(Error::NoTargets)?;
+        let expires_at = now.saturating_add(micros(draft.expires_in));
+        let id = inner.ids.next();
+        let spec = draft.kind.spec();
+        let requester =
+            Requester { kind: actor.kind.clone(), id: actor.id.clone(), name: actor.name.clone() };
+        let intent = Intent {
+            tenant_id: tenant,
+            task_id: id.to_string(),
+            action: spec.id.to_owned(),
+            revision: spec.revision,
+            params: params.to_string().into_bytes(),
+            requester: Some(requester),
+            created_at_us: now,
+            expires_at_us: expires_at,
+            targets_root: tree.root().to_vec(),
+            target_count: leaves.len() as u64,
+            nonce: inner.ids.nonce().ok_or(Error::Entropy)?.to_vec(),
+        };
+        if !intent.is_bounded() {
+            return Err(Error::request("params", "larger than an order may carry"));
+        }
+        Ok(Self { id, now, expires_at, leaves, tree, intent: intent.encode_to_vec() })
+    }
+
+    fn task(
+        &self,
+        actor: &Actor,
+        draft: &Draft,
+        params: &Value,
+        public: &Value,
+        state: CommandState,
+    ) -> Task {
+        let spec = draft.kind.spec();
+        let count = self.leaves.len() as i64;
+        let state =
+            if state == CommandState::Queued { TaskState::Queued } else { TaskState::PendingApproval };
+        Task {
+            tenant_id: draft.tenant,
+            id: self.id,
+            action: spec.id.to_owned(),
+            revision: i64::from(spec.revision),
+            params: params.to_string(),
+            params_public: public.to_string(),
+            intent_digest: intent::digest(&self.intent),
+            intent: self.intent.clone(),
+            requester_kind: actor.kind.clone(),
+            requester_id: actor.id.clone(),
+            requester_name: actor.name.clone(),
+            created_from: actor.from.clone(),
+            reason: draft.reason.clone(),
+            idempotency_key: draft.idempotency_key.clone(),
+            request_digest: draft.request_digest,
+            created_at: self.now,
+            expires_at: self.expires_at,
+            state: state.as_str().to_owned(),
+            reason_code: None,
+            cancel_requested_at: None,
+            revert_after: draft.revert_after.map(micros),
+            revert_at: None,
+            undo_of: draft.undo_of,
+            undone_by: None,
+            target_count: count,
+            open_count: count,
+            succeeded_count: 0,
+            worst: 0,
+            ended_at: None,
+        }
+    }
+
+    fn command(
+        &self,
+        inner: &Inner,
+        draft: &Draft,
+        leaf: usize,
+        endpoint_id: Uuid,
+        state: CommandState,
+    ) -> Result<Command, Error> {
+        let spec = draft.kind.spec();
+        let proof = self.tree.proof(leaf).ok_or(Error::Corrupt("target tree"))?;
+        Ok(Command {
+            tenant_id: draft.tenant,
+            id: inner.ids.next(),
+            task_id: self.id,
+            target: self.leaves.get(leaf).cloned().unwrap_or_default(),
+            leaf_index: leaf as i64,
+            proof: proof.concat(),
+            service: "agent".to_owned(),
+            endpoint_id,
+            action: spec.id.to_owned(),
+            exclusion: spec.exclusion.map(|group| group.as_str().to_owned()),
+            priority: i64::from(spec.priority),
+            nonce: inner.ids.nonce().ok_or(Error::Entropy)?.to_vec(),
+            not_before: self.now,
+            not_after: self.expires_at,
+            state: state.as_str().to_owned(),
+            reason_code: None,
+            message: None,
+            attempts: 0,
+            dispatched_at: None,
+            started_at: None,
+            outcome_at: None,
+            ended_at: None,
+            deadline_at: self.expires_at,
+            progress: None,
+            outcome: None,
+            evidence: None,
+        })
+    }
+}
+
+/// A duration in microseconds.
+pub(crate) fn micros(duration: Duration) -> Micros {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

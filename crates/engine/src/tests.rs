@@ -1,0 +1,2 @@
+//! Tests of the engine over a real SQLite file.
+pub(crate) mod crash;
