@@ -72,10 +72,7 @@ impl Book {
 
     fn get(&self, tenant: Uuid, command: Uuid) -> Option<Progress> {
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages
-            .get(&(tenant, command))
-            .map(|(_, progress, _)| progress.clone())
-            .filter(|progress| progress.done > 0)
+        pages.get(&(tenant, command)).map(|page| page.progress.clone()).filter(|progress| progress.done > 0)
     }
 }
 
