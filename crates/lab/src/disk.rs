@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -18,7 +19,7 @@ use nix::unistd::{chdir, pivot_root};
 use quell_host::namespace::on_a_thread;
 
 use crate::switch::Addresses;
-use crate::{Error, failed};
+use crate::{Error, failed, privilege};
 
 /// Something of the machine that an endpoint sees, read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Disk {
     /// The mount namespace.
     pub mounts: OwnedFd,
     root: OwnedFd,
+    /// Whether an endpoint was started on it before.
+    pub used: AtomicBool,
 }
 
 impl Disk {
@@ -104,13 +107,17 @@ fn build(name: &str, shares: &[Share], megabytes: u64) -> io::Result<Disk> {
     system(root)?;
     settings(&root.join("etc"), name)?;
     devices(&root.join("dev"))?;
+    if privilege::in_user_namespace() {
+        // There the kernel mounts a new /proc only where one can be seen; the new one then covers this.
+        mount(Some("/proc"), &root.join("proc"), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+    }
     shares.iter().try_for_each(|share| share.bind(root))?;
     chdir(root)?;
     pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
     chdir("/")?;
     let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    Ok(Disk { mounts, root })
+    Ok(Disk { mounts, root, used: AtomicBool::new(false) })
 }
 
 /// Directories, and the machine's programs.

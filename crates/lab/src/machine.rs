@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,6 @@ mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /tmp
 mkdir /run/lock
 cat /proc/sys/kernel/random/uuid > /run/boot_id
 mount --bind /run/boot_id /proc/sys/kernel/random/boot_id 2>/dev/null || true
-cat /etc/hostname > /proc/sys/kernel/hostname
 echo ready
 exec 3<&0 0</dev/null 1>/dev/null 2>&1
 while :; do cat <&3 & wait $! && exit 0; done";
@@ -113,10 +113,14 @@ fn start(disk: &Disk) -> io::Result<(std::process::Child, Network)> {
     unshare(fresh)?;
     let network = Network::current()?;
     setns(&disk.mounts, CloneFlags::CLONE_NEWNS)?;
-    for mount in VOLATILE {
-        // Nothing is mounted at the first boot.
-        let _ = umount2(mount, MntFlags::MNT_DETACH);
+    if disk.used.swap(true, Ordering::SeqCst) {
+        for mount in VOLATILE {
+            // What the last boot could not mount is not there to be taken away.
+            let _ = umount2(mount, MntFlags::MNT_DETACH);
+        }
     }
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    rustix::system::sethostname(name.trim().as_bytes())?;
     unshare(CloneFlags::CLONE_NEWPID)?;
     let mut command = Command::new("/bin/sh");
     command.args(["-c", INIT]).env_clear().env("PATH", PATH);

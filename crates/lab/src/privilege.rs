@@ -19,6 +19,12 @@ pub(crate) fn check() -> Result<(), Error> {
     })
 }
 
+/// Whether root here is an ordinary user of the machine.
+pub(crate) fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"]
+}
+
 /// Makes sure that this process can make a lab. With the rights it returns at once. Without, it starts the same
 /// program again inside a user namespace, where it is root over what it makes, and does not return. Call it first thing
 /// in `main`, before threads and files.
@@ -27,7 +33,7 @@ pub fn become_root() -> Result<(), Error> {
     if std::env::var_os(INSIDE).is_some() {
         return Err(refused);
     }
-    let enter = ["--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let enter = ["--user", "--map-root-user", "--mount"];
     let trial = Command::new("unshare").args(enter).arg("true").stdin(Stdio::null()).output();
     let reason = match trial {
         Ok(output) if output.status.success() => match std::env::current_exe() {

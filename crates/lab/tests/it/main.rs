@@ -5,13 +5,15 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use quell_host::isolate::{self, Means, Plan, Probe, Reach};
-use quell_lab::{DNS_PORT, ECHO_PORT, Error, Lab, LabEndpoint, LabOptions, SINK_PORT, Share, Traffic};
+use quell_lab::{
+    DNS_PORT, ECHO_PORT, Error, Lab, LabEndpoint, LabOptions, SINK_PORT, Share, Traffic, become_root,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -109,7 +111,7 @@ fn an_endpoint_is_a_machine_of_its_own() {
         said(&one, "ls /dev/pts/ptmx; echo ok > /dev/shm/x; echo ok > /dev/null; cat /dev/shm/x")
             .contains("ok")
     );
-    assert!(!one.run(&["ls", "/work"]).unwrap().ok());
+    assert!(!one.run(&["ls", shared.path().to_str().unwrap()]).unwrap().ok(), "the machine's files are not there");
     // Files are seen from both sides, on a superblock of the endpoint's own.
     said(&one, "mkdir -p /var/lib/q && echo hello > /var/lib/q/f");
     assert_eq!(fs::read_to_string(one.path("/var/lib/q/f")).unwrap(), "hello\n");
@@ -210,6 +212,44 @@ fn nothing_is_left_whichever_way_a_lab_ends() {
         }
         until("the end of every process", || pids.iter().all(|p| gone(p)));
     }
+}
+
+#[test]
+fn a_lab_without_root() {
+    if lab().is_none() || !Path::new("/usr/bin/setpriv").exists() {
+        println!("skipped: needs root to become somebody else, and setpriv");
+        return;
+    }
+    // Where everybody may read it.
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = directory.path().join("it");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["--exact", "unprivileged", "--ignored", "--nocapture"])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("isolated: ") || said.contains("skipped: "), "{output:?}");
+    println!("{}", said.lines().find(|l| l.contains("isolated: ") || l.contains("skipped: ")).unwrap());
+}
+
+#[test]
+#[ignore = "run by another test, as another user"]
+fn unprivileged() {
+    if let Err(error) = become_root() {
+        println!("skipped: {error}");
+        return;
+    }
+    let lab = lab().unwrap();
+    let one = lab.endpoint("web-1").unwrap();
+    assert_eq!(reached(&lab, &one), [true; 3]);
+    let plan = Plan { mark: 1, servers: Vec::new(), allow: Vec::new() };
+    one.within_network(|| isolate::apply(&plan)).unwrap().unwrap();
+    println!("isolated: {}", reached(&lab, &one) == [false; 3]);
 }
 
 fn gone(pid: &str) -> bool {

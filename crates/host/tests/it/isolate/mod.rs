@@ -104,8 +104,11 @@ fn the_way_to_the_server_is_for_marked_sockets_only() {
     net.serve();
     let mut before: Vec<TcpStream> =
         SERVER.iter().map(|ip| net.at_endpoint(|| connect(ip, Some(MARK))).unwrap()).collect();
+    let mut late = net.at_endpoint(|| connect(SERVER[0], None)).unwrap();
+    quell_host::isolate::set_mark(&late, MARK).unwrap();
     isolate(&net, &plan());
     assert!(before.iter_mut().all(talks), "the agent's open channel must live");
+    assert!(talks(&mut late), "a live socket may be marked just before the cut");
     for ip in SERVER {
         assert!(net.at_endpoint(|| connect(ip, Some(MARK)).is_ok_and(|mut s| talks(&mut s))), "{ip}");
         for mark in [None, Some(MARK + 1)] {
