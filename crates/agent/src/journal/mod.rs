@@ -16,7 +16,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub use ledger::Ledger;
-use prost::Message;
 use quell_wire::{SignedOutcome, limits};
 use record::{Body, HEADER, MAGIC, Record};
 
@@ -178,6 +177,11 @@ impl Journal {
     pub fn unacknowledged(&self) -> Vec<String> {
         let kept = self.entries.iter().filter(|(_, entry)| entry.stage == Stage::Finished);
         kept.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether the outcome of an order is still kept.
+    pub fn has_outcome(&self, order_id: &str) -> bool {
+        self.entries.get(order_id).is_some_and(|entry| entry.finished.is_some())
     }
 
     /// The outcome of an order, where it is still kept.
@@ -400,11 +404,6 @@ fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Bytes that a body takes in the file.
-pub fn weight(body: &Body) -> usize {
-    record::FRAME + Record::from(body.clone()).encoded_len()
 }
 
 #[cfg(test)]

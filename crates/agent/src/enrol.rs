@@ -1,0 +1,181 @@
+//! The first contact: both ends prove themselves by one token, and the endpoint gets its certificate.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use prost::Message;
+use quell_wire::digest::sha256;
+use quell_wire::enrol::{EnrolRequest, EnrolResponse, Token, decode};
+use quell_wire::keys::{KeyError, KeySet};
+use quell_wire::{SigningKey, Trust, limits, path};
+use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::dial::{self, Dialer};
+use crate::identity::{self, Identity, KEY, Stored};
+use crate::proxy::{self, Proxy};
+use crate::state::{self, StateDir};
+use crate::{facts, request, tls};
+
+/// For one way to the server.
+const ATTEMPT: Duration = Duration::from_secs(45);
+
+/// Why the endpoint was not enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a token.
+    #[error("this is not an enrolment token; a token begins with `qle1.`")]
+    Token,
+    /// It has an identity.
+    #[error("this endpoint is enrolled already as {0}; remove the state directory to enrol it anew")]
+    Already(String),
+    /// The server's answer is not what the token promised.
+    #[error("the server's answer does not fit the token: {0}")]
+    Answer(&'static str),
+    /// No key could be made.
+    #[error("no key could be made")]
+    Key(#[from] KeyError),
+    /// No signing request could be made.
+    #[error("no certificate request could be made")]
+    Csr(#[from] rcgen::Error),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// No way to the server.
+    #[error(transparent)]
+    Dial(#[from] dial::Error),
+    /// The request failed.
+    #[error("enrolment failed")]
+    Request(#[from] request::Error),
+    /// The proxy's address.
+    #[error(transparent)]
+    Proxy(#[from] proxy::Error),
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// The identity could not be kept.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+}
+
+/// What a person says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The gateway, `host:port`.
+    pub server: String,
+    /// The token.
+    pub token: String,
+    /// A proxy on the way.
+    pub proxy: Option<String>,
+    /// A name instead of the host's own.
+    pub name: Option<String>,
+}
+
+/// Takes this endpoint in. On success the state directory holds the identity; on failure nothing has changed
+/// but, perhaps, an unused key.
+pub async fn enrol(
+    state: &StateDir,
+    options: &Options,
+    mark: Option<u32>,
+    clock: &Clock,
+) -> Result<Identity, Error> {
+    if Identity::exists(state)? {
+        return Err(Error::Already(Identity::load(state)?.me().endpoint_id.clone()));
+    }
+    let token = Token::from_text(&options.token).ok_or(Error::Token)?;
+    let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
+    let key_der = SigningKey::generate()?;
+    let facts = facts::gather(options.name.as_deref(), None);
+    let body = EnrolRequest {
+        secret: token.secret.to_vec(),
+        csr: csr(&key_der)?,
+        machine: facts::machine(),
+        agent_version: crate::VERSION.to_owned(),
+        facts: facts::encode(&facts),
+    };
+    let dialer = Dialer::new(mark, proxy);
+    let answer = ask(&dialer, &options.server, &token, &body.encode_to_vec()).await?;
+    let stored = check(answer, &token, options, &dialer, clock)?;
+    state.write(KEY, &key_der)?;
+    if let Some(name) = &options.name {
+        state.write(facts::NAME, name.as_bytes())?;
+    }
+    Ok(Identity::create(state, &stored)?)
+}
+
+async fn ask(dialer: &Dialer, server: &str, token: &Token, body: &[u8]) -> Result<EnrolResponse, Error> {
+    let tls = tls::config(token.ca, None)?;
+    let mut last = Error::Request(request::Error::Timeout);
+    for route in dialer.routes(&[server.to_owned()]).await? {
+        let post = request::to("POST", path::ENROL)
+            .body(Full::new(Bytes::copy_from_slice(body)))
+            .map_err(request::Error::Request)?;
+        let sent = request::send(dialer, &route, tls.clone(), post, limits::ENROL);
+        match timeout(ATTEMPT, sent).await.unwrap_or(Err(request::Error::Timeout)) {
+            Ok(answer) => {
+                let body = answer.success()?.body;
+                return decode(&body).ok_or(Error::Answer("it is not of this protocol"));
+            }
+            // The server may have counted the token's use: another address is tried only where none was reached.
+            Err(request::Error::Dial(error)) => last = Error::Dial(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(last)
+}
+
+fn check(
+    answer: EnrolResponse,
+    token: &Token,
+    options: &Options,
+    dialer: &Dialer,
+    clock: &Clock,
+) -> Result<Stored, Error> {
+    if sha256(&[&answer.ca]) != token.ca {
+        return Err(Error::Answer("it names another CA"));
+    }
+    let set = KeySet::decode(answer.order_keys.as_slice()).map_err(|_| Error::Answer("no order keys"))?;
+    if !set.keys.iter().any(|key| sha256(&[key]) == token.order_key) {
+        return Err(Error::Answer("the order key that the token names is missing"));
+    }
+    Trust::pinned(set)?;
+    let is_id = |id: &str| !id.is_empty() && id.len() <= limits::ID && id.bytes().all(|b| b.is_ascii_graphic());
+    if !is_id(&answer.tenant_id) || !is_id(&answer.endpoint_id) {
+        return Err(Error::Answer("its ids are malformed"));
+    }
+    if answer.certificate.is_empty() || answer.certificate.len() > limits::CERTIFICATE {
+        return Err(Error::Answer("it holds no certificate"));
+    }
+    Ok(Stored {
+        tenant_id: answer.tenant_id,
+        endpoint_id: answer.endpoint_id,
+        server: options.server.clone(),
+        addresses: bounded(answer.addresses),
+        resolved: dialer.kept(),
+        proxy: options.proxy.clone(),
+        certificate: answer.certificate,
+        issued_at_us: clock.now_us(),
+        not_after_us: answer.not_after_us,
+        ca: answer.ca,
+        order_keys: answer.order_keys,
+    })
+}
+
+/// Addresses of the gateway as it said them, those of sensible length, and not too many.
+pub fn bounded(addresses: Vec<String>) -> Vec<String> {
+    let fits = |address: &String| {
+        address.len() <= limits::ID && address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    };
+    addresses.into_iter().filter(fits).take(limits::ADDRESSES).collect()
+}
+
+/// A certificate request for this key. It says nothing but the key: who the endpoint is, is the server's word.
+pub fn csr(key_der: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key_der), &PKCS_ED25519)?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    Ok(params.serialize_request(&key)?.der().to_vec())
+}

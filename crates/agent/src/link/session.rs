@@ -1,0 +1,279 @@
+//! One session: greeting, then frames both ways until it ends. One task, one timer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use prost::Message as _;
+use quell_wire::enrol::Problem;
+use quell_wire::frame::{
+    FromAgent, FromServer, Goodbye, Hello, OrderRef, Welcome, decode_from_server, encode_from_agent,
+};
+use quell_wire::path::{GATEWAY_NAME, SESSION, SUBPROTOCOL};
+use quell_wire::{limits, version};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use super::{Context, End, renew};
+use crate::dial::Route;
+use crate::enrol::bounded;
+use crate::outbox::Next;
+use crate::runner::chain;
+use crate::{VERSION, facts};
+
+/// A frame must be gone after this, or the peer is dead.
+const WRITE: Duration = Duration::from_secs(30);
+/// The first answer.
+const WELCOME: Duration = Duration::from_secs(20);
+/// Buffers of an idle connection. Bytes.
+const READ_BUFFER: usize = 4 << 10;
+/// Keep-alives that the server may ask for, seconds.
+const KEEP_ALIVE_S: std::ops::RangeInclusive<u32> = 1..=600;
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// A session that stands.
+pub struct Session {
+    socket: Socket,
+    keep_alive: Duration,
+}
+
+/// Connects, greets, and waits for the welcome.
+pub async fn open(context: &Context, route: &Route) -> Result<Session, End> {
+    let lost = |error: &(dyn std::error::Error + 'static)| End::Lost(chain(error));
+    let channel =
+        context.dialer.connect(route, context.identity.tls()).await.map_err(|error| lost(&error))?;
+    let peer = channel.peer;
+    let uri: Uri = format!("wss://{GATEWAY_NAME}{SESSION}").parse().map_err(|_| End::Lost("bad URI".into()))?;
+    let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * limits::FRAME)
+        .max_message_size(Some(limits::FRAME))
+        .max_frame_size(Some(limits::FRAME));
+    let upgraded =
+        Box::pin(tokio_tungstenite::client_async_with_config(request, channel.stream, Some(config))).await;
+    let (mut socket, _) = upgraded.map_err(|error| refused(&error))?;
+    send(&mut socket, FromAgent::Hello(hello(context))).await?;
+    let welcome = match timeout(WELCOME, receive(&mut socket)).await {
+        Err(_) => return Err(End::Lost("the server did not greet in time".into())),
+        Ok(Err(end)) => return Err(end),
+        Ok(Ok(FromServer::Welcome(welcome))) => welcome,
+        Ok(Ok(FromServer::Goodbye(goodbye))) => return Err(End::Goodbye(goodbye)),
+        Ok(Ok(_)) => return Err(End::Lost("the server's first frame was no greeting".into())),
+    };
+    if !(version::OLDEST..=version::NEWEST).contains(&welcome.protocol) {
+        return Err(End::Lost(format!("the server chose protocol {}", welcome.protocol)));
+    }
+    greet(context, &welcome, peer);
+    let keep_alive_s = match welcome.keep_alive_s {
+        0 => limits::KEEP_ALIVE_S,
+        asked => asked.clamp(*KEEP_ALIVE_S.start(), *KEEP_ALIVE_S.end()),
+    };
+    Ok(Session { socket, keep_alive: Duration::from_secs(u64::from(keep_alive_s)) })
+}
+
+fn hello(context: &Context) -> Hello {
+    let mut held = context.runner.held();
+    held.truncate(limits::HELD);
+    Hello {
+        oldest_protocol: version::OLDEST,
+        newest_protocol: version::NEWEST,
+        agent_version: VERSION.to_owned(),
+        machine: facts::machine(),
+        boot_id: facts::boot_id(),
+        instance: context.instance.to_vec(),
+        capabilities: context.runner.capabilities(),
+        facts: (context.facts)(),
+        held: held.into_iter().map(|order_id| OrderRef { order_id }).collect(),
+    }
+}
+
+fn greet(context: &Context, welcome: &Welcome, peer: std::net::SocketAddr) {
+    let now_us = context.clock.now_us();
+    let clock_ahead_us = welcome.server_time_us.saturating_sub(now_us);
+    if clock_ahead_us.abs() > limits::CLOCK_SKEW_US {
+        tracing::warn!(clock_ahead_us, "this endpoint's clock differs from the server's by more than orders allow");
+    }
+    learn(context, welcome.addresses.clone());
+    context.state.send_modify(|state| {
+        state.connected = true;
+        state.peer = Some(peer);
+        state.since_us = now_us;
+        state.last_error = None;
+        state.clock_ahead_us = clock_ahead_us;
+    });
+    tracing::info!(%peer, protocol = welcome.protocol, "session stands");
+}
+
+/// Keeps where the gateway can be reached; an isolation opens its rules for it.
+fn learn(context: &Context, addresses: Vec<String>) {
+    let addresses = bounded(addresses);
+    if addresses.is_empty() {
+        return;
+    }
+    match context.identity.learn(Some(addresses), context.dialer.kept()) {
+        Ok(true) => context.moved.notify_one(),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = chain(&error), "the gateway's addresses cannot be kept"),
+    }
+}
+
+impl Session {
+    /// Frames both ways until the session ends.
+    pub(super) async fn serve(mut self, context: &Context, mut stop: watch::Receiver<bool>) -> End {
+        context.outbox.online(context.runner.unacknowledged());
+        let mut heard = Instant::now();
+        let renewal = renew::Renewal::new(context);
+        let tick = sleep_until(heard + renewal.next(self.keep_alive));
+        tokio::pin!(tick);
+        loop {
+            tokio::select! {
+                message = self.socket.next() => {
+                    heard = Instant::now();
+                    match self.hear(context, message) {
+                        Ok(()) => {}
+                        Err(end) => return end,
+                    }
+                }
+                () = context.outbox.ready() => {
+                    if let Err(end) = self.speak(context).await {
+                        return end;
+                    }
+                }
+                () = &mut tick => {
+                    if heard.elapsed() > self.keep_alive * 2 + Duration::from_secs(5) {
+                        return End::Lost("the server is silent".into());
+                    }
+                    if renewal.is_due() {
+                        renewal.start();
+                    }
+                    if let Err(end) = write(&mut self.socket, Message::Ping(Bytes::new())).await {
+                        return end;
+                    }
+                    tick.as_mut().reset(Instant::now() + renewal.next(self.keep_alive));
+                }
+                () = renewal.done() => {
+                    let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
+                    return End::Renewed;
+                }
+                _ = stop.wait_for(|stop| *stop) => {
+                    let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
+                    return End::Stopped;
+                }
+            }
+        }
+    }
+
+    fn hear(
+        &mut self,
+        context: &Context,
+        message: Option<Result<Message, tungstenite::Error>>,
+    ) -> Result<(), End> {
+        match read(message)? {
+            None => Ok(()),
+            Some(FromServer::Order(signed)) => {
+                context.runner.deliver(signed);
+                Ok(())
+            }
+            Some(FromServer::OutcomeStored(order)) => {
+                let runner = context.runner.clone();
+                tokio::spawn(async move { runner.stored(order.order_id).await });
+                Ok(())
+            }
+            Some(FromServer::Cancel(order)) => {
+                context.runner.cancel(&order.order_id);
+                Ok(())
+            }
+            Some(FromServer::Addresses(list)) => {
+                learn(context, list.addresses);
+                Ok(())
+            }
+            Some(FromServer::Keys(set)) => {
+                match context.identity.rotate(&set) {
+                    Ok(()) => tracing::info!(keys = ?context.identity.order_key_ids(), "order keys rotated"),
+                    // The same set is sent at each connection, so this is no news.
+                    Err(error) => tracing::debug!(error = chain(&error), "order keys not taken"),
+                }
+                Ok(())
+            }
+            Some(FromServer::Goodbye(goodbye)) => Err(End::Goodbye(goodbye)),
+            // A second greeting means nothing.
+            Some(FromServer::Welcome(_)) => Ok(()),
+        }
+    }
+
+    async fn speak(&mut self, context: &Context) -> Result<(), End> {
+        while let Some(next) = context.outbox.take() {
+            match next {
+                Next::Frame(frame) => {
+                    let bytes = encode_from_agent(frame.clone());
+                    if let Err(end) = write(&mut self.socket, Message::Binary(bytes.into())).await {
+                        context.outbox.give_back(frame);
+                        return Err(end);
+                    }
+                }
+                Next::Outcome(order_id) => {
+                    if let Some(signed) = context.runner.outcome(&order_id) {
+                        send(&mut self.socket, FromAgent::Outcome(signed)).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn send(socket: &mut Socket, frame: FromAgent) -> Result<(), End> {
+    write(socket, Message::Binary(encode_from_agent(frame).into())).await
+}
+
+async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
+    match timeout(WRITE, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Lost(chain(&error))),
+        Err(_) => Err(End::Lost("the server takes nothing".into())),
+    }
+}
+
+async fn receive(socket: &mut Socket) -> Result<FromServer, End> {
+    loop {
+        if let Some(frame) = read(socket.next().await)? {
+            return Ok(frame);
+        }
+    }
+}
+
+/// A frame of ours in a message, if it holds one.
+fn read(message: Option<Result<Message, tungstenite::Error>>) -> Result<Option<FromServer>, End> {
+    match message {
+        None => Err(End::Lost("the server closed the connection".into())),
+        Some(Err(error)) => Err(End::Lost(chain(&error))),
+        Some(Ok(Message::Binary(bytes))) => {
+            decode_from_server(&bytes).map(Some).map_err(|error| End::Lost(error.to_string()))
+        }
+        Some(Ok(Message::Close(_))) => Err(End::Lost("the server closed the session".into())),
+        Some(Ok(Message::Text(_))) => Err(End::Lost("the server sent text".into())),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+    }
+}
+
+/// An upgrade that was refused: the body says why.
+fn refused(error: &tungstenite::Error) -> End {
+    let tungstenite::Error::Http(answer) = error else { return End::Lost(chain(error)) };
+    let body = answer.body().as_deref().unwrap_or_default();
+    match Problem::decode(body) {
+        Ok(problem) if !problem.code.is_empty() => {
+            End::Goodbye(Goodbye { code: problem.code, message: problem.message, retry_after_s: 0 })
+        }
+        _ => End::Lost(format!("the server refused the session with status {}", answer.status())),
+    }
+}

@@ -1,0 +1,289 @@
+//! From the journal to the effect and back: turn, window, limits, outcome. And the same for orders that an
+//! earlier run of the agent left unfinished.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quell_catalog::{ActionKind, OnCrash};
+use quell_wire::frame::{FromAgent, Started as StartedFrame};
+use quell_wire::{Status, limits};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use super::receive::{Ticket, read_intent};
+use super::{Cancel, Ending, Inner, Job, Running, Runner, Secrets, chain};
+use crate::journal::record::{Accepted, Body, Finished, Started};
+use crate::journal::{self, Stage};
+
+/// A handler that was asked to stop has this long to say what it did.
+const STOP: Duration = Duration::from_secs(10);
+/// On top of the catalogue's longest time: the handler's own limit should strike first.
+const MARGIN: Duration = Duration::from_secs(30);
+/// An order that the agent dies of is not tried more often.
+const ATTEMPTS: u32 = 3;
+/// Between tries to write an outcome down when the disk is full.
+const SAVE_AGAIN: Duration = Duration::from_secs(5);
+
+/// The right to run: a slot of the action, and the turn in its exclusion group.
+pub(super) struct Permit {
+    _slot: Option<OwnedSemaphorePermit>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Runner {
+    /// Takes up what an earlier run left unfinished. Called once, before any order is received.
+    pub fn resume(&self) -> Result<usize, journal::Error> {
+        let left = self.0.ledger.with(|journal| journal.unfinished())?;
+        let count = left.len();
+        for (accepted, stage) in left {
+            let (attempts, first_us) = match stage {
+                Stage::Started { attempts, first_us } => (attempts, first_us),
+                Stage::Accepted | Stage::Finished | Stage::Acknowledged => (0, 0),
+            };
+            self.resume_one(accepted, attempts, first_us);
+        }
+        Ok(count)
+    }
+
+    fn resume_one(&self, accepted: Accepted, attempts: u32, first_us: i64) {
+        let cancel = Cancel::default();
+        let (sender, receiver) = watch::channel(None);
+        let claim = Running {
+            order_sha256: accepted.order_sha256.clone(),
+            cancel: cancel.clone(),
+            secrets: sender,
+            started_us: (first_us > 0).then_some(first_us),
+        };
+        self.0.running().insert(accepted.order_id.clone(), claim);
+        let runner = self.clone();
+        tokio::spawn(async move {
+            let digest = accepted.intent_digest.clone();
+            match read_intent(&accepted.intent, &*runner.0.actions) {
+                Err(ending) => runner.0.finish(&accepted.order_id, &digest, ending, first_us).await,
+                Ok((kind, params)) => {
+                    let ticket = Ticket {
+                        order_id: accepted.order_id,
+                        kind,
+                        params,
+                        intent_digest: digest,
+                        not_after_us: accepted.not_after_us,
+                        attempts,
+                        first_us,
+                    };
+                    runner.take_up(ticket, cancel, receiver).await;
+                }
+            }
+        });
+    }
+
+    async fn take_up(&self, ticket: Ticket, cancel: Cancel, secrets: watch::Receiver<Option<Secrets>>) {
+        let inner = &self.0;
+        let spec = ticket.kind.spec();
+        if ticket.attempts >= ATTEMPTS {
+            let message = format!("the agent ended {} times while it carried the order out", ticket.attempts);
+            let ending = Ending::indeterminate("agent_crashed", message);
+            inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
+            return;
+        }
+        let adopts = spec.on_crash == OnCrash::Adopt && ticket.attempts > 0;
+        if !adopts && !spec.secrets.is_empty() && !inner.wait_for_secrets(&ticket, &cancel, &secrets).await {
+            let ending = if ticket.attempts == 0 {
+                Ending::refused("order_expired", "the agent was restarted, and the order expired before it came again")
+            } else if cancel.is_asked() {
+                Ending::canceled("canceled while the agent waited to take it up again after its restart")
+            } else {
+                Ending::indeterminate("interrupted", "the agent ended in the middle, and the order expired since")
+            };
+            inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
+            return;
+        }
+        self.carry(ticket, cancel, secrets, None).await;
+    }
+
+    /// Carries out what was written down.
+    pub(super) async fn carry(
+        &self,
+        mut ticket: Ticket,
+        cancel: Cancel,
+        secrets: watch::Receiver<Option<Secrets>>,
+        permit: Option<Permit>,
+    ) {
+        let inner = &self.0;
+        let had_permit = permit.is_some();
+        let _permit = match permit {
+            Some(permit) => permit,
+            None => inner.permit(ticket.kind, &cancel).await,
+        };
+        let ending = match inner.begin(&mut ticket, &cancel, had_permit).await {
+            Err(ending) => ending,
+            Ok(()) => {
+                let job = Job {
+                    order_id: ticket.order_id.clone(),
+                    kind: ticket.kind,
+                    params: ticket.params.clone(),
+                    attempt: ticket.attempts,
+                    cancel,
+                    secrets,
+                    outbox: inner.outbox.clone(),
+                    told: Mutex::new(None),
+                };
+                inner.clone().run(job).await
+            }
+        };
+        inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
+    }
+}
+
+impl Inner {
+    /// The right to run, if it is free right now.
+    pub(super) fn permit_now(&self, kind: ActionKind) -> Option<Permit> {
+        let slot = self.slots.get(&kind)?.clone().try_acquire_owned().ok()?;
+        let turn = match self.exclusion(kind) {
+            Some(group) => Some(group.try_acquire_owned().ok()?),
+            None => None,
+        };
+        Some(Permit { _slot: Some(slot), _turn: turn })
+    }
+
+    /// Waits for the right to run, first come first served, or for the wish to stop.
+    async fn permit(&self, kind: ActionKind, cancel: &Cancel) -> Permit {
+        let wait = async {
+            let _turn = match self.exclusion(kind) {
+                Some(group) => group.acquire_owned().await.ok(),
+                None => None,
+            };
+            let _slot = match self.slots.get(&kind) {
+                Some(slots) => slots.clone().acquire_owned().await.ok(),
+                None => None,
+            };
+            Permit { _slot, _turn }
+        };
+        tokio::select! {
+            permit = wait => permit,
+            () = cancel.asked() => Permit { _slot: None, _turn: None },
+        }
+    }
+
+    async fn wait_for_secrets(
+        &self,
+        ticket: &Ticket,
+        cancel: &Cancel,
+        secrets: &watch::Receiver<Option<Secrets>>,
+    ) -> bool {
+        let left = ticket.not_after_us.saturating_sub(self.clock.now_us()).max(0);
+        let mut secrets = secrets.clone();
+        let arrived = async {
+            tokio::select! {
+                arrived = secrets.wait_for(Option::is_some) => arrived.is_ok(),
+                () = cancel.asked() => false,
+            }
+        };
+        timeout(Duration::from_micros(left.unsigned_abs()), arrived).await.unwrap_or(false)
+    }
+
+    /// The last look before the effect, and the record that it begins.
+    async fn begin(&self, ticket: &mut Ticket, cancel: &Cancel, written: bool) -> Result<(), Ending> {
+        if cancel.is_asked() && ticket.attempts == 0 {
+            return Err(Ending::canceled("canceled before it began"));
+        }
+        let now_us = self.clock.now_us();
+        let adopts = ticket.kind.spec().on_crash == OnCrash::Adopt && ticket.attempts > 0;
+        // Work that outlived the agent is taken up whenever; anything else begins within its window only.
+        if !adopts && !written && now_us > ticket.not_after_us {
+            let message = "the order expired before its turn came";
+            return Err(match ticket.attempts {
+                0 => Ending::refused("order_expired", message),
+                _ => Ending::indeterminate("interrupted", "the agent ended in the middle, and the order expired since"),
+            });
+        }
+        if !written {
+            ticket.attempts += 1;
+            if ticket.first_us == 0 {
+                ticket.first_us = now_us;
+            }
+            let started =
+                Started { order_id: ticket.order_id.clone(), at_us: now_us, attempt: ticket.attempts };
+            if let Err(error) = self.ledger.append(vec![Body::Started(started)]).await {
+                let why = chain(error.as_ref());
+                return Err(match ticket.attempts {
+                    1 => Ending::refused("journal_unavailable", why),
+                    _ => Ending::indeterminate("journal_unavailable", why),
+                });
+            }
+        }
+        if let Some(running) = self.running().get_mut(&ticket.order_id) {
+            running.started_us = Some(ticket.first_us);
+        }
+        let at_us = ticket.first_us;
+        self.say(FromAgent::Started(StartedFrame { order_id: ticket.order_id.clone(), at_us }));
+        Ok(())
+    }
+
+    /// The handler within its limits. It runs as a task of its own, so that its panic ends there.
+    async fn run(self: Arc<Self>, job: Job) -> Ending {
+        let limit = Duration::from_secs(u64::from(job.kind.spec().time_limit.max_s)) + MARGIN;
+        let cancel = job.cancel.clone();
+        let id = job.order_id.clone();
+        let actions = self.actions.clone();
+        let mut task = tokio::spawn(async move { actions.carry(&job).await });
+        let mut timed_out = false;
+        let ended = match timeout(limit, &mut task).await {
+            Ok(ended) => Some(ended),
+            Err(_) => {
+                timed_out = true;
+                cancel.ask();
+                timeout(STOP, &mut task).await.ok()
+            }
+        };
+        match ended {
+            Some(Ok(ending)) if timed_out && ending.status == Status::Canceled => Ending {
+                status: Status::Failed,
+                code: "time_limit".into(),
+                message: format!("ended after {} s, the most that the action may take", limit.as_secs()),
+                ..ending
+            },
+            Some(Ok(ending)) => ending,
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(order.id = id, "a handler panicked");
+                Ending::failed("handler_panicked", "the agent's handler of this action failed unexpectedly")
+            }
+            Some(Err(_)) => Ending::indeterminate("interrupted", "the agent was stopped in the middle"),
+            None => {
+                task.abort();
+                Ending::indeterminate("time_limit", "it did not stop when it had to; what it did is not known")
+            }
+        }
+    }
+
+    /// Writes the signed outcome down, then sends it. An outcome that the disk does not take is sent all the
+    /// same, and written down as soon as there is room.
+    pub(super) async fn finish(self: &Arc<Self>, id: &str, intent_digest: &[u8], ending: Ending, started_us: i64) {
+        tracing::info!(order.id = id, status = ?ending.status, code = ending.code, "order ended");
+        let signed = self.sign(id, intent_digest, ending, started_us);
+        let record = Body::Finished(Finished {
+            order_id: id.to_owned(),
+            outcome: signed.outcome.clone(),
+            signature: signed.signature.clone(),
+        });
+        if let Err(error) = self.ledger.append(vec![record.clone()]).await {
+            tracing::error!(order.id = id, error = chain(error.as_ref()), "an outcome cannot be written down");
+            self.unsaved().insert(id.to_owned(), signed);
+            tokio::spawn(self.clone().save_later(id.to_owned(), record));
+        }
+        self.running().remove(id);
+        self.outbox.outcome(id);
+    }
+
+    async fn save_later(self: Arc<Self>, id: String, record: Body) {
+        loop {
+            tokio::time::sleep(SAVE_AGAIN).await;
+            if self.ledger.append(vec![record.clone()]).await.is_ok() {
+                self.unsaved().remove(&id);
+                return;
+            }
+        }
+    }
+}
+
+/// Kept here so that the two limits are seen to fit: an outcome with its frame is one record of the journal.
+const _: () = assert!(limits::RESULT + limits::MESSAGE < journal::record::LONGEST);
