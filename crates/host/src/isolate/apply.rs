@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::render::{Features, Shape, TABLE, clear, render};
-use super::ruleset::{Ruleset, State, inspect};
+use super::ruleset::{FAMILIES, Ruleset, State, inspect};
 use super::sockets::{Severed, sever};
 use super::{Error, facts, nft};
 
@@ -80,11 +80,10 @@ pub fn sever_again(plan: &Plan) -> Result<Severed, Error> {
 /// Removes exactly our tables. Nothing there is a success too.
 pub fn remove() -> Result<Removed, Error> {
     let mut removed = Removed::default();
-    for family in ["netdev", "inet"] {
-        if nft::list(family, TABLE)?.is_some() {
-            nft::commit(&clear(family))?;
-            removed.tables.push(family.into());
-        }
+    let present = nft::families(TABLE)?;
+    for family in FAMILIES.into_iter().filter(|f| present.iter().any(|p| p == f)) {
+        nft::commit(&clear(family))?;
+        removed.tables.push(family.into());
     }
     Ok(removed)
 }

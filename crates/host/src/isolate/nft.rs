@@ -28,18 +28,20 @@ pub(super) fn commit(script: &str) -> Result<Vec<Value>, Error> {
     objects(&run(&["-j", "-e", "-f", "-"], script)?)
 }
 
-/// Lists our table of one family; `None` where it does not exist.
-pub(super) fn list(family: &str, table: &str) -> Result<Option<Vec<Value>>, Error> {
+/// The families that have a table of this name.
+pub(super) fn families(table: &str) -> Result<Vec<String>, Error> {
     let tables = objects(&run(&["-j", "list", "tables"], "")?)?;
-    let is_ours = |object: &Value| {
-        let object = object.get("table");
-        let field = |name| object.and_then(|o| o.get(name)).and_then(Value::as_str);
-        field("family") == Some(family) && field("name") == Some(table)
+    let family = |object: &Value| {
+        let object = object.get("table")?;
+        let named = object.get("name")?.as_str() == Some(table);
+        object.get("family")?.as_str().filter(|_| named).map(str::to_owned)
     };
-    if !tables.iter().any(is_ours) {
-        return Ok(None);
-    }
-    objects(&run(&["-j", "list", "table", family, table], "")?).map(Some)
+    Ok(tables.iter().filter_map(family).collect())
+}
+
+/// Lists a table that exists.
+pub(super) fn list(family: &str, table: &str) -> Result<Vec<Value>, Error> {
+    objects(&run(&["-j", "list", "table", family, table], "")?)
 }
 
 fn objects(answer: &[u8]) -> Result<Vec<Value>, Error> {

@@ -110,11 +110,20 @@ pub fn present() -> Result<bool, Error> {
 
 fn listed() -> Result<Vec<Value>, Error> {
     let mut objects = Vec::new();
-    for family in ["inet", "netdev"] {
-        objects.extend(nft::list(family, TABLE)?.unwrap_or_default());
+    let present = nft::families(TABLE)?;
+    for family in FAMILIES.into_iter().filter(|f| present.iter().any(|p| p == f)) {
+        match nft::list(family, TABLE) {
+            Ok(listed) => objects.extend(listed),
+            // Deleted between the two questions: then it is absent, and that is the answer.
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(objects)
 }
+
+/// The families in which we have a table; one of our name in another family is nobody's.
+pub(super) const FAMILIES: [&str; 2] = ["netdev", "inet"];
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object.get(field).and_then(Value::as_str).unwrap_or_default()

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -60,6 +60,12 @@ fn an_endpoint_reaches_and_is_reached() {
     // By programs of its own, names included.
     let named = one.run(&["getent", "ahostsv4", "anything.example"]).unwrap();
     assert!(named.stdout.contains("10.86.0.2"), "{named:?}");
+    let gateways = one.within_network(isolate::gateways).unwrap().unwrap();
+    let outside = lab.outside().addresses();
+    assert_eq!(
+        gateways.iter().map(|g| g.ip).collect::<Vec<_>>(),
+        [IpAddr::from(outside.ip4()), outside.ip6().into()]
+    );
     // From outside, the server and another endpoint.
     let listener = one.within_network(|| std::net::TcpListener::bind("[::]:4000").unwrap()).unwrap();
     for ip in [one.ip4().into(), one.ip6().into()] {
@@ -111,7 +117,10 @@ fn an_endpoint_is_a_machine_of_its_own() {
         said(&one, "ls /dev/pts/ptmx; echo ok > /dev/shm/x; echo ok > /dev/null; cat /dev/shm/x")
             .contains("ok")
     );
-    assert!(!one.run(&["ls", shared.path().to_str().unwrap()]).unwrap().ok(), "the machine's files are not there");
+    assert!(
+        !one.run(&["ls", shared.path().to_str().unwrap()]).unwrap().ok(),
+        "the machine's files are not there"
+    );
     // Files are seen from both sides, on a superblock of the endpoint's own.
     said(&one, "mkdir -p /var/lib/q && echo hello > /var/lib/q/f");
     assert_eq!(fs::read_to_string(one.path("/var/lib/q/f")).unwrap(), "hello\n");
