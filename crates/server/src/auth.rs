@@ -8,6 +8,8 @@ mod caller;
 pub mod key;
 mod role;
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -41,7 +43,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if is_open(request.uri().path()) || is_local_metrics(&request) {
         return next.run(request).await;
     }
-    let caller = match identify(&app, &request).await {
+    let claim = Claim::of(&request);
+    let caller = match identify(&app, claim).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -61,35 +64,52 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
-async fn identify(app: &App, request: &Request) -> Result<Caller, Problem> {
-    let refused = || {
-        Problem::new(Code::Unauthenticated, "the request has no valid API key")
-            .hint("Send `Authorization: Bearer <key>`. On a new server the first key stands in admin.key in its data directory.")
-    };
-    let Peer(peer) = request.extensions().get::<Peer>().copied().ok_or_else(refused)?;
-    let text = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim());
-    let presented = key::Presented::parse(text.unwrap_or_default());
+/// What a request says about who asks.
+struct Claim {
+    peer: IpAddr,
+    key: key::Presented,
+    request_id: String,
+}
+
+impl Claim {
+    fn of(request: &Request) -> Option<Self> {
+        let text = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim());
+        Some(Self {
+            peer: request.extensions().get::<Peer>()?.0.ip().to_canonical(),
+            key: key::Presented::parse(text.unwrap_or_default()),
+            request_id: request.extensions().get::<RequestId>()?.0.clone(),
+        })
+    }
+}
+
+fn refused() -> Problem {
+    Problem::new(Code::Unauthenticated, "the request has no valid API key")
+        .hint("Send `Authorization: Bearer <key>`. On a new server the first key stands in admin.key in its data directory.")
+}
+
+async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
+    let Claim { peer, key, request_id } = claim.ok_or_else(refused)?;
     let now = app.now();
     // A flood of guesses must not reach the database, and must not lock out who shares the guesser's address.
-    if !app.guesses.allows(peer.ip(), now) && !app.guesses.is_known_good(presented.hash()) {
+    if !app.guesses.allows(peer, now) && !app.guesses.is_known_good(key.hash()) {
         return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address").retry_after(5));
     }
-    let prefix = presented.prefix().to_owned();
+    let prefix = key.prefix().to_owned();
     let row = app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await?;
     // One path for every key, so that the time taken tells nothing about which part was wrong.
-    let Some((row, role)) = presented.check(row, now).and_then(|row| Some((Role::from_name(&row.role)?, row)).map(|(role, row)| (row, role))) else {
-        app.guesses.failed(peer.ip(), now);
+    let known = key.check(row, now).and_then(|row| Role::from_name(&row.role).map(|role| (row, role)));
+    let Some((row, role)) = known else {
+        app.guesses.failed(peer, now);
         app.metrics.refused_keys.inc();
         return Err(refused());
     };
-    app.guesses.succeeded(*presented.hash());
+    app.guesses.succeeded(*key.hash());
     app.touched(row.tenant_id, row.id, now);
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    Ok(Caller { tenant: row.tenant_id, key: row.id, name: row.name, role, request_id, remote: peer.ip().to_canonical() })
+    Ok(Caller { tenant: row.tenant_id, key: row.id, prefix: row.prefix, name: row.name, role, request_id, remote: peer })
 }

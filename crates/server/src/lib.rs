@@ -5,21 +5,27 @@
 //! anything writes its audit record in the same transaction.
 
 mod api;
+mod api_tls;
 mod auth;
 mod config;
+mod first_key;
+pub mod gateway;
 mod health;
 mod listen;
 mod live;
 mod metrics;
+pub mod openapi;
+pub mod pki;
 mod problem;
+mod retention;
 mod run;
 mod serve;
 mod state;
-
-pub mod openapi;
+pub mod tls;
 
 pub use auth::Role;
-pub use config::{Config, ConfigError, Limits, TlsFiles};
+pub use config::{ApiTls, Config, ConfigError, Limits, TlsFiles};
+pub use first_key::FirstKey;
 pub use listen::Listeners;
 pub use problem::{Code, Field, Problem, explain};
-pub use run::{Error, run};
+pub use run::{Error, Server, run};

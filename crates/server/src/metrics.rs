@@ -101,7 +101,7 @@ fn histogram() -> Histogram {
 
 /// `GET /metrics`: open on loopback, with a key elsewhere (see [`crate::auth::guard`]).
 pub(crate) async fn show(State(app): State<App>) -> Response {
-    app.metrics.sessions.set(app.connected_count() as i64);
+    app.metrics.sessions.set(app.sessions.count() as i64);
     let mut body = String::new();
     if text::encode(&mut body, &app.metrics.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -60,6 +60,7 @@ codes! {
     CountNotConfirmed = "count_not_confirmed", 400, "The number of targets is not confirmed";
     Unauthenticated = "unauthenticated", 401, "A valid API key is needed";
     Forbidden = "forbidden", 403, "The role of this key does not allow it";
+    PolicyRefused = "policy_refused", 403, "The approval policy does not let anybody do this";
     NotFound = "not_found", 404, "There is no such thing";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit the resource";
     NotAcceptable = "not_acceptable", 406, "The format is not offered";

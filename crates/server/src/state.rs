@@ -1,35 +1,87 @@
 //! What every handler holds.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use quell_engine::{Clock, Engine, Secrets};
 use quell_store::{ArtifactStore, Error, Micros, Store, api_key};
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::auth::Guesses;
+use crate::gateway::Sessions;
 use crate::metrics::Metrics;
+use crate::pki::Authority;
 
 /// Shared by all requests.
 pub(crate) type App = Arc<Inner>;
 
 /// The parts.
 pub(crate) struct Inner {
+    /// Tasks.
+    pub engine: Engine,
     /// The database.
     pub store: Store,
     /// The bytes of artifacts.
     pub artifacts: ArtifactStore,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Derives passwords and codes.
+    pub secrets: Secrets,
+    /// Issues certificates; enrolment tokens name it.
+    pub authority: Arc<Authority>,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
+    /// The tenant that was made at the first start.
+    pub tenant: Uuid,
     /// Failed tries with keys.
     pub guesses: Guesses,
     /// What is counted.
     pub metrics: Metrics,
+    /// Places of live streams.
+    pub streams: Arc<Semaphore>,
+    /// Turns true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+    /// Whether the gateway accepts agents.
+    pub gateway_listens: AtomicBool,
+    /// The OpenAPI document, once somebody asked for it.
+    pub openapi: OnceLock<String>,
     /// When keys were last used, until it is written.
     pub used: Mutex<HashMap<(Uuid, Uuid), Micros>>,
+    /// When the database was last seen to take a write.
+    pub written_at: AtomicI64,
 }
 
 impl Inner {
     /// The time.
     pub fn now(&self) -> Micros {
-        0
+        self.clock.now()
+    }
+
+    /// Whether an endpoint's agent holds a session with this process.
+    pub fn is_connected(&self, endpoint: Uuid) -> bool {
+        self.sessions.is_connected(endpoint)
+    }
+
+    /// How many agents of a tenant hold a session with this process.
+    pub fn connected_of(&self, tenant: Uuid) -> usize {
+        self.sessions.all().iter().filter(|session| session.tenant == tenant).count()
+    }
+
+    /// Whether the gateway accepts agents.
+    pub fn is_gateway_listening(&self) -> bool {
+        self.gateway_listens.load(Ordering::Relaxed)
+    }
+
+    /// When the database was last seen to take a write.
+    pub fn written_at(&self) -> Micros {
+        self.written_at.load(Ordering::Relaxed)
+    }
+
+    /// The database took a write.
+    pub fn note_written(&self, now: Micros) {
+        self.written_at.store(now, Ordering::Relaxed);
     }
 
     /// Notes that a key was used.

@@ -102,7 +102,7 @@ async fn read(
     let paged = app
         .store
         .read(move |tx| {
-            scan(page, span, |row| row.at, |row| row.id, |_| true, |page| audit::list(tx, tenant, &filter, page))
+            scan(page, span, |row: &audit::Record| row.at, |row| row.id, |_| true, |page| audit::list(tx, tenant, &filter, page))
         })
         .await?;
     Ok(Page::of(List::Audit, paged, AuditRecord::of))

@@ -18,6 +18,7 @@ mod layers;
 mod overview;
 mod query;
 pub(crate) mod route;
+mod refuse;
 mod scan;
 mod script;
 mod targets;

@@ -26,6 +26,8 @@ pub struct Caller {
     pub tenant: Uuid,
     /// The key.
     pub key: Uuid,
+    /// The part of the key that is not secret.
+    pub prefix: String,
     /// The key's name.
     pub name: String,
     /// What the key may do.
@@ -39,6 +41,18 @@ pub struct Caller {
 impl Caller {
     /// The kind of actor that an API key is, in audit and intents.
     pub const KIND: &'static str = "api_key";
+
+    /// The same for the engine.
+    pub fn actor(&self) -> quell_engine::Actor {
+        quell_engine::Actor {
+            kind: Self::KIND.to_owned(),
+            id: self.key.to_string(),
+            name: self.name.clone(),
+            from: "api".to_owned(),
+            request_id: Some(self.request_id.clone()),
+            remote: Some(self.remote.to_string()),
+        }
+    }
 
     /// The audit record of an act of this caller.
     pub fn record(&self, now: Micros, verb: &str, object_kind: &str, object_id: &str, detail: &Value) -> audit::Record {

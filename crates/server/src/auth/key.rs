@@ -11,6 +11,8 @@ use quell_wire::digest::{Digest, sha256};
 use ring::rand::{SecureRandom, SystemRandom};
 
 const MARK: &str = "qk_";
+/// A prefix that no key has.
+const NOBODY: &str = "none";
 const PREFIX_LETTERS: usize = 12;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
@@ -55,7 +57,12 @@ impl Presented {
             .get(..end)
             .filter(|prefix| prefix.starts_with(MARK) && prefix.bytes().all(|byte| byte.is_ascii_graphic()))
             .filter(|_| text.len() <= 128 && text.as_bytes().get(end) == Some(&b'_'));
-        Self { prefix: prefix.unwrap_or("none").to_owned(), hash: sha256(&[text.as_bytes()]) }
+        Self { prefix: prefix.unwrap_or(NOBODY).to_owned(), hash: sha256(&[text.as_bytes()]) }
+    }
+
+    /// Whether it has the form of a key.
+    pub fn is_key(&self) -> bool {
+        self.prefix != NOBODY
     }
 
     /// What finds the row.

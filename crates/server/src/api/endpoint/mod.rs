@@ -70,7 +70,8 @@ pub(crate) fn stored_json(text: &str) -> Value {
 }
 
 impl Endpoint {
-    fn of(app: &Inner, row: endpoint::Endpoint) -> Self {
+    /// The view of a row.
+    pub fn of(app: &Inner, row: endpoint::Endpoint) -> Self {
         Self {
             connected: app.is_connected(row.id),
             id: row.id.to_string(),

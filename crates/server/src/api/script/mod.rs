@@ -2,7 +2,6 @@
 
 mod add;
 mod list;
-mod resolve;
 mod show;
 mod version;
 
@@ -14,8 +13,6 @@ use utoipa::ToSchema;
 use super::export::Cells;
 use super::route::Route;
 use super::time;
-
-pub(crate) use resolve::resolve;
 
 /// The routes of the library.
 pub(crate) fn routes() -> Vec<Route> {

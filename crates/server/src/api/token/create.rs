@@ -14,7 +14,7 @@ use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
 use crate::auth::{Caller, Permission};
 use crate::pki;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::state::App;
 
 /// Seven days.
@@ -80,7 +80,7 @@ pub(super) async fn create_enrolment_token(
         return Err(Problem::bad_field("expires_in_seconds", format!("must be 60 to {LONGEST_S}")));
     }
     let tags = checked_tags(&wanted.tags)?;
-    let minted = pki::token::mint(&app.authority, &app.order_key).map_err(|error| Problem::internal(&error))?;
+    let minted = minted(&app)?;
     let now = app.now();
     let row = enrolment::Token {
         tenant_id: caller.tenant,
@@ -123,4 +123,10 @@ fn checked_tags(tags: &[String]) -> Result<Vec<String>, Problem> {
         }
     }
     Ok(checked)
+}
+
+fn minted(app: &App) -> Result<quell_wire::enrol::Token, Problem> {
+    let keys = app.engine.signer().key_set().keys;
+    let current = keys.first().ok_or_else(|| Problem::new(Code::Unavailable, "there is no order key"))?;
+    pki::token::mint(&app.authority, current).map_err(|error| Problem::internal(&error))
 }

@@ -1,0 +1,174 @@
+//! `POST /tasks`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderMap;
+use quell_engine::{TaskRequest, Targets};
+use quell_store::{Error, endpoint};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::{TaskWithCommands, read_whole};
+use crate::api::body::{Json, created};
+use crate::api::route::{Route, permit};
+use crate::api::{ROOT, targets};
+use crate::auth::{Caller, Permission};
+use crate::problem::{Code, Problem};
+use crate::state::App;
+
+/// Endpoints that a request may name one by one: what fits a body.
+const MOST_NAMES: usize = 20_000;
+const MOST_TAGS: usize = 32;
+
+pub(super) fn route() -> Route {
+    permit(Permission::TaskSubmit, routes!(submit_task))
+}
+
+/// A request of an action.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTask {
+    /// Action id of the catalogue.
+    #[schema(example = "endpoint.isolate")]
+    action: String,
+    /// Its parameters, in the shape of the action's schema.
+    #[serde(default = "no_params")]
+    #[schema(value_type = Object)]
+    params: Value,
+    /// On what.
+    targets: NewTargets,
+    /// Why; people read it, and it stays in the audit trail.
+    #[schema(min_length = 1, max_length = 2000)]
+    reason: String,
+    /// Seconds that it may wait for its endpoints, at most 2592000 (30 days); a day where absent.
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    expires_in_seconds: Option<u64>,
+    /// Seconds after its effect that it undoes itself. Only for actions with a way back.
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    revert_after_seconds: Option<u64>,
+    /// How many endpoints the requester means. Needed with `all`, with `tags`, and above 25 endpoints.
+    confirm_count: Option<u64>,
+}
+
+fn no_params() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// What a request acts on: one of the three.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTargets {
+    /// Ids, or names that only one active endpoint has.
+    #[serde(default)]
+    #[schema(max_items = 20_000)]
+    endpoints: Vec<String>,
+    /// Every active endpoint.
+    #[serde(default)]
+    all: bool,
+    /// Every active endpoint with any of these tags.
+    #[serde(default)]
+    #[schema(max_items = 32)]
+    tags: Vec<String>,
+}
+
+/// Request an action
+///
+/// Accepted means committed: the task is on the disk and will come to an end. A repeat with the same
+/// `Idempotency-Key` by the same key is answered with the first task and does nothing.
+#[utoipa::path(post, path = "/tasks", tag = "tasks", request_body = NewTask,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters; best a UUID")),
+    responses(
+        (status = 201, body = TaskWithCommands),
+        (status = 200, description = "The idempotency key had made this task before", body = TaskWithCommands)))]
+pub(super) async fn submit_task(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(wanted): Json<NewTask>,
+) -> Result<Response, Problem> {
+    let tenant = caller.tenant;
+    let idempotency_key = idempotency_key(&headers)?;
+    let targets = resolve(&app, tenant, wanted.targets, wanted.confirm_count).await?;
+    let request = TaskRequest {
+        tenant,
+        action: wanted.action,
+        params: wanted.params,
+        targets,
+        reason: wanted.reason,
+        idempotency_key,
+        expires_in: wanted.expires_in_seconds.map(Duration::from_secs),
+        revert_after: wanted.revert_after_seconds.map(Duration::from_secs),
+        confirm_count: wanted.confirm_count,
+    };
+    let submitted = app.engine.submit(&caller.actor(), request).await?;
+    answer(&app, tenant, submitted).await
+}
+
+/// The task that was made, or had been made before.
+pub(super) async fn answer(app: &App, tenant: Uuid, submitted: quell_engine::Submitted) -> Result<Response, Problem> {
+    let id = submitted.task_id;
+    let view = app.store.read(move |tx| read_whole(tx, tenant, id)).await?;
+    let view = view.ok_or_else(|| Problem::not_found("task"))?;
+    let location = format!("{ROOT}/tasks/{id}");
+    Ok(if submitted.created { created(&location, view) } else { Json(view).into_response() })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().map(str::trim).filter(|text| {
+        (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    });
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| {
+        Problem::new(Code::InvalidHeader, "Idempotency-Key: must be 1 to 128 printable ASCII characters")
+            .field("Idempotency-Key", "not 1 to 128 printable ASCII characters")
+    })
+}
+
+async fn resolve(
+    app: &App,
+    tenant: Uuid,
+    wanted: NewTargets,
+    confirm_count: Option<u64>,
+) -> Result<Targets, Problem> {
+    let NewTargets { endpoints, all, tags } = wanted;
+    match (endpoints.is_empty(), all, tags.as_slice()) {
+        (true, false, []) => Err(Problem::new(Code::NoTargets, "the request names no target").field("targets", "is empty")),
+        (false, false, []) if endpoints.len() > MOST_NAMES => {
+            Err(Problem::bad_field("targets.endpoints", format!("more than {MOST_NAMES}")))
+        }
+        (false, false, []) => Ok(Targets::Endpoints(targets::find(app, tenant, endpoints).await?)),
+        (true, true, []) => Ok(Targets::All),
+        (true, false, [tag]) => Ok(Targets::Tag(tag.clone())),
+        (true, false, several) if several.len() > MOST_TAGS => {
+            Err(Problem::bad_field("targets.tags", format!("more than {MOST_TAGS}")))
+        }
+        (true, false, _) => {
+            let ids = tagged(app, tenant, tags).await?;
+            // A selector always needs the number; the engine asks for it only where it sees one.
+            match confirm_count {
+                Some(count) if count == ids.len() as u64 => Ok(Targets::Endpoints(ids)),
+                Some(_) | None if ids.is_empty() => Err(quell_engine::Error::NoTargets.into()),
+                Some(_) | None => Err(quell_engine::Error::Confirm { count: ids.len() as u64 }.into()),
+            }
+        }
+        (_, _, _) => Err(Problem::bad_field("targets", "name one of `endpoints`, `all` and `tags`, not several")),
+    }
+}
+
+async fn tagged(app: &App, tenant: Uuid, tags: Vec<String>) -> Result<Vec<Uuid>, Problem> {
+    let ids = app.store.read(move |tx| {
+        let mut ids = Vec::new();
+        for tag in &tags {
+            ids.extend(endpoint::tagged_ids(tx, tenant, tag, MOST_NAMES as i64 + 1)?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok::<_, Error>(ids)
+    });
+    Ok(ids.await?)
+}

@@ -1,0 +1,50 @@
+//! `POST /tasks/{id}/undo`.
+
+use axum::extract::State;
+use axum::response::Response;
+use quell_engine::Error;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::TaskWithCommands;
+use super::submit::answer;
+use crate::api::body::Json;
+use crate::api::query::Id;
+use crate::api::route::{Route, permit};
+use crate::auth::{Caller, Permission};
+use crate::problem::{Code, Problem};
+use crate::state::App;
+
+pub(super) fn route() -> Route {
+    permit(Permission::TaskSubmit, routes!(undo_task))
+}
+
+/// Why a task is taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUndo {
+    /// Why; people read it.
+    #[schema(min_length = 1, max_length = 2000)]
+    reason: String,
+}
+
+/// Undo a task
+///
+/// Makes another task, of the action that is the way back, on those targets where the first one did something.
+#[utoipa::path(post, path = "/tasks/{id}/undo", tag = "tasks", params(("id" = Uuid, Path)), request_body = NewUndo,
+    responses((status = 201, body = TaskWithCommands)))]
+pub(super) async fn undo_task(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Json(wanted): Json<NewUndo>,
+) -> Result<Response, Problem> {
+    let undone = app.engine.undo(&caller.actor(), caller.tenant, id, &wanted.reason).await;
+    let submitted = undone.map_err(|error| match error {
+        Error::State(state) => Problem::new(Code::NotUndoable, format!("the task is {state}"))
+            .hint("Cancel what is open, or wait for its end, then undo what was done."),
+        other => other.into(),
+    })?;
+    answer(&app, caller.tenant, submitted).await
+}

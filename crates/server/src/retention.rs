@@ -1,0 +1,63 @@
+//! Artifacts whose time is over: their bytes go, their records and digests stay.
+
+use quell_store::{artifact, audit};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+use crate::state::Inner;
+
+/// Artifacts that are looked at at a time.
+const GROUP: i64 = 100;
+
+/// Ends what is due. Answers how many ended.
+pub(crate) async fn sweep(app: &Inner) -> Result<usize, Problem> {
+    let now = app.now();
+    let due = app.store.read(move |tx| artifact::due(tx, now, GROUP)).await?;
+    let count = due.len();
+    for row in due {
+        // First the row, then the bytes: a crash between the two leaves bytes that nobody is offered, never an offer
+        // without bytes.
+        let record = record(&row, now);
+        let ended = row.clone();
+        let is_ended = app
+            .store
+            .write(move |tx| {
+                let is_ended = artifact::end(tx, ended.tenant_id, ended.id, &ended.state, "expired")?;
+                if is_ended {
+                    audit::append(tx, &record)?;
+                }
+                Ok::<_, quell_store::Error>(is_ended)
+            })
+            .await?;
+        if !is_ended {
+            continue;
+        }
+        let gone = match &row.object_key {
+            Some(key) => app.artifacts.delete(key).await,
+            None => app.artifacts.discard(row.tenant_id, row.id).await,
+        };
+        if let Err(error) = gone {
+            tracing::error!(%error, artifact.id = %row.id, "the bytes of an expired artifact could not be removed");
+        }
+    }
+    Ok(count)
+}
+
+fn record(row: &artifact::Artifact, now: i64) -> audit::Record {
+    audit::Record {
+        tenant_id: row.tenant_id,
+        id: Uuid::now_v7(),
+        at: now,
+        actor_kind: "system".to_owned(),
+        actor_id: "retention".to_owned(),
+        actor_name: "Quell".to_owned(),
+        verb: "artifact.expire".to_owned(),
+        object_kind: "artifact".to_owned(),
+        object_id: row.id.to_string(),
+        outcome: "ok".to_owned(),
+        detail: json!({ "name": row.name, "was": row.state, "task": row.task_id.to_string() }).to_string(),
+        request_id: None,
+        remote: None,
+    }
+}
