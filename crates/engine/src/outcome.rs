@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use quell_catalog::{ActionKind, Observed, StoredArtifact, Verdict};
+use quell_catalog::{ActionKind, Observed, StoredArtifact, Verdict, is_clean_text};
 use quell_store::{
     Micros, Tx, artifact, audit,
     command::{self, Command},
@@ -333,7 +333,9 @@ fn note(
     Ok(audit::append(tx, &Actor::endpoint(endpoint).record(&inner.ids, tenant, now, deed))?)
 }
 
-/// An agent's words without what could steer a terminal or a log. Their length was bounded by the protocol.
+/// An agent's words without what could steer a terminal or make a text read otherwise than it is. Their length
+/// was bounded by the protocol.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    let is_clean = |c: char| is_clean_text(c.encode_utf8(&mut [0; 4]));
+    text.chars().map(|c| if is_clean(c) { c } else { '\u{FFFD}' }).collect()
 }
