@@ -1,6 +1,7 @@
 //! Files, opened so that nothing on the way can mislead, block or swap them, and collected into an
 //! encrypted archive with their hashes.
 
+mod archive;
 mod collect;
 mod content;
 mod name;
@@ -10,6 +11,7 @@ mod zip;
 use std::io;
 use std::path::PathBuf;
 
+pub use archive::{Archived, archive_to_file};
 pub use collect::{Change, Collected, Password, SIDECAR, collect, collect_to_file};
 pub use open::{Limits, Opened, Origin, Stat, open_descriptor, open_executable, open_for_collect};
 

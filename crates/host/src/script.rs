@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use adopt::{Adopted, Lost, Running, Stream, adopt, cancel, tail};
+pub use adopt::{Adopted, Lost, Running, Stream, adopt, cancel, supervisor, tail};
 pub use spawn::{Launcher, spawn};
 pub use supervise::supervise;
 

@@ -32,6 +32,10 @@ impl Password {
         let password = Zeroizing::new(password.into());
         if (1..=127).contains(&password.len()) { Ok(Self(password)) } else { Err(Error::Password) }
     }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Password {

@@ -143,6 +143,14 @@ pub fn adopt(path: &Path) -> Result<Adopted, Error> {
     }
 }
 
+/// Who supervises the run in `dir`, whether alive or not; `None` where nobody has claimed it in this boot.
+/// Changes nothing, unlike [`adopt`]: for telling others what to leave alone.
+pub fn supervisor(path: &Path) -> Result<Option<Identity>, Error> {
+    let Some(Claim::Supervisor { identity, boot_id }) = Dir::open(path)?.claim()? else { return Ok(None) };
+    let now = crate::system::boot_id().map_err(Error::io("read the boot id"))?.to_string();
+    Ok((boot_id == now).then_some(identity))
+}
+
 /// Asks for the end of a run, also when it has not begun. The supervisor ends the script with all its
 /// processes and writes the result. `false` when no supervisor lives that could.
 pub fn cancel(path: &Path) -> Result<bool, Error> {

@@ -40,8 +40,8 @@ impl Launcher {
 
 /// Starts the run in the directory `dir`, which must not exist yet and whose parent must.
 ///
-/// When this returns, the supervisor is known on disk. After any failure but [`Error::Exists`] the script has
-/// not run and never will in this directory.
+/// When this returns, the supervisor is known on disk. After [`Error::Exists`] the run was made before. After
+/// any other failure ask [`super::adopt`] where the directory exists: only `NotStarted` says that nothing ran.
 pub fn spawn(dir: &Path, job: &Job, launcher: &Launcher) -> Result<Running, Error> {
     check(dir, job)?;
     job.interpreter.find()?;
