@@ -122,6 +122,7 @@ impl Runner {
                     kind: ticket.kind,
                     params: ticket.params.clone(),
                     attempt: ticket.attempts,
+                    not_after_us: ticket.not_after_us,
                     cancel,
                     secrets,
                     outbox: inner.outbox.clone(),
@@ -269,6 +270,8 @@ impl Inner {
             tracing::error!(order.id = id, error = chain(error.as_ref()), "an outcome cannot be written down");
             self.unsaved().insert(id.to_owned(), signed);
             tokio::spawn(self.clone().save_later(id.to_owned(), record));
+        } else {
+            self.actions.over(id);
         }
         self.running().remove(id);
         self.outbox.outcome(id);
@@ -279,6 +282,7 @@ impl Inner {
             tokio::time::sleep(SAVE_AGAIN).await;
             if self.ledger.append(vec![record.clone()]).await.is_ok() {
                 self.unsaved().remove(&id);
+                self.actions.over(&id);
                 return;
             }
         }

@@ -32,6 +32,8 @@ pub struct Job {
     pub params: Value,
     /// 1 for the first attempt; more after the agent died during earlier ones.
     pub attempt: u32,
+    /// Nothing may begin after this, microseconds since 1970.
+    pub not_after_us: i64,
     /// Asked when the order shall stop.
     pub cancel: Cancel,
     pub(super) secrets: watch::Receiver<Option<Secrets>>,

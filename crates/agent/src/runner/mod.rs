@@ -41,6 +41,11 @@ pub trait Actions: Send + Sync + 'static {
 
     /// Carries one order out. Called after it was written down; a panic ends the order, not the agent.
     fn carry<'a>(&'a self, job: &'a Job) -> Work<'a>;
+
+    /// The outcome of this order is written down: what was kept for another attempt may go.
+    fn over(&self, order_id: &str) {
+        let _ = order_id;
+    }
 }
 
 struct Running {
