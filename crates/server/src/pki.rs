@@ -13,7 +13,7 @@ mod private_file;
 mod rotating;
 pub mod token;
 
-pub use authority::{Authority, Issued};
+pub use authority::{Authority, IssueError, Issued};
 pub use csr::{CsrError, check as check_csr};
 pub use identity::{PeerError, PeerIdentity};
 pub use private_file::{PrivateFileError, read_or_create as read_or_create_private};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use quell_engine::Clock;
 use quell_wire::path::GATEWAY_NAME;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -22,7 +23,7 @@ pub struct GatewayCertificate {
     provider: Arc<CryptoProvider>,
     names: Vec<String>,
     life: Duration,
-    now_us: fn() -> i64,
+    clock: Arc<dyn Clock>,
     current: Mutex<(Arc<CertifiedKey>, i64)>,
 }
 
@@ -34,8 +35,8 @@ impl std::fmt::Debug for GatewayCertificate {
 
 impl GatewayCertificate {
     /// A certificate under the one name that agents verify.
-    pub fn new(authority: Arc<Authority>, provider: Arc<CryptoProvider>, now_us: fn() -> i64) -> Result<Self, Error> {
-        Self::with(authority, provider, vec![GATEWAY_NAME.to_owned()], LIFE, now_us)
+    pub fn new(authority: Arc<Authority>, provider: Arc<CryptoProvider>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Self::with(authority, provider, vec![GATEWAY_NAME.to_owned()], LIFE, clock)
     }
 
     /// The same under other names and with another life.
@@ -44,15 +45,15 @@ impl GatewayCertificate {
         provider: Arc<CryptoProvider>,
         names: Vec<String>,
         life: Duration,
-        now_us: fn() -> i64,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let current = Mutex::new(make(&authority, &provider, &names, life, now_us())?);
-        Ok(Self { authority, provider, names, life, now_us, current })
+        let current = Mutex::new(make(&authority, &provider, &names, life, clock.now())?);
+        Ok(Self { authority, provider, names, life, clock, current })
     }
 
     /// The current certificate; a fresh one when the last third of its life has begun.
     pub fn current(&self) -> Arc<CertifiedKey> {
-        let now_us = (self.now_us)();
+        let now_us = self.clock.now();
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let third = i64::try_from(self.life.as_micros() / 3).unwrap_or(i64::MAX);
         if current.1.saturating_sub(now_us) < third {

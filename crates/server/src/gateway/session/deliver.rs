@@ -1,0 +1,70 @@
+//! Orders on their way out.
+
+use quell_engine::{Error, Work};
+use quell_wire::frame::{FromServer, OrderRef};
+use uuid::Uuid;
+
+use super::link::Gone;
+use super::{Flow, Session};
+
+/// Orders that are taken from the queue in one go; the engine bounds how many one agent holds.
+const BATCH: usize = 16;
+
+impl Session {
+    /// Takes what waits and sends it.
+    pub(super) async fn deliver(&mut self) -> Flow {
+        let leased = self.shared.engine.lease(self.tenant(), self.endpoint(), BATCH).await;
+        match leased {
+            Ok(work) => self.send(work).await,
+            Err(error) => self.later(&error),
+        }
+    }
+
+    /// Settles with an agent that came back what it holds and what it lacks, then takes what waits.
+    pub(super) async fn resume(&mut self, held: &[OrderRef]) -> Flow {
+        let held: Vec<Uuid> = held.iter().filter_map(|order| order.order_id.parse().ok()).collect();
+        let resumed = self.shared.engine.resume(self.tenant(), self.endpoint(), &held).await;
+        let flow = match resumed {
+            Ok(resumed) => self.send(Work { orders: resumed.orders, cancels: resumed.cancels }).await,
+            // Nothing was settled: the agent tries again, and until then gets nothing new.
+            Err(error) => {
+                self.later(&error);
+                self.bye("busy", "the server cannot reach its database now", 5).await;
+                Flow::End
+            }
+        };
+        match flow {
+            Flow::Continue => self.deliver().await,
+            Flow::End => Flow::End,
+        }
+    }
+
+    async fn send(&mut self, work: Work) -> Flow {
+        for order in work.orders {
+            if self.link.say(FromServer::Order(order)).await.is_err() {
+                // What was taken and not sent is found again when the agent comes back.
+                return Flow::End;
+            }
+        }
+        for order in work.cancels {
+            if self.link.say(FromServer::Cancel(OrderRef { order_id: order.to_string() })).await.is_err() {
+                return Flow::End;
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The engine's poll rings again; nothing is lost.
+    fn later(&self, error: &Error) -> Flow {
+        tracing::error!(error = error as &dyn std::error::Error, endpoint.id = %self.endpoint(), "no work could be taken");
+        Flow::Continue
+    }
+
+    /// Hands the rotations of the order keys on, oldest first. An agent takes those that follow what it holds.
+    pub(super) async fn send_keys(&mut self) -> Result<(), Gone> {
+        for set in self.shared.engine.signer().rotations() {
+            self.link.say(FromServer::Keys(set)).await?;
+        }
+        Ok(())
+    }
+}
