@@ -61,6 +61,9 @@ sql! {
     STORED = "UPDATE artifact SET state = 'stored', received = size, object_key = $3, stored_at = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'uploading'";
     END = "UPDATE artifact SET state = $4, object_key = NULL WHERE tenant_id = $1 AND id = $2 AND state = $3";
+    RESTART = "UPDATE artifact SET size = $4, sha256 = $5, sha1 = NULL, state = 'uploading', received = 0, \
+        object_key = NULL, created_at = $6, stored_at = NULL, expires_at = $7 \
+        WHERE tenant_id = $1 AND id = $2 AND state = $3";
     DUE = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
         received, object_key, created_at, stored_at, expires_at FROM artifact \
         WHERE state IN ('uploading', 'stored') AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
@@ -143,6 +146,13 @@ pub fn stored(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, object_key: &str, now: Mi
 /// `false` when it is not in `from`.
 pub fn end(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, from: &str, to: &str) -> Result<bool, Error> {
     tx.execute(END, &[&tenant, &id, &from, &to]).map(|rows| rows == 1)
+}
+
+/// Begins an artifact anew with what `artifact` announces (size, digest, times): none of its bytes is there.
+/// `false` when it is not in `from`. The caller removes the bytes of before.
+pub fn restart(tx: &mut Tx<'_>, artifact: &Artifact, from: &str) -> Result<bool, Error> {
+    let Artifact { tenant_id, id, size, sha256, created_at, expires_at, .. } = artifact;
+    tx.execute(RESTART, &[tenant_id, id, &from, size, sha256, created_at, expires_at]).map(|rows| rows == 1)
 }
 
 /// Artifacts of all tenants whose time is over and whose bytes are still there.

@@ -1,5 +1,7 @@
 //! Paths and headers of the plain HTTP requests on the agents' port.
 
+use crate::digest::{hex, sha256};
+
 /// `POST`, without a client certificate: [`crate::enrol::EnrolRequest`].
 pub const ENROL: &str = "/agent/v1/enrol";
 /// `GET` with upgrade: the WebSocket session.
@@ -31,7 +33,26 @@ pub const UPLOAD_SHA256: &str = "upload-sha256";
 /// Files that an order may upload. Names are ours, never an agent's.
 pub const ARTIFACT_KINDS: &[&str] = &["archive"];
 
-/// The id under which the server keeps the file `kind` of an order.
+/// The id under which the server keeps the file `kind` of an order: a UUID of version 8 (RFC 9562) derived from
+/// both, so that the two ends know it without asking.
 pub fn artifact_id(order_id: &str, kind: &str) -> String {
-    format!("{order_id}.{kind}")
+    let digest = sha256(&[b"quell/artifact/v1\0", order_id.as_bytes(), b"\0", kind.as_bytes()]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    [&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(hex).join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifact_ids_are_uuids_and_differ() {
+        let id = artifact_id("0198c0de-0000-7000-8000-000000000001", "archive");
+        assert_eq!((id.len(), &id[14..15], &id[8..9]), (36, "8", "-"), "{id}");
+        assert_ne!(id, artifact_id("0198c0de-0000-7000-8000-000000000001", "other"));
+        assert_ne!(id, artifact_id("0198c0de-0000-7000-8000-000000000002", "archive"));
+    }
 }
