@@ -53,6 +53,8 @@ pub struct Setup {
     pub actions: Option<Arc<dyn Actions>>,
     /// Whether sockets are marked and isolation, its recovery and the control socket are there.
     pub is_endpoint: bool,
+    /// A machine's fingerprint instead of this one's, the same as at enrolment.
+    pub machine: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -63,7 +65,7 @@ impl std::fmt::Debug for Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { clock: Clock::system(), actions: None, is_endpoint: true }
+        Self { clock: Clock::system(), actions: None, is_endpoint: true, machine: None }
     }
 }
 
@@ -131,6 +133,7 @@ impl Agent {
             clock,
             state: Arc::new(line),
             instance: random::bytes()?,
+            machine: setup.machine,
             facts: Arc::new(move || facts::encode(&facts::gather(name.as_deref(), looked_at.describe()))),
             moved: Arc::new(Notify::new()),
         };

@@ -72,6 +72,8 @@ pub struct Options {
     pub proxy: Option<String>,
     /// A name instead of the host's own.
     pub name: Option<String>,
+    /// A machine's fingerprint instead of this one's: for simulated agents, of which one machine holds many.
+    pub machine: Option<[u8; 32]>,
 }
 
 /// Takes this endpoint in. On success the state directory holds the identity; on failure nothing has changed
@@ -92,7 +94,7 @@ pub async fn enrol(
     let body = EnrolRequest {
         secret: token.secret.to_vec(),
         csr: csr(&key_der)?,
-        machine: facts::machine(),
+        machine: options.machine.map_or_else(facts::machine, Vec::from),
         agent_version: crate::VERSION.to_owned(),
         facts: facts::encode(&facts),
     };

@@ -98,7 +98,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Enrol { server, token, proxy, name } => {
             let state = StateDir::open(&cli.state)?;
             let mark = agent::usable_mark(&state)?;
-            let options = Options { server, token, proxy, name };
+            let options = Options { server, token, proxy, name, machine: None };
             let identity = enrol::enrol(&state, &options, mark, &Clock::system()).await?;
             say(&format!("enrolled as {}", identity.me().endpoint_id))
         }

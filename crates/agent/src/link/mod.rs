@@ -57,6 +57,8 @@ pub struct Context {
     pub state: Arc<watch::Sender<LinkState>>,
     /// Random per start of the agent.
     pub instance: [u8; 16],
+    /// A machine's fingerprint instead of this one's.
+    pub machine: Option<[u8; 32]>,
     /// Facts as JSON, asked for at each connection.
     pub facts: Arc<dyn Fn() -> Vec<u8> + Send + Sync>,
     /// Told when the gateway's addresses changed.

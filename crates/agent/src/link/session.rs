@@ -88,7 +88,7 @@ fn hello(context: &Context) -> Hello {
         oldest_protocol: version::OLDEST,
         newest_protocol: version::NEWEST,
         agent_version: VERSION.to_owned(),
-        machine: facts::machine(),
+        machine: context.machine.map_or_else(facts::machine, Vec::from),
         boot_id: facts::boot_id(),
         instance: context.instance.to_vec(),
         capabilities: context.runner.capabilities(),
