@@ -1,0 +1,172 @@
+//! The command line as a whole: what stands before every command, and which commands there are.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::act;
+use crate::client::Client;
+use crate::command::{
+    artifacts, audit, completions, demo, endpoints, explain, keys, login, openapi, overview, reference,
+    release_code, scripts, server, tasks,
+};
+use crate::failure::Failure;
+use crate::output::Format;
+use crate::profile::Profile;
+
+const AFTER: &str = "Exit status: 0 done and verified; 1 usage or a problem; 2 a task ended otherwise than succeeded; \
+                     3 the wait was over before the task.";
+
+/// Open response management: act on endpoints, with evidence.
+#[derive(Debug, Parser)]
+#[command(name = "quell", version, after_help = AFTER, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What stands before every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The form of the result.
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        hide_possible_values = true,
+        help = "The form of the result: table, json or jsonl"
+    )]
+    pub output: Format,
+    /// Address of the server.
+    #[arg(long, global = true, env = "QUELL_URL", value_name = "URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// A CA certificate (PEM) to trust instead of the system's.
+    #[arg(long, global = true, env = "QUELL_CA", value_name = "FILE", hide_env_values = true)]
+    pub ca: Option<PathBuf>,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Request an action on endpoints
+    #[command(subcommand)]
+    Act(act::Request),
+    /// Tasks: what was requested, and how it ended
+    #[command(subcommand)]
+    Tasks(tasks::Command),
+    /// Endpoints and the tokens that enrol them
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
+    /// What is changed now and not undone
+    Overview(overview::Arguments),
+    /// Collected files
+    #[command(subcommand)]
+    Artifacts(artifacts::Command),
+    /// The library of scripts
+    #[command(subcommand)]
+    Scripts(scripts::Command),
+    /// The one-time code that ends an isolation at the endpoint itself
+    ReleaseCode(release_code::Arguments),
+    /// Who did what, and when
+    Audit(audit::Arguments),
+    /// API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Keep a server's address and an API key for later commands
+    Login(login::Arguments),
+    /// Run the server
+    Server(server::Arguments),
+    /// Show it all on endpoints made on this machine
+    Demo(demo::Arguments),
+    /// Advice on an error code
+    Explain(explain::Arguments),
+    /// Print the REST API's OpenAPI document
+    Openapi,
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+    /// Print this reference as Markdown
+    #[command(hide = true)]
+    Reference,
+}
+
+/// What a command is given: the form of its result, and the way to the server.
+pub struct Context {
+    /// The form of the result.
+    pub format: Format,
+    global: Global,
+}
+
+impl Context {
+    /// Where the server is, and which key opens it.
+    pub fn profile(&self) -> Result<Profile, Failure> {
+        let key = std::env::var("QUELL_API_KEY").ok().filter(|key| !key.is_empty());
+        Profile::resolve(self.global.url.clone(), key, self.global.ca.clone())
+    }
+
+    /// A client of that server.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.profile()?)
+    }
+
+    /// What the flags say, for commands that write the profile.
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub fn run(self) -> Result<(), Failure> {
+        let context = Context { format: self.global.output, global: self.global };
+        match self.command {
+            Command::Completions(arguments) => completions::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
+            Command::Openapi => openapi::run(),
+            Command::Reference => reference::run(),
+            Command::Login(arguments) => login::run(&arguments, &context),
+            Command::Server(arguments) => server::run(arguments),
+            Command::Demo(arguments) => demo::run(&arguments, &context),
+            remote => block_on(remote.ask(&context)),
+        }
+    }
+}
+
+impl Command {
+    /// A command that asks the server.
+    async fn ask(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Act(request) => request.run(context).await,
+            Self::Tasks(command) => tasks::run(command, context).await,
+            Self::Endpoints(command) => endpoints::run(command, context).await,
+            Self::Overview(arguments) => overview::run(&arguments, context).await,
+            Self::Artifacts(command) => artifacts::run(command, context).await,
+            Self::Scripts(command) => scripts::run(command, context).await,
+            Self::ReleaseCode(arguments) => release_code::run(&arguments, context).await,
+            Self::Audit(arguments) => audit::run(&arguments, context).await,
+            Self::Keys(command) => keys::run(command, context).await,
+            Self::Completions(_)
+            | Self::Explain(_)
+            | Self::Openapi
+            | Self::Reference
+            | Self::Login(_)
+            | Self::Server(_)
+            | Self::Demo(_) => Ok(()),
+        }
+    }
+}
+
+/// Runs a conversation with the server on this thread.
+pub fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // The client has no cipher of its own; an earlier choice is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(format!("starting: {error}")))?.block_on(work)
+}

@@ -1,0 +1,233 @@
+//! The one HTTP client: address, key, time limits, bounded answers, and problems turned into failures.
+
+mod problem;
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::profile::{ApiKey, Profile, is_loopback};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Silence on an open answer.
+const READ: Duration = Duration::from_secs(90);
+/// The most of one JSON answer.
+const ANSWER: usize = 64 << 20;
+/// Tries of a request that may be repeated.
+const TRIES: u32 = 4;
+/// The longest that a server may ask us to pause before a repeat.
+const PAUSE: u64 = 20;
+/// The most of a page that lists ask for.
+const PAGE: usize = 200;
+
+/// A request that a server may see twice and will answer once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Speaks to one server.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: Option<ApiKey>,
+}
+
+impl Client {
+    /// A client of this server. Connects only when something is asked.
+    pub fn new(profile: &Profile) -> Result<Self, Failure> {
+        let base =
+            Url::parse(&profile.url).map_err(|error| Failure::new(format!("`{}`: {error}", profile.url)))?;
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("quell/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .read_timeout(READ)
+            // A redirect would carry the key to where somebody else points.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = &profile.ca {
+            let failed =
+                |problem: String| Failure::new(format!("the CA certificate {}: {problem}", path.display()));
+            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.to_string()))?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        let http =
+            builder.build().map_err(|error| Failure::new(format!("setting up the client: {error}")))?;
+        Ok(Self { http, base, key: profile.api_key.clone() })
+    }
+
+    /// Reads a resource.
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
+        let response = self.repeated(|| self.request(Method::GET, path, query)).await?;
+        read_json(response).await
+    }
+
+    /// All items of a list, page by page, at most `limit`.
+    pub async fn list(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        limit: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut items: Vec<Value> = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = query.to_vec();
+            query.push(("limit", (limit - items.len()).min(PAGE).to_string()));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let mut page = self.get(path, &query).await?;
+            let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) else {
+                return Err(Failure::new(format!("{path}: the server answered something that is no list")));
+            };
+            items.extend(more);
+            // A page may be empty and still be followed by another.
+            cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() || items.len() >= limit {
+                items.truncate(limit);
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Sends a change. With a key it is repeated when no answer came; without one it is sent once.
+    pub async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, Failure> {
+        let request = || {
+            let request = self.request(Method::POST, path, &[])?.json(body);
+            Ok(match key {
+                Some(key) => request.header(IDEMPOTENCY_KEY, header(key)?),
+                None => request,
+            })
+        };
+        let response = match key {
+            Some(_) => self.repeated(request).await?,
+            None => problem::check(self.send(request()?).await?).await?,
+        };
+        read_json(response).await
+    }
+
+    /// Removes a resource.
+    pub async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let response = self.send(self.request(Method::DELETE, path, &[])?).await?;
+        problem::check(response).await.map(drop)
+    }
+
+    /// Opens an answer that is read piece by piece.
+    pub async fn open(&self, path: &str, headers: &[(HeaderName, String)]) -> Result<Download, Failure> {
+        let request = || {
+            headers.iter().try_fold(self.request(Method::GET, path, &[])?, |request, (name, value)| {
+                Ok(request.header(name, header(value)?))
+            })
+        };
+        Ok(Download { response: self.repeated(request).await? })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<RequestBuilder, Failure> {
+        let mut url = self.base.join(path).map_err(|error| Failure::new(format!("{path}: {error}")))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        let Some(key) = &self.key else {
+            return Err(Failure::new("no API key is set")
+                .hint("quell login, or export QUELL_API_KEY=…; a new server writes its first key to `admin.key` in its data directory"));
+        };
+        Ok(request.bearer_auth(key.reveal()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.send().await.map_err(|error| problem::transport(&self.base, error))
+    }
+
+    /// Sends what may be sent again, until an answer comes that is not "later".
+    async fn repeated(
+        &self,
+        request: impl Fn() -> Result<RequestBuilder, Failure>,
+    ) -> Result<Response, Failure> {
+        let mut attempt = 1;
+        loop {
+            let answer = self.send(request()?).await;
+            let pause = match &answer {
+                Ok(response) => problem::later(response),
+                Err(_) => Some(Duration::from_millis(200 << attempt)),
+            };
+            match pause.filter(|pause| attempt < TRIES && pause.as_secs() <= PAUSE) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return problem::check(answer?).await,
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// An answer that is read piece by piece.
+pub struct Download {
+    response: Response,
+}
+
+impl Download {
+    /// Bytes to come, where the server said so.
+    pub fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// Whether it begins where the request asked, and not at the first byte.
+    pub fn is_partial(&self) -> bool {
+        self.response.status() == StatusCode::PARTIAL_CONTENT
+    }
+
+    /// Its pieces.
+    pub fn pieces(self) -> impl Stream<Item = Result<Vec<u8>, Failure>> + Unpin {
+        self.response
+            .bytes_stream()
+            .map_ok(|piece| piece.to_vec())
+            .map_err(|error| Failure::new(problem::chain(&error)))
+            .boxed_local()
+    }
+}
+
+/// A name or id as one part of a path, whatever it holds.
+pub fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@".contains(&byte);
+    // A part of dots alone would lead upwards.
+    let dots = text.bytes().all(|byte| byte == b'.');
+    text.bytes()
+        .map(|byte| if plain(byte) && !dots { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn header(text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(text).map_err(|_| Failure::new(format!("`{text}` cannot stand in a header")))
+}
+
+/// Asks for events.
+pub fn event_stream() -> (HeaderName, String) {
+    (ACCEPT, "text/event-stream".to_owned())
+}
+
+async fn read_json(mut response: Response) -> Result<Value, Failure> {
+    let created_at = response.headers().get(LOCATION).is_some();
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| Failure::new(problem::chain(&error)))? {
+        if body.len() + piece.len() > ANSWER {
+            return Err(Failure::new("the server's answer is too large"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    if body.is_empty() && (created_at || response.status().is_success()) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        Failure::new(format!("the server answered something that is not JSON: {error}"))
+            .hint("is QUELL_URL the address of a Quell server?")
+    })
+}

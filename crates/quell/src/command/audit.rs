@@ -1,0 +1,60 @@
+//! `quell audit`: who did what, and when.
+
+use clap::Args;
+
+use crate::cli::Context;
+use crate::failure::Failure;
+use crate::output::table::{Column, field};
+use crate::output::{self, moment};
+
+const COLUMNS: &[Column] = &[
+    Column { heading: "AT", cell: |row| moment::of(row, "/at") },
+    Column {
+        heading: "ACTOR",
+        cell: |row| format!("{} {}", field(row, "/actor_kind"), field(row, "/actor_name")),
+    },
+    Column { heading: "VERB", cell: |row| field(row, "/verb") },
+    Column {
+        heading: "OBJECT",
+        cell: |row| format!("{} {}", field(row, "/object_kind"), field(row, "/object_id")),
+    },
+    Column { heading: "OUTCOME", cell: |row| field(row, "/outcome") },
+];
+
+/// Which records.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// About the object of this id
+    #[arg(long, value_name = "ID")]
+    pub object: Option<String>,
+    /// By the actor of this id
+    #[arg(long, value_name = "ID")]
+    pub actor: Option<String>,
+    /// Of this verb, for example `task.submit`
+    #[arg(long)]
+    pub verb: Option<String>,
+    /// Not before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// At most so many, newest first
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// Shows them.
+pub async fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let filters = [
+        ("object", &arguments.object),
+        ("actor", &arguments.actor),
+        ("verb", &arguments.verb),
+        ("since", &arguments.since),
+        ("until", &arguments.until),
+    ];
+    let query: Vec<(&str, String)> =
+        filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+    let items = context.client()?.list("/api/v1/audit", &query, arguments.limit).await?;
+    output::list(context.format, &items, COLUMNS)
+}

@@ -1,0 +1,211 @@
+//! `quell endpoints`: machines with our agent, and the tokens that let new ones in.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::Context;
+use crate::client::{Client, segment};
+use crate::duration;
+use crate::failure::Failure;
+use crate::output::table::{Column, field};
+use crate::output::{self, moment, terminal, text};
+
+const COLUMNS: &[Column] = &[
+    Column { heading: "NAME", cell: |row| field(row, "/name") },
+    Column { heading: "STATE", cell: state },
+    Column { heading: "OS", cell: |row| field(row, "/os") },
+    Column { heading: "AGENT", cell: |row| field(row, "/agent_version") },
+    Column { heading: "LAST SEEN", cell: |row| moment::of(row, "/last_seen_at") },
+    Column { heading: "TAGS", cell: |row| field(row, "/tags") },
+    Column { heading: "ALARM", cell: |row| field(row, "/alarm") },
+    Column { heading: "ID", cell: |row| field(row, "/id") },
+];
+
+const TOKEN_COLUMNS: &[Column] = &[
+    Column { heading: "ID", cell: |row| field(row, "/id") },
+    Column { heading: "NAME", cell: |row| field(row, "/name") },
+    Column { heading: "USES", cell: |row| format!("{}/{}", field(row, "/uses"), field(row, "/max_uses")) },
+    Column { heading: "EXPIRES", cell: |row| moment::of(row, "/expires_at") },
+    Column { heading: "REVOKED", cell: |row| moment::of(row, "/revoked_at") },
+    Column { heading: "BY", cell: |row| field(row, "/created_by") },
+];
+
+/// What to do with endpoints.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List endpoints
+    List(List),
+    /// Show all that is known of an endpoint
+    Show(One),
+    /// End an endpoint's identity: its session ends, its certificate is void, what is queued for it is dropped
+    Revoke(Revoke),
+    /// Make a token that enrols endpoints; it is shown this once
+    EnrolToken(EnrolToken),
+    /// List enrolment tokens, without their text
+    Tokens,
+    /// Revoke an enrolment token
+    RevokeToken(Token),
+}
+
+/// Which endpoints.
+#[derive(Debug, Args)]
+pub struct List {
+    /// `active` or `revoked`
+    #[arg(long)]
+    state: Option<String>,
+    /// Of exactly this name
+    #[arg(long)]
+    name: Option<String>,
+    /// `linux`, `windows` or `macos`
+    #[arg(long)]
+    os: Option<String>,
+    /// Isolated now (true) or not (false)
+    #[arg(long, value_name = "true|false")]
+    isolated: Option<bool>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: usize,
+}
+
+/// One endpoint.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Name or id
+    endpoint: String,
+}
+
+/// Whose identity ends.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// Name or id
+    endpoint: String,
+    /// Why; stands in the audit log
+    #[arg(long, short)]
+    reason: String,
+}
+
+/// A token to make.
+#[derive(Debug, Args)]
+pub struct EnrolToken {
+    /// What people call it
+    #[arg(long, default_value = "command line")]
+    name: String,
+    /// How many endpoints it may enrol
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    max_uses: u32,
+    /// When it ends, at most 7d
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1h")]
+    expires_in: std::time::Duration,
+    /// Tags of the endpoints that it enrols
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+}
+
+/// One token.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Id of the token
+    id: String,
+}
+
+/// Does it.
+pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    let client = context.client()?;
+    match command {
+        Command::List(list) => list.run(&client, context).await,
+        Command::Show(one) => {
+            let endpoint = find(&client, &one.endpoint).await?;
+            output::one(context.format, &endpoint, page)
+        }
+        Command::Revoke(revoke) => {
+            let endpoint = find(&client, &revoke.endpoint).await?;
+            let path = format!("/api/v1/endpoints/{}/revoke", segment(&field(&endpoint, "/id")));
+            let answer = client.post(&path, &json!({"reason": revoke.reason}), None).await;
+            let answer =
+                answer.map_err(|failure| failure.during(&format!("revoking {}", revoke.endpoint)))?;
+            output::one(context.format, &answer, |_| {
+                format!("{} is revoked", text::visible(&revoke.endpoint))
+            })
+        }
+        Command::EnrolToken(token) => token.run(&client, context).await,
+        Command::Tokens => {
+            let items = client.list("/api/v1/enrolment-tokens", &[], 1000).await?;
+            output::list(context.format, &items, TOKEN_COLUMNS)
+        }
+        Command::RevokeToken(token) => {
+            client.delete(&format!("/api/v1/enrolment-tokens/{}", segment(&token.id))).await?;
+            terminal::say(&format!("token {} is revoked", text::visible(&token.id)))
+        }
+    }
+}
+
+fn state(row: &Value) -> String {
+    let state = field(row, "/state");
+    if state != "active" {
+        return state;
+    }
+    if row.get("isolation").is_some_and(|isolation| !isolation.is_null()) {
+        return "isolated".to_owned();
+    }
+    if row.get("connected") == Some(&Value::Bool(true)) { "online".to_owned() } else { "offline".to_owned() }
+}
+
+impl List {
+    async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let isolated = self.isolated.map(|isolated| isolated.to_string());
+        let filters =
+            [("state", &self.state), ("name", &self.name), ("os", &self.os), ("isolated", &isolated)];
+        let query: Vec<(&str, String)> =
+            filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+        let items = client.list("/api/v1/endpoints", &query, self.limit).await?;
+        output::list(context.format, &items, COLUMNS)
+    }
+}
+
+/// The endpoint with this id, or the one with this name.
+async fn find(client: &Client, name: &str) -> Result<Value, Failure> {
+    if uuid::Uuid::try_parse(name).is_ok() {
+        return client.get(&format!("/api/v1/endpoints/{}", segment(name)), &[]).await;
+    }
+    let mut found = client.list("/api/v1/endpoints", &[("name", name.to_owned())], 2).await?;
+    match (found.pop(), found.pop()) {
+        (Some(endpoint), None) => Ok(endpoint),
+        (Some(_), Some(_)) => Err(Failure::new(format!("several endpoints are named `{name}`"))
+            .hint("quell endpoints list shows their ids")),
+        (None, _) => Err(Failure::new(format!("no endpoint is named `{name}`"))
+            .hint("quell endpoints list shows their names")),
+    }
+}
+
+fn page(endpoint: &Value) -> String {
+    let facts = endpoint.get("facts").map(|facts| serde_json::to_string_pretty(facts).unwrap_or_default());
+    let moments = ["enrolled_at", "last_seen_at", "certificate_not_after"];
+    let names = ["name", "id", "os", "arch", "agent_version", "tags", "capabilities", "alarm", "fingerprint"];
+    let mut lines = vec![format!("{:<22} {}", "state", state(endpoint))];
+    for name in names {
+        lines.push(format!("{name:<22} {}", text::visible(&field(endpoint, &format!("/{name}")))));
+    }
+    for name in moments {
+        lines.push(format!("{name:<22} {}", moment::of(endpoint, &format!("/{name}"))));
+    }
+    if let Some(isolation) = endpoint.get("isolation").filter(|isolation| !isolation.is_null()) {
+        lines.push(format!("{:<22} {}", "isolation", text::plain_json(&isolation.to_string())));
+    }
+    lines.push(text::plain_json(&facts.unwrap_or_default()));
+    lines.join("\n")
+}
+
+impl EnrolToken {
+    async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let body = json!({
+            "name": self.name, "max_uses": self.max_uses, "expires_in_seconds": self.expires_in.as_secs(), "tags": self.tag,
+        });
+        let made = client.post("/api/v1/enrolment-tokens", &body, None).await;
+        let made = made.map_err(|failure| failure.during("making an enrolment token"))?;
+        output::one(context.format, &made, |made| text::visible(&field(made, "/text")).into_owned())?;
+        terminal::remark(
+            "shown this once; on the new endpoint: quell-agent enrol --server HOST:8421 --token …",
+        );
+        Ok(())
+    }
+}

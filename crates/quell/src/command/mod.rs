@@ -1,0 +1,17 @@
+//! One subcommand a file.
+
+pub mod artifacts;
+pub mod audit;
+pub mod completions;
+pub mod demo;
+pub mod endpoints;
+pub mod explain;
+pub mod keys;
+pub mod login;
+pub mod openapi;
+pub mod overview;
+pub mod reference;
+pub mod release_code;
+pub mod scripts;
+pub mod server;
+pub mod tasks;

@@ -1,0 +1,137 @@
+//! `quell server`: the platform itself, in this process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use quell_server::{ApiTls, Config, Listeners, Server, TlsFiles};
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+use crate::output::terminal;
+
+/// How the server is set up. Sockets may be handed over by the service manager (LISTEN_FDS, named api and gateway).
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Database, keys and files; made where absent
+    #[arg(long, value_name = "FOLDER", env = "QUELL_DATA_DIR", default_value = "quell-data")]
+    data_dir: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`; SQLite in the data directory where absent
+    #[arg(long, value_name = "URL", env = "QUELL_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// Where people and programs connect; plain HTTP is for this machine only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
+    api: SocketAddr,
+    /// Certificate chain of that port, PEM
+    #[arg(long, value_name = "FILE", requires = "api_key")]
+    api_certificate: Option<PathBuf>,
+    /// Private key of that port, PEM
+    #[arg(long, value_name = "FILE", requires = "api_certificate")]
+    api_key: Option<PathBuf>,
+    /// A name or address for a certificate that the server issues itself (several times for several)
+    #[arg(long, value_name = "NAME", conflicts_with = "api_certificate")]
+    api_name: Vec<String>,
+    /// Where agents connect
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8421")]
+    gateway: SocketAddr,
+    /// Where agents are told to connect, `address:port` (several times for several)
+    #[arg(long, value_name = "ADDRESS")]
+    advertise: Vec<String>,
+    /// Days that a collected file is kept
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    keep_artifacts: u16,
+    /// Log as JSON lines
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Arguments {
+    fn config(self) -> Config {
+        let mut config = Config::new(self.data_dir);
+        config.database = self.database;
+        config.api = self.api;
+        config.gateway = self.gateway;
+        config.advertise = self.advertise;
+        config.limits.artifact_life = std::time::Duration::from_secs(u64::from(self.keep_artifacts) * 86_400);
+        config.api_tls = match (self.api_certificate, self.api_key) {
+            (Some(certificate), Some(key)) => Some(ApiTls::Files(TlsFiles { certificate, key })),
+            _ if self.api_name.is_empty() => None,
+            _ => Some(ApiTls::Own { names: self.api_name }),
+        };
+        config
+    }
+}
+
+/// Runs it until it is told to stop.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    log(arguments.log_json);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Read while there is one thread only.
+    let listeners = Listeners::inherited().map_err(|error| told("taking over sockets", &error))?;
+    let config = arguments.config();
+    let scheme = if config.api_tls.is_some() { "https" } else { "http" };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let server = Server::start(config, listeners)
+            .await
+            .map_err(|error| told("the server did not start", &error))?;
+        greet(&server, scheme);
+        server.run(stop()).await;
+        Ok(())
+    })
+}
+
+/// Says where it is. The first key is shown this once; its file is for those who were not looking.
+fn greet(server: &Server, scheme: &str) {
+    let mut lines = vec![
+        format!("API      {scheme}://{}", server.api_address()),
+        format!("agents   {}", server.gateway_address()),
+    ];
+    if let Some(key) = server.first_key() {
+        lines.push(format!("key      {}", key.text));
+        lines.push(format!(
+            "         the first administrator's, also in {}; quell login keeps it",
+            key.file.display()
+        ));
+    }
+    // Without a reader the log says it, but for the key.
+    let _ = terminal::complain(&lines.join("\n"));
+}
+
+/// Ends when the process is asked to end.
+async fn stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nothing to wait for but the end.
+    if interrupted.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn log(json: bool) {
+    let filter = EnvFilter::try_from_env("QUELL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second logger would be a mistake of ours and no reason to stop.
+    let _ = if json { lines.json().try_init() } else { lines.try_init() };
+}
+
+fn told(doing: &str, error: &dyn std::error::Error) -> Failure {
+    let mut text = format!("{doing}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Failure::new(text)
+}

@@ -1,0 +1,188 @@
+//! `quell tasks`: what was requested, how it ended and what proves it.
+
+mod show;
+mod watch;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+pub use self::show::show_ended;
+use crate::act::WAIT;
+use crate::cli::Context;
+use crate::duration;
+use crate::failure::Failure;
+use crate::output::table::{Column, field};
+use crate::output::{self, moment, terminal, text};
+use crate::wait;
+
+const COLUMNS: &[Column] = &[
+    Column { heading: "ID", cell: |row| field(row, "/id") },
+    Column { heading: "CREATED", cell: |row| moment::of(row, "/created_at") },
+    Column { heading: "ACTION", cell: |row| field(row, "/action") },
+    Column { heading: "STATE", cell: |row| field(row, "/state") },
+    Column {
+        heading: "DONE",
+        cell: |row| format!("{}/{}", field(row, "/succeeded_count"), field(row, "/target_count")),
+    },
+    Column { heading: "BY", cell: |row| field(row, "/requester/name") },
+    Column { heading: "REASON", cell: |row| field(row, "/reason") },
+];
+
+/// What to do with tasks.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List tasks, newest first
+    List(List),
+    /// Show a task with its commands and their evidence
+    Show(One),
+    /// Call a task off; what was done already is said, not undone
+    Cancel(One),
+    /// Request what takes a task back
+    Undo(Undo),
+    /// Follow a task to its end
+    Watch(Watch),
+}
+
+/// Which tasks.
+#[derive(Debug, Args)]
+pub struct List {
+    /// In this state
+    #[arg(long)]
+    state: Option<String>,
+    /// Of this action, for example `endpoint.isolate`
+    #[arg(long, value_name = "ID")]
+    action: Option<String>,
+    /// On this endpoint
+    #[arg(long, short, value_name = "NAME|ID")]
+    endpoint: Option<String>,
+    /// Asked for by the requester of this id
+    #[arg(long, value_name = "ID")]
+    requester: Option<String>,
+    /// Made at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Made before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// With this text in reason, requester or parameters
+    #[arg(long)]
+    text: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+/// One task.
+#[derive(Debug, Args)]
+pub struct One {
+    /// Id of the task
+    task: String,
+}
+
+/// Which task to take back.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// Id of the task
+    task: String,
+    /// Why; stands in the audit log
+    #[arg(long, short)]
+    reason: String,
+    /// Wait for the end and show the evidence
+    #[arg(long, short)]
+    wait: bool,
+    /// The longest that --wait waits; the task goes on
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = WAIT)]
+    wait_timeout: std::time::Duration,
+}
+
+/// Which task to follow.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Id of the task; news of all tasks where it is absent
+    task: Option<String>,
+    /// The longest to follow it; the task goes on
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1d")]
+    wait_timeout: std::time::Duration,
+}
+
+/// Does it.
+pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::List(list) => list.run(context).await,
+        Command::Show(one) => {
+            let task = context.client()?.get(&path(&one.task, ""), &[]).await?;
+            show::show(context, &task)
+        }
+        Command::Cancel(one) => cancel(&one.task, context).await,
+        Command::Undo(undo) => undo.run(context).await,
+        Command::Watch(watch) => watch::run(watch.task, watch.wait_timeout, context).await,
+    }
+}
+
+/// The address of a task; an id cannot lead elsewhere.
+fn path(id: &str, rest: &str) -> String {
+    format!("/api/v1/tasks/{}{rest}", crate::client::segment(id))
+}
+
+impl List {
+    async fn run(&self, context: &Context) -> Result<(), Failure> {
+        let filters = [
+            ("state", &self.state),
+            ("action", &self.action),
+            ("endpoint", &self.endpoint),
+            ("requester", &self.requester),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("text", &self.text),
+        ];
+        let query: Vec<(&str, String)> =
+            filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+        let items = context.client()?.list("/api/v1/tasks", &query, self.limit).await?;
+        output::list(context.format, &items, COLUMNS)
+    }
+}
+
+async fn cancel(id: &str, context: &Context) -> Result<(), Failure> {
+    let doing = format!("canceling task {id}");
+    let task = context
+        .client()?
+        .post(&path(id, "/cancel"), &json!({}), None)
+        .await
+        .map_err(|failure| failure.during(&doing))?;
+    output::one(context.format, &task, |task| {
+        let (state, open) = (field(task, "/state"), field(task, "/open_count"));
+        let rest = if wait::is_open(&state) {
+            format!("; {} still under way", text::visible(&open))
+        } else {
+            String::new()
+        };
+        format!("task {} {}{rest}", text::visible(id), text::visible(&state))
+    })
+}
+
+impl Undo {
+    async fn run(&self, context: &Context) -> Result<(), Failure> {
+        let doing = format!("undoing task {}", self.task);
+        let client = context.client()?;
+        let key = uuid::Uuid::new_v4().to_string();
+        let body = json!({"reason": self.reason});
+        let task = client
+            .post(&path(&self.task, "/undo"), &body, Some(&key))
+            .await
+            .map_err(|failure| failure.during(&doing))?;
+        let id = field(&task, "/id");
+        if !self.wait {
+            return output::one(context.format, &task, |task| accepted(task, &id));
+        }
+        terminal::remark(&format!("task {}", text::visible(&id)));
+        let task = wait::until_ended(&client, &id, self.wait_timeout).await?;
+        show_ended(context, &task)
+    }
+}
+
+/// What to say of a task that was just accepted.
+pub fn accepted(task: &Value, id: &str) -> String {
+    let id = text::visible(id);
+    let state = field(task, "/state");
+    format!("task {id} {}\nquell tasks show {id}    quell tasks cancel {id}", text::visible(&state))
+}

@@ -1,0 +1,49 @@
+//! How results look: a table for people, JSON for programs.
+
+pub mod moment;
+pub mod progress;
+pub mod table;
+pub mod terminal;
+pub mod text;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::output::table::Column;
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// Shows a list.
+pub fn list(format: Format, items: &[Value], columns: &[Column]) -> Result<(), Failure> {
+    match format {
+        Format::Table => terminal::say(&table::render(items, columns, terminal::coloured())),
+        Format::Json => say_json(&Value::Array(items.to_vec()), true),
+        Format::Jsonl => items.iter().try_for_each(|item| say_json(item, false)),
+    }
+}
+
+/// Shows one object: `lines` for people, the object itself for programs.
+pub fn one(format: Format, value: &Value, lines: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+    match format {
+        Format::Table => terminal::say(&lines(value)),
+        Format::Json => say_json(value, true),
+        Format::Jsonl => say_json(value, false),
+    }
+}
+
+/// Writes one JSON document that is safe to read on a terminal.
+pub fn say_json(value: &Value, pretty: bool) -> Result<(), Failure> {
+    let json = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    terminal::say(&text::plain_json(&json.map_err(|error| Failure::new(error.to_string()))?))
+}
