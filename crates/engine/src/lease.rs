@@ -152,6 +152,7 @@ fn take(
     max: usize,
     now: Micros,
 ) -> Result<(Taken, Vec<Moved>), Error> {
+    tx.serialise(tenant, endpoint)?;
     let active = command::active(tx, tenant, endpoint)?;
     let mut room = limits.in_flight.saturating_sub(active.len()).min(max);
     let mut busy: HashSet<String> = active.into_iter().filter_map(|command| command.exclusion).collect();

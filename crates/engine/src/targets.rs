@@ -103,6 +103,7 @@ fn conflict(
     if spec.exclusion.is_none() {
         return Ok(None);
     }
+    tx.serialise(endpoint.tenant_id, endpoint.id)?;
     let open = quell_store::command::open_of_endpoint(tx, endpoint.tenant_id, endpoint.id, 1000)?;
     let twin = open.iter().find(|command| command.action == spec.id);
     Ok(twin.map(|twin| {

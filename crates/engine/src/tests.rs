@@ -1,12 +1,15 @@
 //! Tests of the engine over a real SQLite file, with agents that check and sign as real ones do.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 pub(crate) mod crash;
 mod life;
 mod machine;
 mod parts;
+#[path = "../../store/tests/it/postgres.rs"]
+mod postgres;
 mod refusal;
 mod session;
+mod stress;
 mod timing;
 mod world;

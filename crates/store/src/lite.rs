@@ -123,6 +123,10 @@ impl Connection for Lite {
         self.inner.prepare(sql).map(drop).map_err(class)
     }
 
+    fn hold(&mut self, _: i64) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn control(&mut self, step: Control) -> Result<(), Error> {
         let sql = match step {
             // IMMEDIATE takes the write lock now: a lock that is taken at the first write may be refused

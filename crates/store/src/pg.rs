@@ -119,6 +119,10 @@ impl Connection for Pg {
         self.client.prepare(sql).map(drop).map_err(class)
     }
 
+    fn hold(&mut self, number: i64) -> Result<(), Error> {
+        self.execute("SELECT pg_advisory_xact_lock($1)", &[Value::Int(number)]).map(drop)
+    }
+
     fn control(&mut self, step: Control) -> Result<(), Error> {
         let sql = match step {
             Control::BeginWrite => "BEGIN ISOLATION LEVEL READ COMMITTED",

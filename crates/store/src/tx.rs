@@ -1,5 +1,7 @@
 //! The transaction that repository functions are given, and the interface that a database backend fills.
 
+use uuid::Uuid;
+
 use crate::{
     Error,
     value::{Param, Row, Value},
@@ -18,6 +20,8 @@ pub(crate) trait Connection: Send {
     fn batch(&mut self, sql: &str) -> Result<(), Error>;
     /// Compiles a statement and throws it away.
     fn prepare(&mut self, sql: &'static str) -> Result<(), Error>;
+    /// Waits until no other transaction holds this number, and holds it to the end of this one.
+    fn hold(&mut self, number: i64) -> Result<(), Error>;
     fn control(&mut self, step: Control) -> Result<(), Error>;
     /// Whether the transaction that was begun is still open and may still be committed.
     fn in_transaction(&self) -> bool;
@@ -85,6 +89,15 @@ impl<'a> Tx<'a> {
         });
         self.note(result)?;
         found.transpose()
+    }
+
+    /// Lets transactions that act on the same thing go one after another, for a decision that rests on more
+    /// rows than it changes. On SQLite all write transactions do.
+    pub fn serialise(&mut self, tenant: Uuid, id: Uuid) -> Result<(), Error> {
+        // The lower halves of both ids are random; a chance meeting of two costs a wait, nothing else.
+        let number = tenant.as_u64_pair().1.rotate_left(1) ^ id.as_u64_pair().1;
+        let result = self.connection.hold(number.cast_signed());
+        self.note(result)
     }
 
     /// Compiles a statement without running it.

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, ApprovalPolicy, Auto, Clock, Engine, FileSigner, Limits, Parts, Receipt, Secrets, Submitted,
-    SystemEntropy, Targets, TaskRequest,
+    Actor, ApprovalPolicy, Auto, Clock, CommandState, Engine, FileSigner, Limits, Parts, Receipt, Secrets,
+    Submitted, SystemEntropy, Targets, TaskRequest, TaskState,
 };
 
 pub(crate) const TENANT: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
@@ -40,7 +40,8 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) hands: Arc<Hands>,
     pub(crate) signer: Arc<FileSigner>,
-    _dir: Option<tempfile::TempDir>,
+    /// Held so that the files go when the world goes.
+    pub(crate) dir: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -51,8 +52,18 @@ impl World {
     pub(crate) async fn with(approval: Arc<dyn ApprovalPolicy>, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut world = Self::open(dir.path(), approval, limits, 1_750_000_000 * SECOND).await;
-        world._dir = Some(dir);
+        world.dir = Some(dir);
         world
+    }
+
+    /// A world on PostgreSQL, or why there is none.
+    pub(crate) async fn on_postgres() -> Result<Self, String> {
+        let url = tokio::task::spawn_blocking(super::postgres::database).await.unwrap()?;
+        let dir = tempfile::tempdir().unwrap();
+        let mut world =
+            Self::at(&url, dir.path(), Arc::new(Auto), Limits::default(), 1_750_000_000 * SECOND).await;
+        world.dir = Some(dir);
+        Ok(world)
     }
 
     /// An engine on what is in this directory.
@@ -63,7 +74,17 @@ impl World {
         now: Micros,
     ) -> Self {
         let url = format!("sqlite:{}", dir.join("quell.db").display());
-        let store = Store::open(&url, Options::default(), now).await.unwrap();
+        Self::at(&url, dir, approval, limits, now).await
+    }
+
+    async fn at(
+        url: &str,
+        dir: &Path,
+        approval: Arc<dyn ApprovalPolicy>,
+        limits: Limits,
+        now: Micros,
+    ) -> Self {
+        let store = Store::open(url, Options::default(), now).await.unwrap();
         let hands = Arc::new(Hands(AtomicI64::new(now)));
         let signer = Arc::new(FileSigner::open(&dir.join("order.key")).unwrap());
         let engine = Engine::new(Parts {
@@ -75,7 +96,7 @@ impl World {
             approval,
             limits,
         });
-        let world = Self { engine, hands, signer, _dir: None };
+        let world = Self { engine, hands, signer, dir: None };
         if world.read(|tx| tenant::get(tx, TENANT)).await.is_none() {
             let row = tenant::Tenant { id: TENANT, name: "acme".to_owned(), created_at: now };
             world.write(move |tx| tenant::insert(tx, &row)).await;
@@ -159,6 +180,34 @@ impl World {
         self.read(move |tx| quell_store::task::list(tx, TENANT, &filter, page)).await.rows
     }
 
+    /// Rows agree with each other at any time.
+    pub(crate) async fn consistent(&self, ended: bool) {
+        for task in self.all_tasks().await {
+            let commands = self.commands(task.id).await;
+            let states: Vec<CommandState> =
+                commands.iter().map(|row| CommandState::parse(&row.state).unwrap()).collect();
+            let open = states.iter().filter(|state| !state.is_end()).count() as i64;
+            assert_eq!((task.target_count, task.open_count), (states.len() as i64, open));
+            let state = TaskState::parse(&task.state).unwrap();
+            assert_eq!(state.is_end(), open == 0);
+            assert_eq!(state.is_end(), task.ended_at.is_some());
+            if state.is_end() {
+                let worst = states.iter().filter_map(|state| state.end()).max_by_key(|end| end.rank());
+                assert_eq!(Some(state), worst);
+            }
+            for (row, state) in commands.iter().zip(&states) {
+                assert_eq!(row.ended_at.is_some(), state.is_end());
+                assert!(*state != CommandState::Succeeded || row.evidence.is_some());
+            }
+            assert!(!self.trail(task.id).await.is_empty(), "no task without an audit record");
+            assert!(!ended || state.is_end(), "{task:?}");
+        }
+    }
+
+    pub(crate) async fn command(&self, id: Uuid) -> Command {
+        self.read(move |tx| quell_store::command::get(tx, TENANT, id)).await.unwrap()
+    }
+
     /// (state, reason code) of the only command of a task.
     pub(crate) async fn only(&self, task: Uuid) -> (String, Option<String>) {
         let commands = self.commands(task).await;
@@ -192,7 +241,7 @@ impl World {
         let id = id_of(&orders[0]);
         assert!(self.engine.started(TENANT, agent.id, id).await.unwrap());
         let receipt = self.outcome(agent, &agent.done(&orders[0], result)).await;
-        assert_eq!(receipt, Receipt::Stored(crate::CommandState::Succeeded));
+        assert_eq!(receipt, Receipt::Stored(CommandState::Succeeded));
         id
     }
 }
