@@ -101,7 +101,7 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
         let began = Instant::now();
         let opened = tokio::select! {
             opened = attempt(&context, &mut turn) => opened,
-            _ = stop.wait_for(|stop| *stop) => Err(End::Stopped),
+            () = stopped(&mut stop) => Err(End::Stopped),
         };
         let end = match opened {
             Ok(session) => session.serve(&context, stop.clone()).await,
@@ -137,9 +137,14 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
         tell_down(&context, &why, false);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => return Over::Stopped,
+            () = stopped(&mut stop) => return Over::Stopped,
         }
     }
+}
+
+/// Waits until the agent is to stop, without holding the channel's lock afterwards.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn tell_down(context: &Context, why: &str, revoked: bool) {

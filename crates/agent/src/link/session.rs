@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::{Context, End, renew};
+use super::{Context, End, renew, stopped};
 use crate::dial::Route;
 use crate::enrol::bounded;
 use crate::outbox::Next;
@@ -165,7 +165,7 @@ impl Session {
                     let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
                     return End::Renewed;
                 }
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stopped(&mut stop) => {
                     let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
                     return End::Stopped;
                 }
