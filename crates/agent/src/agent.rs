@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quell_host::isolate::set_mark;
+use quell_host::script::Launcher;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
@@ -20,6 +21,8 @@ use crate::state::StateDir;
 use crate::{VERSION, control, facts, random};
 
 const JOURNAL: &str = "journal";
+/// The subcommand of this binary that carries a script through.
+const SUPERVISE: &str = "supervise";
 
 /// Why the agent cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +88,10 @@ pub fn usable_mark(state: &StateDir) -> Result<Option<u32>, isolation::Error> {
     match allowed {
         Ok(()) => Ok(Some(mark)),
         Err(error) => {
-            tracing::warn!(error = chain(&error), "sockets cannot be marked; this endpoint cannot be isolated");
+            tracing::warn!(
+                error = chain(&error),
+                "sockets cannot be marked; this endpoint cannot be isolated"
+            );
             Ok(None)
         }
     }
@@ -115,12 +121,16 @@ impl Agent {
         tell_recovered(&outbox, &recovered);
         let ledger = Ledger::new(journal, clock.clone());
         let actions = setup.actions.clone().unwrap_or_else(|| {
-            Arc::new(Endpoint {
+            let endpoint = Endpoint {
                 isolation: isolation.clone(),
                 identity: identity.clone(),
                 dialer: dialer.clone(),
                 state: state.clone(),
-            })
+                clock: clock.clone(),
+                launcher: Launcher::own(SUPERVISE),
+            };
+            endpoint.sweep(&ledger.with(|journal| journal.open_ids()));
+            Arc::new(endpoint)
         });
         let runner = Runner::new(identity.clone(), ledger, clock.clone(), outbox.clone(), actions);
         let name = state.read(facts::NAME)?.and_then(|bytes| String::from_utf8(bytes).ok());

@@ -118,7 +118,9 @@ async fn answer(
 async fn release(isolation: &Isolation, code: String) -> Value {
     match isolation.release(code).await {
         Ok(Some(Guess::Right)) => json!({ "released": true }),
-        Ok(Some(Guess::Wrong)) => json!({ "released": false, "error": "this is not the code of this isolation" }),
+        Ok(Some(Guess::Wrong)) => {
+            json!({ "released": false, "error": "this is not the code of this isolation" })
+        }
         Ok(Some(Guess::Wait(seconds))) => {
             let error = format!("too many wrong codes; try again in {seconds} s");
             json!({ "released": false, "error": error })
@@ -132,8 +134,9 @@ async fn release(isolation: &Isolation, code: String) -> Value {
 pub async fn ask(state: &Path, ask: &Ask) -> Result<Value, Error> {
     let path = state.join(SOCKET);
     let exchange = async {
-        let mut stream =
-            UnixStream::connect(&path).await.map_err(|source| Error::Connect { path: path.clone(), source })?;
+        let mut stream = UnixStream::connect(&path)
+            .await
+            .map_err(|source| Error::Connect { path: path.clone(), source })?;
         let line = serde_json::to_string(ask).map_err(Error::Answer)?;
         stream.write_all(format!("{line}\n").as_bytes()).await.map_err(Error::Broken)?;
         let mut answer = String::new();

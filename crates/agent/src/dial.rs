@@ -49,7 +49,16 @@ pub enum Error {
     /// The proxy failed.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
-    /// TLS failed: not the pinned server, or it refused this agent's certificate.
+    /// Another server answered, or one in between.
+    #[error("the server at {address} is not the one that this agent was enrolled with")]
+    OtherServer {
+        /// Who answered.
+        address: SocketAddr,
+        /// Why its certificate was not accepted.
+        #[source]
+        source: io::Error,
+    },
+    /// TLS failed; perhaps the server refused this agent's certificate.
     #[error("TLS with {address} failed")]
     Tls {
         /// With whom.
@@ -110,7 +119,8 @@ impl Dialer {
         if let Some(proxy) = &self.proxy {
             let addresses = self.resolve(&proxy.target).await?;
             for target in targets {
-                let through = addresses.iter().map(|address| Route { address: *address, target: target.clone() });
+                let through =
+                    addresses.iter().map(|address| Route { address: *address, target: target.clone() });
                 routes.extend(through);
             }
         } else {
@@ -193,7 +203,13 @@ impl Dialer {
                 proxy.connect(&mut tcp, &route.target).await?;
             }
             let connector = TlsConnector::from(tls);
-            connector.connect(tls::server_name(), tcp).await.map_err(|source| Error::Tls { address, source })
+            connector.connect(tls::server_name(), tcp).await.map_err(|source| {
+                let cause = source.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+                match cause {
+                    Some(rustls::Error::InvalidCertificate(_)) => Error::OtherServer { address, source },
+                    _ => Error::Tls { address, source },
+                }
+            })
         };
         // Boxed: the state of a handshake is large and would live as long as the caller's.
         let stream = match timeout(HANDSHAKE, Box::pin(shake)).await {

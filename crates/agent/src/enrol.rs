@@ -144,7 +144,8 @@ fn check(
         return Err(Error::Answer("the order key that the token names is missing"));
     }
     Trust::pinned(set)?;
-    let is_id = |id: &str| !id.is_empty() && id.len() <= limits::ID && id.bytes().all(|b| b.is_ascii_graphic());
+    let is_id =
+        |id: &str| !id.is_empty() && id.len() <= limits::ID && id.bytes().all(|b| b.is_ascii_graphic());
     if !is_id(&answer.tenant_id) || !is_id(&answer.endpoint_id) {
         return Err(Error::Answer("its ids are malformed"));
     }
@@ -169,7 +170,8 @@ fn check(
 /// Addresses of the gateway as it said them, those of sensible length, and not too many.
 pub fn bounded(addresses: Vec<String>) -> Vec<String> {
     let fits = |address: &String| {
-        address.len() <= limits::ID && address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        address.len() <= limits::ID
+            && address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
     };
     addresses.into_iter().filter(fits).take(limits::ADDRESSES).collect()
 }

@@ -28,6 +28,7 @@ pub mod request;
 pub mod runner;
 pub mod state;
 pub mod tls;
+pub mod transfer;
 
 pub use agent::{Agent, Setup};
 

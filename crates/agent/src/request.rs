@@ -71,7 +71,8 @@ impl Answer {
             return Ok(self);
         }
         let problem = Problem::decode(self.body.clone()).unwrap_or_default();
-        let clean = |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
+        let clean =
+            |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
         let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
         Err(Error::Refused {
             status: self.status,

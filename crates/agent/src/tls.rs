@@ -109,5 +109,6 @@ pub fn config(ca: Digest, identity: Option<(&[u8], &[u8])>) -> Result<Arc<Client
 
 /// The name given to the TLS library; the verifier checks its own.
 pub fn server_name() -> ServerName<'static> {
-    ServerName::try_from(GATEWAY_NAME).unwrap_or_else(|_| ServerName::from(std::net::IpAddr::from([0, 0, 0, 0])))
+    ServerName::try_from(GATEWAY_NAME)
+        .unwrap_or_else(|_| ServerName::from(std::net::IpAddr::from([0, 0, 0, 0])))
 }

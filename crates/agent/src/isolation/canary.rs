@@ -60,7 +60,8 @@ pub fn choose(params: &Params, plan: &Plan) -> Vec<Probe> {
     let names = resolvers().into_iter().map(|ip| SocketAddr::new(ip, DNS_PORT));
     let names = names.filter(|target| !target.ip().is_loopback() && !open(target)).take(2);
     let routers = gateways().unwrap_or_default().into_iter().map(|gateway| gateway.ip);
-    let link_local = |ip: &std::net::IpAddr| matches!(ip, std::net::IpAddr::V6(six) if six.is_unicast_link_local());
+    let link_local =
+        |ip: &std::net::IpAddr| matches!(ip, std::net::IpAddr::V6(six) if six.is_unicast_link_local());
     let routers = routers.filter(|ip| !link_local(ip)).map(|ip| SocketAddr::new(ip, GATEWAY_PORT));
     let mut probes: Vec<Probe> = peers.into_iter().map(tcp).collect();
     probes.extend(names.map(|target| Probe { target, means: Means::Dns, mark: None }));
@@ -73,7 +74,10 @@ fn is_open(plan: &Plan, target: SocketAddr) -> bool {
     plan.allow.iter().any(|allow| {
         allow.network.contains(target.ip())
             && allow.port.is_none_or(|port| port == target.port())
-            && !matches!(allow.protocol, quell_host::isolate::Protocol::Udp | quell_host::isolate::Protocol::Icmp)
+            && !matches!(
+                allow.protocol,
+                quell_host::isolate::Protocol::Udp | quell_host::isolate::Protocol::Icmp
+            )
     })
 }
 

@@ -65,7 +65,8 @@ impl Isolation {
         code: Option<String>,
     ) -> Result<Outcome, Failure> {
         let mut live = self.0.live.lock().await;
-        if let Some(Last { order_id: last, what: What::Reverted { code, message } }) = kept::last(&self.0.state)?
+        if let Some(Last { order_id: last, what: What::Reverted { code, message } }) =
+            kept::last(&self.0.state)?
             && last == order_id
         {
             return Err(Failure::new(&code, message));
@@ -90,7 +91,8 @@ impl Isolation {
         };
         let cut_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
         if let Err(why) = self.self_test(SELF_TEST).await {
-            let message = format!("the server could not be reached after the cut, so it was taken back: {why}");
+            let message =
+                format!("the server could not be reached after the cut, so it was taken back: {why}");
             let mut outcome = describe(&kept, &applied, cut_ms, Vec::new());
             outcome.channel_alive = false;
             let failure =
@@ -113,7 +115,10 @@ impl Isolation {
         };
         let servers = self.servers();
         if servers.is_empty() {
-            return Err(Failure::untried("server_unknown", "no address of the server is known to leave open"));
+            return Err(Failure::untried(
+                "server_unknown",
+                "no address of the server is known to leave open",
+            ));
         }
         let allow = canary::allow(params).map_err(|why| Failure::untried("params_invalid", why))?;
         let plan = Plan { mark, servers, allow };
@@ -242,7 +247,9 @@ fn merge(mut before: Vec<Canary>, fresh: &[host::Probe]) -> Vec<Canary> {
     let new: Vec<_> = fresh
         .iter()
         .copied()
-        .filter(|probe| !before.iter().any(|known| known.target == probe.target && known.means == probe.means))
+        .filter(|probe| {
+            !before.iter().any(|known| known.target == probe.target && known.means == probe.means)
+        })
         .collect();
     before.extend(canary::look(&new));
     before.truncate(host::MAX_PROBES);

@@ -215,8 +215,8 @@ impl Guard {
         let minutes = kept.params.release_after_channel_loss_minutes;
         match self.isolation.lift().await {
             Ok(()) => {
-                let detail = json!({ "order_id": kept.order_id, "minutes": minutes });
-                self.isolation.0.outbox.event("isolation_released_channel_lost", &detail);
+                let detail = json!({ "order_id": kept.order_id, "why": "channel_lost", "minutes": minutes });
+                self.isolation.0.outbox.event("isolation_lifted", &detail);
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), "the isolation could not be lifted");

@@ -121,7 +121,10 @@ pub fn mark(state: &StateDir) -> Result<u32, super::Error> {
     Ok(mark)
 }
 
-fn read<T: for<'de> Deserialize<'de>>(state: &StateDir, name: &'static str) -> Result<Option<T>, super::Error> {
+fn read<T: for<'de> Deserialize<'de>>(
+    state: &StateDir,
+    name: &'static str,
+) -> Result<Option<T>, super::Error> {
     let Some(bytes) = state.read(name)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|_| super::Error::Damaged(name))
 }

@@ -30,8 +30,8 @@ use crate::dial::Dialer;
 use crate::identity::Identity;
 use crate::link::LinkState;
 use crate::outbox::Outbox;
-use crate::state::{self, StateDir};
 use crate::random;
+use crate::state::{self, StateDir};
 
 /// Why the isolation could not be changed.
 #[derive(Debug, thiserror::Error)]

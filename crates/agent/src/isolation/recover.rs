@@ -47,14 +47,11 @@ impl Isolation {
                         self.set(&mut live, Some(confirmed))
                     }
                     Err(why) => {
-                        let message =
-                            format!("the server could not be reached after the cut, so it was taken back: {why}");
-                        let failure = Failure {
-                            code: "channel_lost".into(),
-                            message,
-                            outcome: None,
-                            untried: false,
-                        };
+                        let message = format!(
+                            "the server could not be reached after the cut, so it was taken back: {why}"
+                        );
+                        let failure =
+                            Failure { code: "channel_lost".into(), message, outcome: None, untried: false };
                         self.give_up(&mut live, kept, failure).await;
                         Ok(())
                     }
@@ -67,6 +64,8 @@ impl Isolation {
         let order_id = kept.order_id.clone();
         let failure = self.revert(live, kept, failure).await;
         let detail = json!({ "order_id": order_id, "code": failure.code, "message": failure.message });
-        self.0.outbox.event("isolation_reverted", &detail);
+        // The one that it replaced may stand again.
+        let kind = if live.kept.is_none() { "isolation_reverted" } else { "isolation_change_reverted" };
+        self.0.outbox.event(kind, &detail);
     }
 }

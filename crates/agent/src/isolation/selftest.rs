@@ -50,7 +50,8 @@ impl Isolation {
         let targets = self.0.identity.targets();
         let addresses = self.servers();
         // Directly, the name does not matter; through a proxy, every name is tried at every address of it.
-        let pairs = addresses.iter().flat_map(|address| targets.iter().map(|target| (*address, target.clone())));
+        let pairs =
+            addresses.iter().flat_map(|address| targets.iter().map(|target| (*address, target.clone())));
         if self.0.dialer.is_proxied() {
             pairs.collect()
         } else {

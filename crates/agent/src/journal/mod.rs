@@ -9,7 +9,7 @@ mod ledger;
 pub mod record;
 mod replay;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -167,6 +167,13 @@ impl Journal {
         Ok(orders)
     }
 
+    /// Ids of orders that have not ended.
+    pub fn open_ids(&self) -> HashSet<String> {
+        let open =
+            self.entries.iter().filter(|(_, e)| matches!(e.stage, Stage::Accepted | Stage::Started { .. }));
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Ids of orders that the server has not acknowledged.
     pub fn held(&self) -> Vec<String> {
         let held = self.entries.iter().filter(|(_, entry)| entry.stage != Stage::Acknowledged);
@@ -318,11 +325,7 @@ impl Journal {
         }
         let salt = create(&self.path, &keep)?;
         let (found, _) = replay::open(&self.path, now_us)?;
-        self.file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&self.path)
-            .map_err(Error::io("open"))?;
+        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Error::io("open"))?;
         self.salt = salt;
         self.end = found.end;
         self.compacted = found.end;
@@ -334,12 +337,22 @@ impl Journal {
         Ok(())
     }
 
-    fn keep(&mut self, order_id: String, entry: &Entry, now_us: i64, keep: &mut Vec<Body>) -> Result<(), Error> {
+    fn keep(
+        &mut self,
+        order_id: String,
+        entry: &Entry,
+        now_us: i64,
+        keep: &mut Vec<Body>,
+    ) -> Result<(), Error> {
         match (entry.stage, entry.accepted) {
             (Stage::Acknowledged, _) | (_, None) => {
                 if now_us <= entry.not_after_us.saturating_add(REMEMBER_US) {
                     let order_sha256 = entry.order_sha256.clone();
-                    keep.push(Body::Spent(record::Spent { order_id, order_sha256, not_after_us: entry.not_after_us }));
+                    keep.push(Body::Spent(record::Spent {
+                        order_id,
+                        order_sha256,
+                        not_after_us: entry.not_after_us,
+                    }));
                 }
             }
             (stage, Some(accepted)) => {

@@ -120,7 +120,10 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
             }
             End::Goodbye(goodbye) if goodbye.code == "revoked" => {
                 tell_down(&context, &goodbye.message, true);
-                tracing::error!(message = goodbye.message, "this endpoint was revoked; the agent no longer connects");
+                tracing::error!(
+                    message = goodbye.message,
+                    "this endpoint was revoked; the agent no longer connects"
+                );
                 return Over::Revoked(goodbye.message);
             }
             End::Goodbye(goodbye) => {

@@ -37,7 +37,8 @@ impl Renewal {
 
     /// How long until the next look: the keep-alive, or less where the certificate is due before.
     pub fn next(&self, keep_alive: Duration) -> Duration {
-        let left = self.next_us.load(Ordering::Relaxed).saturating_sub(self.context.clock.now_us()).max(200_000);
+        let left =
+            self.next_us.load(Ordering::Relaxed).saturating_sub(self.context.clock.now_us()).max(200_000);
         keep_alive.min(Duration::from_micros(left.unsigned_abs()))
     }
 
@@ -74,12 +75,14 @@ async fn renew(context: &Context) -> Result<(), String> {
     let routes = context.dialer.routes(&identity.targets()).await.map_err(|error| chain(&error))?;
     let mut last = "the gateway has no address".to_owned();
     for route in routes {
-        let post = request::to("POST", path::RENEW).body(Full::new(body.clone())).map_err(|e| e.to_string())?;
+        let post =
+            request::to("POST", path::RENEW).body(Full::new(body.clone())).map_err(|e| e.to_string())?;
         let sent = request::send(&context.dialer, &route, identity.tls(), post, limits::ENROL);
         let answer = timeout(ATTEMPT, sent).await.unwrap_or(Err(request::Error::Timeout));
         match answer.and_then(request::Answer::success) {
             Ok(answer) => {
-                let renewed: RenewResponse = decode(&answer.body).ok_or("the answer is not of this protocol")?;
+                let renewed: RenewResponse =
+                    decode(&answer.body).ok_or("the answer is not of this protocol")?;
                 let now_us = context.clock.now_us();
                 identity
                     .renew(renewed.certificate, now_us, renewed.not_after_us)

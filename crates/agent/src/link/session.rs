@@ -51,7 +51,8 @@ pub async fn open(context: &Context, route: &Route) -> Result<Session, End> {
     let channel =
         context.dialer.connect(route, context.identity.tls()).await.map_err(|error| lost(&error))?;
     let peer = channel.peer;
-    let uri: Uri = format!("wss://{GATEWAY_NAME}{SESSION}").parse().map_err(|_| End::Lost("bad URI".into()))?;
+    let uri: Uri =
+        format!("wss://{GATEWAY_NAME}{SESSION}").parse().map_err(|_| End::Lost("bad URI".into()))?;
     let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -101,7 +102,10 @@ fn greet(context: &Context, welcome: &Welcome, peer: std::net::SocketAddr) {
     let now_us = context.clock.now_us();
     let clock_ahead_us = welcome.server_time_us.saturating_sub(now_us);
     if clock_ahead_us.abs() > limits::CLOCK_SKEW_US {
-        tracing::warn!(clock_ahead_us, "this endpoint's clock differs from the server's by more than orders allow");
+        tracing::warn!(
+            clock_ahead_us,
+            "this endpoint's clock differs from the server's by more than orders allow"
+        );
     }
     learn(context, welcome.addresses.clone());
     context.state.send_modify(|state| {

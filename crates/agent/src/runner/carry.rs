@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use super::receive::{Ticket, read_intent};
-use super::{Cancel, Ending, Inner, Job, Running, Runner, Secrets, chain};
+use super::{Cancel, Ending, Inner, Job, Runner, Running, Secrets, chain};
 use crate::journal::record::{Accepted, Body, Finished, Started};
 use crate::journal::{self, Stage};
 
@@ -88,11 +88,17 @@ impl Runner {
         let adopts = spec.on_crash == OnCrash::Adopt && ticket.attempts > 0;
         if !adopts && !spec.secrets.is_empty() && !inner.wait_for_secrets(&ticket, &cancel, &secrets).await {
             let ending = if ticket.attempts == 0 {
-                Ending::refused("order_expired", "the agent was restarted, and the order expired before it came again")
+                Ending::refused(
+                    "order_expired",
+                    "the agent was restarted, and the order expired before it came again",
+                )
             } else if cancel.is_asked() {
                 Ending::canceled("canceled while the agent waited to take it up again after its restart")
             } else {
-                Ending::indeterminate("interrupted", "the agent ended in the middle, and the order expired since")
+                Ending::indeterminate(
+                    "interrupted",
+                    "the agent ended in the middle, and the order expired since",
+                )
             };
             inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
             return;
@@ -194,7 +200,10 @@ impl Inner {
             let message = "the order expired before its turn came";
             return Err(match ticket.attempts {
                 0 => Ending::refused("order_expired", message),
-                _ => Ending::indeterminate("interrupted", "the agent ended in the middle, and the order expired since"),
+                _ => Ending::indeterminate(
+                    "interrupted",
+                    "the agent ended in the middle, and the order expired since",
+                ),
             });
         }
         if !written {
@@ -251,14 +260,23 @@ impl Inner {
             Some(Err(_)) => Ending::indeterminate("interrupted", "the agent was stopped in the middle"),
             None => {
                 task.abort();
-                Ending::indeterminate("time_limit", "it did not stop when it had to; what it did is not known")
+                Ending::indeterminate(
+                    "time_limit",
+                    "it did not stop when it had to; what it did is not known",
+                )
             }
         }
     }
 
     /// Writes the signed outcome down, then sends it. An outcome that the disk does not take is sent all the
     /// same, and written down as soon as there is room.
-    pub(super) async fn finish(self: &Arc<Self>, id: &str, intent_digest: &[u8], ending: Ending, started_us: i64) {
+    pub(super) async fn finish(
+        self: &Arc<Self>,
+        id: &str,
+        intent_digest: &[u8],
+        ending: Ending,
+        started_us: i64,
+    ) {
         tracing::info!(order.id = id, status = ?ending.status, code = ending.code, "order ended");
         let signed = self.sign(id, intent_digest, ending, started_us);
         let record = Body::Finished(Finished {
@@ -267,7 +285,11 @@ impl Inner {
             signature: signed.signature.clone(),
         });
         if let Err(error) = self.ledger.append(vec![record.clone()]).await {
-            tracing::error!(order.id = id, error = chain(error.as_ref()), "an outcome cannot be written down");
+            tracing::error!(
+                order.id = id,
+                error = chain(error.as_ref()),
+                "an outcome cannot be written down"
+            );
             self.unsaved().insert(id.to_owned(), signed);
             tokio::spawn(self.clone().save_later(id.to_owned(), record));
         } else {

@@ -81,7 +81,12 @@ impl Job {
         }
         *told = Some(now);
         let note = clip(note);
-        self.outbox.frame(FromAgent::Progress(Progress { order_id: self.order_id.clone(), done, total, note }));
+        self.outbox.frame(FromAgent::Progress(Progress {
+            order_id: self.order_id.clone(),
+            done,
+            total,
+            note,
+        }));
     }
 }
 

@@ -87,7 +87,8 @@ impl Runner {
         outbox: Outbox,
         actions: Arc<dyn Actions>,
     ) -> Self {
-        let slots = ActionKind::ALL.iter().map(|kind| (*kind, Arc::new(Semaphore::new(PER_ACTION)))).collect();
+        let slots =
+            ActionKind::ALL.iter().map(|kind| (*kind, Arc::new(Semaphore::new(PER_ACTION)))).collect();
         Self(Arc::new(Inner {
             identity,
             ledger,
@@ -170,7 +171,8 @@ impl Inner {
     fn sign(&self, order_id: &str, intent_digest: &[u8], ending: Ending, started_us: i64) -> SignedOutcome {
         let me = self.identity.me();
         let mut ending = ending;
-        let mut result = ending.result.take().and_then(|value| serde_json::to_vec(&value).ok()).unwrap_or_default();
+        let mut result =
+            ending.result.take().and_then(|value| serde_json::to_vec(&value).ok()).unwrap_or_default();
         if result.len() > quell_wire::limits::RESULT {
             result = Vec::new();
             ending = Ending::failed("outcome_too_large", "what the action answers is larger than 512 KiB");

@@ -11,7 +11,7 @@ use quell_wire::{Order, SignedOrder, limits};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Cancel, Ending, Inner, MOST, Running, Runner, Secrets, chain};
+use super::{Cancel, Ending, Inner, MOST, Runner, Running, Secrets, chain};
 use crate::journal::Stage;
 use crate::journal::record::{Accepted, Body, Finished, Started};
 
@@ -181,7 +181,8 @@ impl Inner {
             }
             return true;
         }
-        let known = self.ledger.with(|journal| journal.entry(id).map(|e| (e.order_sha256 == digest, e.stage)));
+        let known =
+            self.ledger.with(|journal| journal.entry(id).map(|e| (e.order_sha256 == digest, e.stage)));
         match known {
             None => false,
             Some((false, _)) => {
@@ -189,7 +190,8 @@ impl Inner {
                 true
             }
             Some((true, stage)) => {
-                let kept = self.ledger.with(|journal| journal.has_outcome(id)) || self.unsaved().contains_key(id);
+                let kept =
+                    self.ledger.with(|journal| journal.has_outcome(id)) || self.unsaved().contains_key(id);
                 if kept {
                     self.outbox.outcome(id);
                 } else if stage == Stage::Acknowledged {
@@ -221,7 +223,10 @@ impl Inner {
             ));
         }
         if self.running().len() > MOST {
-            return Err(Ending::refused("agent_busy", format!("more than {MOST} orders wait on this endpoint")));
+            return Err(Ending::refused(
+                "agent_busy",
+                format!("more than {MOST} orders wait on this endpoint"),
+            ));
         }
         read_intent(&order.order().intent, &*self.actions)
     }
@@ -240,7 +245,10 @@ pub(super) fn read_intent(
         })
         .ok_or_else(|| {
             let (action, revision) = (&intent.action, intent.revision);
-            Ending::refused("action_unknown", format!("this agent does not speak {action} revision {revision}"))
+            Ending::refused(
+                "action_unknown",
+                format!("this agent does not speak {action} revision {revision}"),
+            )
         })?;
     let params: Value = serde_json::from_slice(&intent.params)
         .map_err(|error| Ending::refused("params_invalid", error.to_string()))?;

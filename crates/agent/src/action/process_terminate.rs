@@ -1,0 +1,468 @@
+//! `process.terminate` on this endpoint: find what is meant, end it, look again.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use quell_catalog::PathText;
+use quell_catalog::evidence::Probe;
+use quell_catalog::process::terminate::{Ended, Outcome, Params, Spared};
+use quell_host::process::{self, Error, Found, Guard, How, Identity, Options, Process, Scope, Selector};
+use quell_host::system::boot_id;
+use quell_wire::limits;
+
+use super::{Endpoint, decode, leftovers, thread};
+use crate::runner::{Cancel, Ending, Job, chain};
+use crate::state::StateDir;
+
+/// Processes named in an outcome, of each list.
+const NAMED: usize = 256;
+/// Bytes of a command line or path in an outcome; shorter where many are named.
+const CAPS: [usize; 4] = [4096, 1024, 256, 64];
+/// The outcome's part of the frame.
+const ROOM: usize = limits::RESULT - (32 << 10);
+/// After the kill.
+const WAIT: Duration = Duration::from_secs(5);
+/// For a tree to be gone.
+const TREE: Duration = Duration::from_secs(20);
+/// For everything: well within the action's longest time.
+const LIMIT: Duration = Duration::from_secs(240);
+/// What is ended may be started again by something else: looked for this often before that is reported.
+const ROUNDS: u32 = 5;
+/// Ended at the same time, since each may take its grace.
+const ABREAST: usize = 16;
+
+pub(super) async fn carry(endpoint: &Endpoint, job: &Job) -> Ending {
+    let params: Params = match job.params() {
+        Ok(params) => params,
+        Err(ending) => return ending,
+    };
+    let (state, cancel, resumed) = (endpoint.state.clone(), job.cancel.clone(), job.is_resumed());
+    let work = move |_: &_| terminate(&state, &params, &cancel, resumed);
+    thread::run(work, |_| ()).await.unwrap_or_else(|ending| ending)
+}
+
+/// One order under way.
+struct Work<'a> {
+    params: &'a Params,
+    guard: Guard,
+    cancel: &'a Cancel,
+    until: Instant,
+    ended: Vec<Ended>,
+    spared: BTreeMap<Identity, Spared>,
+    /// More than is listed.
+    truncated: bool,
+    /// Members of trees, to be looked for at the end.
+    members: Vec<Identity>,
+}
+
+fn terminate(state: &StateDir, params: &Params, cancel: &Cancel, resumed: bool) -> Ending {
+    if let Some(wanted) = &params.boot_id {
+        match boot_id() {
+            Ok(now) if now.to_string() == *wanted => {}
+            Ok(_) => {
+                return Ending::refused(
+                    "other_boot",
+                    "the endpoint was started again since; look the process up anew",
+                );
+            }
+            Err(error) => return Ending::refused("boot_unknown", chain(&error)),
+        }
+    }
+    let selector = match selector(params) {
+        Ok(selector) => selector,
+        Err(ending) => return ending,
+    };
+    let guard = match guard(state) {
+        Ok(guard) => guard,
+        Err(error) => return Ending::refused("processes_unreadable", chain(&error)),
+    };
+    let mut work = Work {
+        params,
+        guard,
+        cancel,
+        until: Instant::now() + LIMIT,
+        ended: Vec::new(),
+        spared: BTreeMap::new(),
+        truncated: false,
+        members: Vec::new(),
+    };
+    let before = match process::find(&selector) {
+        Ok(found) => found,
+        Err(error) => return Ending::refused("processes_unreadable", chain(&error)),
+    };
+    let done = match &selector {
+        Selector::Identity(identity) => work.one(*identity, resumed),
+        Selector::Sha1(_) | Selector::Sha256(_) | Selector::Path(_) => work.all(&selector, &before),
+    };
+    match done {
+        Err(ending) => ending,
+        Ok(()) => work.report(&selector, &before),
+    }
+}
+
+fn selector(params: &Params) -> Result<Selector, Ending> {
+    let invalid = || Ending::refused("params_invalid", "nothing names the process");
+    if let (Some(pid), Some(start_time)) = (params.pid, params.start_time) {
+        return Ok(Selector::Identity(Identity { pid, start_time }));
+    }
+    if let Some(sha256) = &params.sha256 {
+        return decode(sha256).map(Selector::Sha256).ok_or_else(invalid);
+    }
+    if let Some(sha1) = &params.sha1 {
+        return decode(sha1).map(Selector::Sha1).ok_or_else(invalid);
+    }
+    let path = PathText::from_fields(params.path.as_deref(), params.path_hex.as_deref()).ok().flatten();
+    let path = path.ok_or_else(invalid)?;
+    Ok(Selector::Path(PathBuf::from(OsString::from_vec(path.as_bytes().to_vec()))))
+}
+
+/// The agent with its ancestors, init, the kernel, and the supervisors of running scripts.
+fn guard(state: &StateDir) -> Result<Guard, Error> {
+    let mut guard = Guard::new()?;
+    for supervisor in leftovers::supervisors(state) {
+        guard.protect(supervisor);
+    }
+    Ok(guard)
+}
+
+/// How one attempt on one process went.
+enum Done {
+    Ended(Vec<Ended>, Vec<Identity>),
+    Spared(Vec<Spared>, Vec<Ended>, Vec<Identity>),
+}
+
+impl Work<'_> {
+    /// Exactly one process: refused as a whole where it must not be touched.
+    fn one(&mut self, identity: Identity, resumed: bool) -> Result<(), Ending> {
+        let named = process::get(identity.pid).ok().filter(|found| found.identity == identity);
+        match end(identity, named.as_ref(), self.params, &self.guard, self.until) {
+            Ok(done) => self.note(identity, done),
+            Err(Error::NoSuchProcess { .. } | Error::Zombie { .. }) => {}
+            // The first attempt ended it, and its id was given away since.
+            Err(Error::Reused { .. }) if resumed => {}
+            Err(error @ Error::Reused { .. }) => return Err(Ending::refused("pid_reused", chain(&error))),
+            Err(error @ Error::Protected { .. }) => return Err(Ending::refused("protected", chain(&error))),
+            Err(error @ Error::Denied { .. }) => return Err(Ending::refused("permission", chain(&error))),
+            Err(error @ Error::Unreadable { .. }) => {
+                return Err(Ending::failed("process_unreadable", chain(&error)));
+            }
+            Err(error @ Error::Survived { .. }) => {
+                self.spare(spared(identity, named.as_ref(), chain(&error)), identity)
+            }
+        }
+        Ok(())
+    }
+
+    /// All that the selector names, and what comes back while they are ended.
+    fn all(&mut self, selector: &Selector, before: &Found) -> Result<(), Ending> {
+        let mut found = before.clone();
+        for _ in 0..ROUNDS {
+            let open: Vec<Process> = found
+                .matches
+                .drain(..)
+                .map(|hit| hit.process)
+                .filter(|process| !self.spared.contains_key(&process.identity))
+                .collect();
+            if open.is_empty() || Instant::now() >= self.until {
+                break;
+            }
+            for abreast in open.chunks(ABREAST) {
+                if self.cancel.is_asked() {
+                    break;
+                }
+                self.abreast(abreast);
+            }
+            if self.cancel.is_asked() {
+                break;
+            }
+            found = process::find(selector)
+                .map_err(|error| Ending::failed("processes_unreadable", chain(&error)))?;
+        }
+        if self.ended.is_empty()
+            && !self.spared.is_empty()
+            && self.spared.values().all(|s| s.reason.contains("protected"))
+        {
+            let first = self.spared.values().next().map(|spared| spared.reason.clone()).unwrap_or_default();
+            return Err(Ending::refused("protected", format!("nothing was ended: {first}")));
+        }
+        Ok(())
+    }
+
+    fn abreast(&mut self, processes: &[Process]) {
+        let (params, guard, until) = (self.params, &self.guard, self.until);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = processes
+                .iter()
+                .map(|process| {
+                    scope.spawn(move || end(process.identity, Some(process), params, guard, until))
+                })
+                .collect();
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        for (process, result) in processes.iter().zip(results) {
+            let identity = process.identity;
+            match result {
+                Ok(Ok(done)) => self.note(identity, done),
+                // Ended by itself, or with a tree that was ended before it.
+                Ok(Err(Error::NoSuchProcess { .. } | Error::Zombie { .. } | Error::Reused { .. })) => {}
+                Ok(Err(error)) => self.spare(spared(identity, Some(process), chain(&error)), identity),
+                Err(_) => self.spare(
+                    spared(identity, Some(process), "the attempt failed unexpectedly".into()),
+                    identity,
+                ),
+            }
+        }
+    }
+
+    fn note(&mut self, identity: Identity, done: Done) {
+        let (left, ended, members) = match done {
+            Done::Ended(ended, members) => (Vec::new(), ended, members),
+            Done::Spared(left, ended, members) => (left, ended, members),
+        };
+        for one in left {
+            self.spare(one, identity);
+        }
+        let room = NAMED.saturating_sub(self.ended.len());
+        self.truncated |= ended.len() > room;
+        self.ended.extend(ended.into_iter().take(room));
+        self.members.extend(members);
+    }
+
+    fn spare(&mut self, one: Spared, of: Identity) {
+        let key = Identity { pid: one.pid, ..of };
+        if self.spared.len() < NAMED || self.spared.contains_key(&key) {
+            self.spared.insert(key, one);
+        } else {
+            self.truncated = true;
+        }
+    }
+
+    fn report(self, selector: &Selector, before: &Found) -> Ending {
+        let mut probes = vec![probe(selector, before)];
+        if self.params.descendants && !self.members.is_empty() {
+            probes.push(members_probe(&self.members));
+        }
+        let outcome = Outcome {
+            ended: self.ended,
+            spared: self.spared.into_values().collect(),
+            truncated: self.truncated,
+            probes,
+        };
+        let outcome = fit(outcome);
+        if self.cancel.is_asked() {
+            return Ending::canceled("canceled; what was ended until then stays ended").with(&outcome);
+        }
+        Ending::done(&outcome)
+    }
+}
+
+fn end(
+    identity: Identity,
+    named: Option<&Process>,
+    params: &Params,
+    guard: &Guard,
+    until: Instant,
+) -> Result<Done, Error> {
+    let grace = (params.grace_seconds > 0).then(|| Duration::from_secs(u64::from(params.grace_seconds)));
+    let left = until.saturating_duration_since(Instant::now());
+    if !params.descendants {
+        let options = Options { grace: grace.map(|grace| grace.min(left)), wait: WAIT };
+        let terminated = process::terminate(identity, options, guard)?;
+        return Ok(Done::Ended(vec![ended(identity, named, terminated.how)], vec![identity]));
+    }
+    end_tree(identity, grace, guard, left)
+}
+
+/// With a grace, what descends from the process now is asked first, leaves before their parents, so that a
+/// parent is still there to hold the tree together; then the whole tree is ended at once.
+fn end_tree(root: Identity, grace: Option<Duration>, guard: &Guard, left: Duration) -> Result<Done, Error> {
+    let mut known: BTreeMap<Identity, Process> = BTreeMap::new();
+    let mut look = || -> Result<Vec<Identity>, Error> {
+        let tree = process::tree(root)?;
+        let order = tree.iter().map(|process| process.identity).collect();
+        known.extend(tree.into_iter().map(|process| (process.identity, process)));
+        Ok(order)
+    };
+    let mut asked = Vec::new();
+    if let Some(grace) = grace {
+        let members = look()?;
+        asked = ask(&members, Options { grace: Some(grace.min(left)), wait: WAIT }, guard);
+    }
+    look()?;
+    if let Ok(process) = process::get(root.pid)
+        && process.identity == root
+    {
+        known.insert(root, process);
+    }
+    let tree = match process::terminate_tree(root, Scope::Tree, TREE.min(left.max(WAIT)), guard) {
+        Ok(tree) => tree,
+        // It ended when its children did.
+        Err(Error::NoSuchProcess { .. } | Error::Zombie { .. }) if !asked.is_empty() => {
+            asked.push((root, How::AlreadyGone));
+            process::TreeTerminated::default()
+        }
+        Err(error) => return Err(error),
+    };
+    let is_left = |identity: Identity| tree.left.iter().any(|member| member.identity == identity);
+    let mut done: Vec<Ended> =
+        asked.iter().map(|(identity, how)| ended(*identity, known.get(identity), *how)).collect();
+    let caught = tree.members.iter().filter(|member| !is_left(member.identity));
+    done.extend(caught.map(|member| {
+        let mut one = ended(member.identity, known.get(&member.identity), How::Killed);
+        if one.command_line.is_empty() {
+            one.command_line = member.name.to_string_lossy().into_owned();
+        }
+        one
+    }));
+    let caught = tree.members.iter().map(|member| member.identity);
+    let members = asked.iter().map(|(identity, _)| *identity).chain(caught).collect();
+    let because = |why: &'static str| {
+        let known = &known;
+        move |member: &process::Member| spared(member.identity, known.get(&member.identity), why.to_owned())
+    };
+    let mut spared: Vec<Spared> = tree.spared.iter().map(because("it is protected")).collect();
+    spared.extend(tree.left.iter().map(because("it did not end in time")));
+    Ok(if spared.is_empty() { Done::Ended(done, members) } else { Done::Spared(spared, done, members) })
+}
+
+/// Asks many at once; those that have ended, and how.
+fn ask(members: &[Identity], options: Options, guard: &Guard) -> Vec<(Identity, How)> {
+    let mut ended = Vec::new();
+    for abreast in members.chunks(NAMED) {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = abreast
+                .iter()
+                .map(|member| scope.spawn(move || process::terminate(*member, options, guard)))
+                .collect();
+            let results = threads.into_iter().filter_map(|thread| thread.join().ok()?.ok());
+            ended.extend(results.map(|terminated| (terminated.identity, terminated.how)));
+        });
+    }
+    ended
+}
+
+fn ended(identity: Identity, process: Option<&Process>, how: How) -> Ended {
+    let how = match how {
+        How::AlreadyGone => "already_gone",
+        How::Asked => "exited",
+        How::Killed => "killed",
+    };
+    Ended {
+        pid: identity.pid,
+        start_time: identity.start_time,
+        path: path(process),
+        command_line: process.map(command_line).unwrap_or_default(),
+        how: how.to_owned(),
+    }
+}
+
+fn spared(identity: Identity, process: Option<&Process>, reason: String) -> Spared {
+    Spared { pid: identity.pid, path: path(process), reason }
+}
+
+fn path(process: Option<&Process>) -> String {
+    let exe = process.and_then(|process| process.exe.as_ref());
+    exe.map(|exe| exe.path.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn command_line(process: &Process) -> String {
+    let words: Vec<_> = process.cmdline.iter().map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+/// Looks anew whether anything that was meant still runs.
+fn probe(selector: &Selector, before: &Found) -> Probe {
+    let subject = match selector {
+        Selector::Identity(identity) => format!("process {identity}"),
+        Selector::Sha1(_) => "processes whose executable has this SHA-1".to_owned(),
+        Selector::Sha256(_) => "processes whose executable has this SHA-256".to_owned(),
+        Selector::Path(path) => format!("processes started from {}", clip(&path.to_string_lossy(), 256)),
+    };
+    let (after, held) = match process::still_running(selector) {
+        Ok(found) => (count(&found), found.matches.is_empty() && found.unreadable == 0),
+        Err(error) => (chain(&error), false),
+    };
+    Probe {
+        subject,
+        method: "process list".to_owned(),
+        before: Some(count(before)),
+        after,
+        held,
+        proves: true,
+    }
+}
+
+fn count(found: &Found) -> String {
+    let running = match found.matches.len() {
+        0 => "not running".to_owned(),
+        1 => "running".to_owned(),
+        more => format!("{more} running"),
+    };
+    match found.unreadable {
+        0 => running,
+        unknown => format!("{running}, and {unknown} processes whose executable could not be read"),
+    }
+}
+
+fn members_probe(members: &[Identity]) -> Probe {
+    let left = members.iter().filter(|member| !matches!(member.is_running(), Ok(false))).count();
+    Probe {
+        subject: format!("{} processes that were ended", members.len()),
+        method: "pid and start time".to_owned(),
+        before: Some("running".to_owned()),
+        after: if left == 0 { "gone".to_owned() } else { format!("{left} still running") },
+        held: left == 0,
+        proves: true,
+    }
+}
+
+/// Cuts texts until the outcome fits its frame.
+fn fit(mut outcome: Outcome) -> Outcome {
+    for cap in CAPS {
+        for one in &mut outcome.ended {
+            one.path = clip(&one.path, cap);
+            one.command_line = clip(&one.command_line, cap);
+        }
+        for one in &mut outcome.spared {
+            one.path = clip(&one.path, cap);
+            one.reason = clip(&one.reason, cap);
+        }
+        if serde_json::to_vec(&outcome).is_ok_and(|bytes| bytes.len() <= ROOM) {
+            break;
+        }
+    }
+    outcome
+}
+
+fn clip(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_of_hostile_command_lines_fits_its_frame() {
+        let one = Ended {
+            pid: u32::MAX,
+            start_time: u64::MAX,
+            path: "\u{1}".repeat(4096),
+            command_line: "\u{1b}".repeat(32 << 10),
+            how: "killed".into(),
+        };
+        let spared = Spared { pid: 7, path: "\u{2}".repeat(4096), reason: "\u{3}".repeat(9000) };
+        let few = Outcome { ended: vec![one.clone()], spared: vec![], truncated: false, probes: vec![] };
+        assert_eq!(fit(few).ended[0].command_line.len(), 4096, "cut at 4 KiB where there is room");
+        let many = Outcome {
+            ended: vec![one; NAMED],
+            spared: vec![spared; NAMED],
+            truncated: false,
+            probes: vec![],
+        };
+        assert!(serde_json::to_vec(&fit(many)).is_ok_and(|bytes| bytes.len() <= limits::RESULT));
+    }
+}
