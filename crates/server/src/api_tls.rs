@@ -41,7 +41,11 @@ pub enum Error {
 }
 
 /// What accepts connections of people.
-pub(crate) fn acceptor(wanted: &ApiTls, authority: &Arc<Authority>, clock: &Arc<dyn Clock>) -> Result<TlsAcceptor, Error> {
+pub(crate) fn acceptor(
+    wanted: &ApiTls,
+    authority: &Arc<Authority>,
+    clock: &Arc<dyn Clock>,
+) -> Result<TlsAcceptor, Error> {
     let provider = tls::provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -56,8 +60,13 @@ pub(crate) fn acceptor(wanted: &ApiTls, authority: &Arc<Authority>, clock: &Arc<
             if names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(GATEWAY_NAME)) {
                 return Err(Error::Names);
             }
-            let certificate =
-                GatewayCertificate::with(Arc::clone(authority), provider, names.clone(), LIFE, Arc::clone(clock))?;
+            let certificate = GatewayCertificate::with(
+                Arc::clone(authority),
+                provider,
+                names.clone(),
+                LIFE,
+                Arc::clone(clock),
+            )?;
             builder.with_cert_resolver(Arc::new(certificate))
         }
     };
@@ -77,7 +86,10 @@ fn read(files: &TlsFiles) -> Result<Pair, Error> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed(&files.certificate))?;
     if chain.is_empty() {
-        return Err(Error::File { path: files.certificate.clone(), problem: "it holds no certificate".to_owned() });
+        return Err(Error::File {
+            path: files.certificate.clone(),
+            problem: "it holds no certificate".to_owned(),
+        });
     }
     crate::run::check_private(&files.key)
         .map_err(|problem| Error::File { path: files.key.clone(), problem: problem.to_string() })?;

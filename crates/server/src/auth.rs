@@ -34,7 +34,9 @@ fn is_local_metrics(request: &Request) -> bool {
     let peer = request.extensions().get::<Peer>();
     request.uri().path() == "/metrics"
         && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
-        && !["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| request.headers().contains_key(*name))
+        && !["forwarded", "x-forwarded-for", "x-real-ip"]
+            .iter()
+            .any(|name| request.headers().contains_key(*name))
 }
 
 /// Lets a request through that has a valid key, and tells the handlers whose it is.
@@ -51,12 +53,15 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
-    let denied = response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == Code::Forbidden);
+    let denied =
+        response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == Code::Forbidden);
     if denied {
-        let detail = serde_json::json!({ "method": method.as_str(), "path": path, "role": caller.role.as_str() });
+        let detail =
+            serde_json::json!({ "method": method.as_str(), "path": path, "role": caller.role.as_str() });
         let mut record = caller.record(app.now(), "request.denied", "route", &path, &detail);
         "forbidden".clone_into(&mut record.outcome);
-        let written: Result<(), quell_store::Error> = app.store.write(move |tx| audit::append(tx, &record)).await;
+        let written: Result<(), quell_store::Error> =
+            app.store.write(move |tx| audit::append(tx, &record)).await;
         if let Err(error) = written {
             tracing::error!(%error, "a denied request could not be recorded");
         }
@@ -67,22 +72,22 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 /// What a request says about who asks.
 struct Claim {
     peer: IpAddr,
-    key: key::Presented,
+    key: Option<key::Presented>,
     request_id: String,
 }
 
 impl Claim {
     fn of(request: &Request) -> Option<Self> {
-        let text = request
+        let key = request
             .headers()
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim());
+            .map(|(_, key)| key::Presented::parse(key.trim()));
         Some(Self {
             peer: request.extensions().get::<Peer>()?.0.ip().to_canonical(),
-            key: key::Presented::parse(text.unwrap_or_default()),
+            key,
             request_id: request.extensions().get::<RequestId>()?.0.clone(),
         })
     }
@@ -95,10 +100,13 @@ fn refused() -> Problem {
 
 async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
     let Claim { peer, key, request_id } = claim.ok_or_else(refused)?;
+    // No key is no guess: it costs nothing and counts for nothing.
+    let key = key.ok_or_else(refused)?;
     let now = app.now();
     // A flood of guesses must not reach the database, and must not lock out who shares the guesser's address.
     if !app.guesses.allows(peer, now) && !app.guesses.is_known_good(key.hash()) {
-        return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address").retry_after(5));
+        return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address")
+            .retry_after(5));
     }
     let prefix = key.prefix().to_owned();
     let row = app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await?;
@@ -111,5 +119,13 @@ async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
     };
     app.guesses.succeeded(*key.hash());
     app.touched(row.tenant_id, row.id, now);
-    Ok(Caller { tenant: row.tenant_id, key: row.id, prefix: row.prefix, name: row.name, role, request_id, remote: peer })
+    Ok(Caller {
+        tenant: row.tenant_id,
+        key: row.id,
+        prefix: row.prefix,
+        name: row.name,
+        role,
+        request_id,
+        remote: peer,
+    })
 }

@@ -106,7 +106,9 @@ impl Config {
     pub(crate) fn database_url(&self) -> Result<String, ConfigError> {
         match &self.database {
             None => Ok(format!("sqlite:{}", self.data_dir.join("quell.db").display())),
-            Some(url) if ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start)) => {
+            Some(url)
+                if ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start)) =>
+            {
                 Ok(url.clone())
             }
             Some(url) => Err(ConfigError::Database(url.split(':').next().unwrap_or_default().to_owned())),

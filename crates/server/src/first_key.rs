@@ -35,7 +35,11 @@ pub enum Error {
 }
 
 /// The tenant, and the key if this start made it.
-pub(crate) async fn ensure(store: &Store, file: &Path, now: Micros) -> Result<(Uuid, Option<FirstKey>), Error> {
+pub(crate) async fn ensure(
+    store: &Store,
+    file: &Path,
+    now: Micros,
+) -> Result<(Uuid, Option<FirstKey>), Error> {
     let (tenant, has_keys) = store.write(move |tx| tenant_and_keys(tx, now)).await?;
     if has_keys {
         return Ok((tenant, None));
@@ -90,7 +94,11 @@ fn tenant_and_keys(tx: &mut quell_store::Tx<'_>, now: Micros) -> Result<(Uuid, b
     Ok((found.id, !keys.rows.is_empty()))
 }
 
-fn insert(tx: &mut quell_store::Tx<'_>, row: &api_key::ApiKey, now: Micros) -> Result<(), quell_store::Error> {
+fn insert(
+    tx: &mut quell_store::Tx<'_>,
+    row: &api_key::ApiKey,
+    now: Micros,
+) -> Result<(), quell_store::Error> {
     api_key::insert(tx, row)?;
     let record = audit::Record {
         tenant_id: row.tenant_id,

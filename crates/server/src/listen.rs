@@ -16,7 +16,9 @@ pub struct Listeners {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A socket has a name that means nothing here.
-    #[error("the inherited socket {index} is named {name:?}; LISTEN_FDNAMES must say api or gateway for each")]
+    #[error(
+        "the inherited socket {index} is named {name:?}; LISTEN_FDNAMES must say api or gateway for each"
+    )]
     Name {
         /// Its place, from 0.
         index: usize,
@@ -64,7 +66,10 @@ impl Listeners {
 }
 
 /// The socket that was given, or a new one on this address; ready for the runtime.
-pub(crate) fn ready(given: Option<TcpListener>, address: SocketAddr) -> Result<tokio::net::TcpListener, Error> {
+pub(crate) fn ready(
+    given: Option<TcpListener>,
+    address: SocketAddr,
+) -> Result<tokio::net::TcpListener, Error> {
     let failed = |source| Error::Bind { address, source };
     let listener = match given {
         Some(listener) => listener,

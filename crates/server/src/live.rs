@@ -57,7 +57,9 @@ pub(crate) fn stream(
     is_return: bool,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(Code::Unavailable, "too many live streams are open").hint("Poll the list instead.").retry_after(30)
+        Problem::new(Code::Unavailable, "too many live streams are open")
+            .hint("Poll the list instead.")
+            .retry_after(30)
     })?;
     app.metrics.streams.inc();
     let mut beat = interval(BEAT);
@@ -93,7 +95,9 @@ impl Watcher {
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
             };
             match heard {
-                None => return if self.may_stay().await { Some(Event::default().comment("beat")) } else { None },
+                None => {
+                    return if self.may_stay().await { Some(Event::default().comment("beat")) } else { None };
+                }
                 Some(Heard::Resync) => return Some(self.event("resync", &json!({}))),
                 Some(Heard::Change(change)) => {
                     if let Some((kind, data)) = self.told(&change) {
@@ -132,7 +136,9 @@ impl Watcher {
         let (prefix, key, now) = (self.caller.prefix.clone(), self.caller.key, self.app.now());
         match self.app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await {
             Ok(row) => row.is_some_and(|row| {
-                row.id == key && row.revoked_at.is_none() && row.expires_at.is_none_or(|expires| expires > now)
+                row.id == key
+                    && row.revoked_at.is_none()
+                    && row.expires_at.is_none_or(|expires| expires > now)
             }),
             Err(Error::Busy | Error::Unavailable(_)) => true,
             Err(_) => false,

@@ -67,7 +67,11 @@ impl Metrics {
             Unit::Seconds,
             seconds.clone(),
         );
-        registry.register("changes", "Changes of tasks, commands and endpoints by their new state", changes.clone());
+        registry.register(
+            "changes",
+            "Changes of tasks, commands and endpoints by their new state",
+            changes.clone(),
+        );
         registry.register("refused_keys", "Requests refused for their API key", refused_keys.clone());
         registry.register("http_connections", "Open connections of people and programs", connections.clone());
         registry.register("event_streams", "Open live streams", streams.clone());
@@ -79,12 +83,17 @@ impl Metrics {
     pub fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         // A method is the caller's text; only the usual ones become a label.
         let method = match *method {
-            Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD | Method::PATCH | Method::OPTIONS => {
-                method.as_str()
-            }
+            Method::GET
+            | Method::POST
+            | Method::PUT
+            | Method::DELETE
+            | Method::HEAD
+            | Method::PATCH
+            | Method::OPTIONS => method.as_str(),
             _ => "other",
         };
-        let answered = Answered { method: method.to_owned(), route: route.to_owned(), status: status.as_u16() };
+        let answered =
+            Answered { method: method.to_owned(), route: route.to_owned(), status: status.as_u16() };
         self.requests.get_or_create(&answered).inc();
         self.seconds.get_or_create(&Timed { route: route.to_owned() }).observe(took.as_secs_f64());
     }
@@ -106,5 +115,6 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
     if text::encode(&mut body, &app.metrics.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], body).into_response()
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], body)
+        .into_response()
 }

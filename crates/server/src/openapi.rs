@@ -57,7 +57,9 @@ fn schema_name(kind: ActionKind, part: &str) -> String {
 }
 
 fn add_catalogue(document: &mut Value) {
-    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else {
+        return;
+    };
     let mut of_params = Vec::new();
     let mut by_action = Map::new();
     for kind in ActionKind::ALL.iter().copied() {
@@ -65,8 +67,13 @@ fn add_catalogue(document: &mut Value) {
         let (params, outcome) = (schema_name(kind, "Params"), schema_name(kind, "Outcome"));
         let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
         of_params.push(reference(&params));
-        by_action.insert(kind.id().to_owned(), json!({ "params": reference(&params), "outcome": reference(&outcome) }));
-        for (name, mut schema) in [(params, (declared.params_schema)()), (outcome, (declared.outcome_schema)())] {
+        by_action.insert(
+            kind.id().to_owned(),
+            json!({ "params": reference(&params), "outcome": reference(&outcome) }),
+        );
+        for (name, mut schema) in
+            [(params, (declared.params_schema)()), (outcome, (declared.outcome_schema)())]
+        {
             if let Some(object) = schema.as_object_mut() {
                 object.insert("title".to_owned(), Value::from(name.clone()));
             }

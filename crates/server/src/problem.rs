@@ -238,7 +238,9 @@ impl From<quell_store::Error> for Problem {
         use quell_store::Error as Store;
         match error {
             Store::NotFound(what) => Self::not_found(what),
-            Store::Conflict(what) => Self::new(Code::Conflict, format!("{what}: exists already, or was changed meanwhile")),
+            Store::Conflict(what) => {
+                Self::new(Code::Conflict, format!("{what}: exists already, or was changed meanwhile"))
+            }
             Store::Busy | Store::Unavailable(_) => {
                 tracing::warn!(%error, "the database could not take a request");
                 Self::new(Code::Unavailable, "the database cannot take the request now; nothing was changed")
@@ -247,11 +249,16 @@ impl From<quell_store::Error> for Problem {
             }
             Store::CommitUnknown(_) => {
                 tracing::error!(%error, "a commit's fate is not known");
-                Self::new(Code::Unavailable, "the database went away while the change was committed; it may have happened")
-                    .hint("Look before repeating, or repeat with the same Idempotency-Key.")
+                Self::new(
+                    Code::Unavailable,
+                    "the database went away while the change was committed; it may have happened",
+                )
+                .hint("Look before repeating, or repeat with the same Idempotency-Key.")
             }
-            Store::Full => Self::new(Code::StorageFull, "the database has no space left; nothing was changed")
-                .hint("Free space on the server's disk."),
+            Store::Full => {
+                Self::new(Code::StorageFull, "the database has no space left; nothing was changed")
+                    .hint("Free space on the server's disk.")
+            }
             Store::Invalid(_)
             | Store::Corrupt(_)
             | Store::Schema(_)

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quell_engine::{Auto, Clock, Engine, FileSigner, Limits as EngineLimits, Secrets, SystemClock, SystemEntropy};
+use quell_engine::{
+    Auto, Change, Clock, Engine, FileSigner, Heard, Limits as EngineLimits, Secrets, SystemClock,
+    SystemEntropy,
+};
 use quell_store::{ArtifactStore, Options, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -45,7 +48,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Others may read what only the server may read.
-    #[error("{path} may be read by others (mode {mode:03o}); `chmod go-rwx` it, and replace the key if others had access")]
+    #[error(
+        "{path} may be read by others (mode {mode:03o}); `chmod go-rwx` it, and replace the key if others had access"
+    )]
     Exposed {
         /// Which file.
         path: PathBuf,
@@ -99,7 +104,11 @@ pub struct Server {
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(config: Config, listeners: Listeners, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
     Server::start(config, listeners).await?.run(shutdown).await;
     Ok(())
 }
@@ -121,7 +130,8 @@ impl Server {
         prepare(&config.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let authority = Arc::new(Authority::open(&config.data_dir, clock.now())?);
-        let tls = config.api_tls.as_ref().map(|tls| api_tls::acceptor(tls, &authority, &clock)).transpose()?;
+        let tls =
+            config.api_tls.as_ref().map(|tls| api_tls::acceptor(tls, &authority, &clock)).transpose()?;
         let store = Store::open(&config.database_url()?, Options::default(), clock.now()).await?;
         let (stop, stopping) = watch::channel(false);
         let parts = assemble(&config, gateway_address, store, clock, authority, stopping).await?;
@@ -164,14 +174,20 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self { app, gateway, api_listener, gateway_listener, tls, limits, stop, .. } = self;
         let router = api::router(app.clone());
-        let api = tokio::spawn(serve::serve(api_listener, tls, router, app.clone(), limits, app.stopping.clone()));
+        let api =
+            tokio::spawn(serve::serve(api_listener, tls, router, app.clone(), limits, app.stopping.clone()));
         let mut stopping = app.stopping.clone();
         let agents = tokio::spawn(async move {
-            gateway.serve(gateway_listener, async move { let _ = stopping.wait_for(|stopping| *stopping).await; }).await;
+            gateway
+                .serve(gateway_listener, async move {
+                    let _ = stopping.wait_for(|stopping| *stopping).await;
+                })
+                .await;
         });
         app.gateway_listens.store(true, Ordering::Relaxed);
         let due = tokio::spawn(tick(app.clone()));
         let slow = tokio::spawn(rounds(app.clone()));
+        let counted = tokio::spawn(count(app.clone()));
         tracing::info!(api = %self.api_address, gateway = %self.gateway_address, "the server is ready");
         shutdown.await;
         tracing::info!("the server stops");
@@ -184,6 +200,7 @@ impl Server {
         }
         due.abort();
         slow.abort();
+        counted.abort();
         if let Err(error) = app.flush_used().await {
             tracing::warn!(%error, "when keys were last used could not be written");
         }
@@ -202,7 +219,8 @@ async fn assemble(
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
-    let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy::default()).map_err(Error::Secret)?;
+    let secrets =
+        Secrets::open(&directory.join("secret.key"), &SystemEntropy::default()).map_err(Error::Secret)?;
     let engine = Engine::new(quell_engine::Parts {
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -273,7 +291,8 @@ fn prepare(directory: &Path) -> Result<(), Error> {
 
 /// Whether nobody but the owner may do anything with this path.
 pub(crate) fn check_private(path: &Path) -> Result<(), Error> {
-    let found = std::fs::metadata(path).map_err(|source| Error::Directory { path: path.to_owned(), source })?;
+    let found =
+        std::fs::metadata(path).map_err(|source| Error::Directory { path: path.to_owned(), source })?;
     let mode = found.mode() & 0o777;
     if mode & 0o077 != 0 { Err(Error::Exposed { path: path.to_owned(), mode }) } else { Ok(()) }
 }
@@ -299,6 +318,18 @@ async fn rounds(app: App) {
         }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");
+        }
+    }
+}
+
+/// Counts what changes, for the metrics.
+async fn count(app: App) {
+    let mut news = app.engine.changes().watch(app.tenant);
+    while let Some(heard) = news.next().await {
+        match heard {
+            Heard::Change(Change::Task { state, .. }) => app.metrics.changed("task", state),
+            Heard::Change(Change::Command { state, .. }) => app.metrics.changed("command", state),
+            Heard::Change(Change::Progress { .. } | Change::Endpoint { .. }) | Heard::Resync => {}
         }
     }
 }

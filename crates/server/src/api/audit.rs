@@ -88,7 +88,10 @@ async fn list_audit(
         until: time::parse("until", filter.until.as_deref())?,
     };
     let filter = audit::Filter { object_id: filter.object, actor_id: filter.actor, verb: filter.verb };
-    export::list(turn, &headers, "audit", move |turn| read(app.clone(), caller.tenant, filter.clone(), span, turn)).await
+    export::list(turn, &headers, "audit", move |turn| {
+        read(app.clone(), caller.tenant, filter.clone(), span, turn)
+    })
+    .await
 }
 
 async fn read(
@@ -102,7 +105,14 @@ async fn read(
     let paged = app
         .store
         .read(move |tx| {
-            scan(page, span, |row: &audit::Record| row.at, |row| row.id, |_| true, |page| audit::list(tx, tenant, &filter, page))
+            scan(
+                page,
+                span,
+                |row: &audit::Record| row.at,
+                |row| row.id,
+                |_| true,
+                |page| audit::list(tx, tenant, &filter, page),
+            )
         })
         .await?;
     Ok(Page::of(List::Audit, paged, AuditRecord::of))
@@ -129,8 +139,18 @@ impl AuditRecord {
 
 impl Cells for AuditRecord {
     const COLUMNS: &'static [&'static str] = &[
-        "at", "actor_kind", "actor_id", "actor_name", "verb", "object_kind", "object_id", "outcome", "detail",
-        "request_id", "remote", "id",
+        "at",
+        "actor_kind",
+        "actor_id",
+        "actor_name",
+        "verb",
+        "object_kind",
+        "object_id",
+        "outcome",
+        "detail",
+        "request_id",
+        "remote",
+        "id",
     ];
 
     fn cells(&self) -> Vec<String> {

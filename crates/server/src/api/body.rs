@@ -64,7 +64,9 @@ async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, P
     }
     let collected = Limited::new(request.into_body(), most).collect().await;
     let bytes = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() || error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+        if error.is::<LengthLimitError>()
+            || error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
+        {
             Problem::new(Code::BodyTooLarge, format!("the body is larger than {most} bytes"))
         } else {
             Problem::new(Code::MalformedJson, "the body broke off")
@@ -84,6 +86,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problem::new(Code::InvalidUtf8, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
+    // serde would read an array as a struct, field by field.
+    if text.trim_start().starts_with('[') {
+        return Err(Problem::new(Code::InvalidField, "the body must be a JSON object")
+            .field(".", "must be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -100,13 +107,27 @@ fn explain(path: &str, error: &serde_json::Error) -> Problem {
     let sentence = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
     match error.classify() {
         serde_json::error::Category::Data => {
-            let problem = Problem::new(Code::InvalidField, format!("{path}: {sentence} ({place})")).field(path, sentence);
-            if sentence.starts_with("unknown field") { problem.hint("Leave the field out, or correct its name.") } else { problem }
+            let field = missing(path, sentence).unwrap_or_else(|| path.to_owned());
+            let problem = Problem::new(Code::InvalidField, format!("{field}: {sentence} ({place})"))
+                .field(field, sentence);
+            if sentence.starts_with("unknown field") {
+                problem.hint("Leave the field out, or correct its name.")
+            } else {
+                problem
+            }
         }
-        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
             Problem::new(Code::MalformedJson, format!("{sentence} at {place}"))
         }
     }
+}
+
+/// The path of a field that is missing: serde knows only where it should have been.
+fn missing(path: &str, sentence: &str) -> Option<String> {
+    let name = sentence.strip_prefix("missing field `")?.strip_suffix('`')?;
+    Some(if path == "." { name.to_owned() } else { format!("{path}.{name}") })
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ impl Turn {
     pub fn page(&self, list: List) -> Result<quell_store::Page, Problem> {
         let limit = self.limit.unwrap_or(DEFAULT);
         if limit == 0 || limit > MOST {
-            return Err(Problem::new(Code::InvalidQuery, format!("limit: must be 1 to {MOST}")).field("limit", "out of range"));
+            return Err(Problem::new(Code::InvalidQuery, format!("limit: must be 1 to {MOST}"))
+                .field("limit", "out of range"));
         }
         let after = match &self.cursor {
             None => None,

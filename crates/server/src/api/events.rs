@@ -42,12 +42,16 @@ async fn watch_events(
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
     let task = match &filter.task {
-        Some(text) => Some(parse_id(text).ok_or_else(|| Problem::new(Code::InvalidQuery, "task: not an id"))?),
+        Some(text) => {
+            Some(parse_id(text).ok_or_else(|| Problem::new(Code::InvalidQuery, "task: not an id"))?)
+        }
         None => None,
     };
     let is_return = headers.contains_key("last-event-id");
     let mut response = live::stream(&app, caller, task, is_return)?.into_response();
     // Proxies that collect answers would hold the news back.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }

@@ -46,7 +46,10 @@ impl Format {
                 _ => {}
             }
         }
-        Err(Problem::new(Code::NotAcceptable, "lists come as application/json, text/csv or application/x-ndjson"))
+        Err(Problem::new(
+            Code::NotAcceptable,
+            "lists come as application/json, text/csv or application/x-ndjson",
+        ))
     }
 }
 
@@ -60,7 +63,12 @@ pub(crate) trait Cells {
 }
 
 /// A list in the format that was asked for. `fetch` reads the page of a turn.
-pub(crate) async fn list<T, F, W>(turn: Turn, headers: &HeaderMap, name: &'static str, fetch: F) -> Result<Response, Problem>
+pub(crate) async fn list<T, F, W>(
+    turn: Turn,
+    headers: &HeaderMap,
+    name: &'static str,
+    fetch: F,
+) -> Result<Response, Problem>
 where
     T: Serialize + Cells + Send + 'static,
     F: Fn(Turn) -> W + Send + 'static,
@@ -74,21 +82,24 @@ where
     let turn = Turn { limit: Some(500), ..turn };
     let first = fetch(turn.clone()).await?;
     let head = if format == Format::Csv { header_line::<T>() } else { Vec::new() };
-    let rows = stream::try_unfold((fetch, turn, Some(first), Some(head)), move |(fetch, turn, page, head)| async move {
-        let Some(page) = page else { return Ok(None) };
-        let mut chunk = head.unwrap_or_default();
-        for item in &page.items {
-            write(format, item, &mut chunk);
-        }
-        let following = match page.next {
-            None => None,
-            Some(cursor) => {
-                let turn = Turn { cursor: Some(cursor), ..turn.clone() };
-                Some(fetch(turn).await.map_err(|problem| std::io::Error::other(format!("{problem:?}")))?)
+    let rows = stream::try_unfold(
+        (fetch, turn, Some(first), Some(head)),
+        move |(fetch, turn, page, head)| async move {
+            let Some(page) = page else { return Ok(None) };
+            let mut chunk = head.unwrap_or_default();
+            for item in &page.items {
+                write(format, item, &mut chunk);
             }
-        };
-        Ok::<_, std::io::Error>(Some((Bytes::from(chunk), (fetch, turn, following, None))))
-    });
+            let following = match page.next {
+                None => None,
+                Some(cursor) => {
+                    let turn = Turn { cursor: Some(cursor), ..turn.clone() };
+                    Some(fetch(turn).await.map_err(|problem| std::io::Error::other(format!("{problem:?}")))?)
+                }
+            };
+            Ok::<_, std::io::Error>(Some((Bytes::from(chunk), (fetch, turn, following, None))))
+        },
+    );
     let (kind, extension) = match format {
         Format::Json => ("application/json", "json"),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
@@ -125,9 +136,9 @@ fn write<T: Serialize + Cells>(format: Format, item: &T, out: &mut Vec<u8>) {
 /// A cell that stays text wherever it is opened: quoted, and with an apostrophe before what spreadsheets run.
 /// (OWASP, "CSV Injection": `=`, `+`, `-`, `@`, tab and carriage return begin formulas, full-width forms too.)
 fn cell(text: &str) -> String {
-    let begins_formula = text.trim_start_matches([' ', '"', '\'']).starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-    ]);
+    let begins_formula = text
+        .trim_start_matches([' ', '"', '\''])
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
     let mark = if begins_formula { "'" } else { "" };
     format!("\"{mark}{}\"", text.replace('"', "\"\"").replace('\0', ""))
 }

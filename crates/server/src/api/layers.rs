@@ -23,7 +23,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(Code::RequestTimeout, "the request was not complete within 30 seconds").into_response(),
+        Err(_) => Problem::new(Code::RequestTimeout, "the request was not complete within 30 seconds")
+            .into_response(),
     }
 }
 

@@ -78,10 +78,17 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
         };
         if has_way_back {
             let filter = task::Filter { action: Some(kind.id().to_owned()), ..task::Filter::default() };
-            let keep = |row: &task::Task| row.succeeded_count > 0 && row.undone_by.is_none() && row.undo_of.is_none();
-            let found = scan(page, Span::default(), |row| row.created_at, |row| row.id, keep, |page| {
-                task::list(tx, tenant, &filter, page)
-            })?;
+            let keep = |row: &task::Task| {
+                row.succeeded_count > 0 && row.undone_by.is_none() && row.undo_of.is_none()
+            };
+            let found = scan(
+                page,
+                Span::default(),
+                |row| row.created_at,
+                |row| row.id,
+                keep,
+                |page| task::list(tx, tenant, &filter, page),
+            )?;
             not_undone.extend(found.rows);
         }
     }

@@ -11,17 +11,22 @@ impl From<Error> for Problem {
                 .field("action", "unknown")
                 .hint("`GET /api/v1/actions` lists what there is."),
             Error::Params(wrong) => {
-                let field = if wrong.field == "." { "params".to_owned() } else { format!("params.{}", wrong.field) };
-                Self::new(Code::InvalidParams, format!("{field}: {}", wrong.problem)).field(field, wrong.problem)
+                let field =
+                    if wrong.field == "." { "params".to_owned() } else { format!("params.{}", wrong.field) };
+                Self::new(Code::InvalidParams, format!("{field}: {}", wrong.problem))
+                    .field(field, wrong.problem)
             }
             Error::Request { field, problem } => Self::bad_field(named(field), problem),
-            Error::NoTargets => Self::new(Code::NoTargets, "the request names no endpoint, or its selector matches none"),
-            Error::Targets(problems) => targets(&problems),
-            Error::Confirm { count } => {
-                Self::new(Code::CountNotConfirmed, format!("this acts on {count} endpoints, and the request does not confirm that number"))
-                    .field("confirm_count", format!("must be {count}"))
-                    .hint(format!("Look at who would be acted on, then repeat with \"confirm_count\": {count}."))
+            Error::NoTargets => {
+                Self::new(Code::NoTargets, "the request names no endpoint, or its selector matches none")
             }
+            Error::Targets(problems) => targets(&problems),
+            Error::Confirm { count } => Self::new(
+                Code::CountNotConfirmed,
+                format!("this acts on {count} endpoints, and the request does not confirm that number"),
+            )
+            .field("confirm_count", format!("must be {count}"))
+            .hint(format!("Look at who would be acted on, then repeat with \"confirm_count\": {count}.")),
             Error::KeyReused(task) => Self::new(
                 Code::IdempotencyConflict,
                 format!("the idempotency key made task {task}, from another request"),
@@ -33,9 +38,11 @@ impl From<Error> for Problem {
             Error::NoUndo(why) => Self::new(Code::NotUndoable, why),
             Error::Undone(task) => Self::new(Code::NotUndoable, format!("task {task} undoes it already")),
             Error::Digest => Self::new(Code::Conflict, "the digest is not that of the stored intent"),
-            Error::Raced => Self::new(Code::Unavailable, "somebody else changed it at the same time; nothing was done")
-                .hint("Repeat it.")
-                .retry_after(1),
+            Error::Raced => {
+                Self::new(Code::Unavailable, "somebody else changed it at the same time; nothing was done")
+                    .hint("Repeat it.")
+                    .retry_after(1)
+            }
             Error::Store(error) => error.into(),
             Error::Signer(_) | Error::Entropy => {
                 tracing::error!(%error, "the engine lacks what it needs");
@@ -56,13 +63,18 @@ fn named(field: &str) -> &str {
 }
 
 fn targets(problems: &[Target]) -> Problem {
-    let code = if problems.iter().all(|problem| problem.code == "unknown") { Code::UnknownTarget } else { Code::TargetRefused };
+    let code = if problems.iter().all(|problem| problem.code == "unknown") {
+        Code::UnknownTarget
+    } else {
+        Code::TargetRefused
+    };
     let first = problems.first().map_or("", |problem| problem.message.as_str());
     let detail = match problems.len() {
         1 => first.to_owned(),
         count => format!("{first}, and {} more endpoints cannot take it", count - 1),
     };
-    let problem = Problem::new(code, detail).hint("Nothing was begun on any target. Leave out those that are named, or wait.");
+    let problem = Problem::new(code, detail)
+        .hint("Nothing was begun on any target. Leave out those that are named, or wait.");
     problems.iter().take(100).fold(problem, |problem, target| {
         problem.field(format!("targets.{}", target.endpoint), format!("{}: {}", target.code, target.message))
     })

@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::PathItem;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::PathItem;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::auth::{Caller, Permission};

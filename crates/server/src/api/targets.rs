@@ -49,20 +49,27 @@ pub(crate) async fn find(app: &App, tenant: Uuid, names: Vec<String>) -> Result<
                 code = Code::UnknownTarget;
                 wrong.push((index, format!("there is no active endpoint {}", shown(name))));
             }
-            Found::Several(count) => wrong.push((index, format!("{count} active endpoints are named {}", shown(name)))),
+            Found::Several(count) => {
+                wrong.push((index, format!("{count} active endpoints are named {}", shown(name))))
+            }
         }
     }
     let Some((_, first)) = wrong.first() else { return Ok(ids) };
-    let detail = if wrong.len() == 1 { first.clone() } else { format!("{first}, and {} more do not fit", wrong.len() - 1) };
+    let detail = if wrong.len() == 1 {
+        first.clone()
+    } else {
+        format!("{first}, and {} more do not fit", wrong.len() - 1)
+    };
     let hint = if code == Code::UnknownTarget {
         "Names are exact; `GET /api/v1/endpoints` lists what there is."
     } else {
         "Use the id of the one that is meant."
     };
     let problem = Problem::new(code, detail).hint(hint);
-    Err(wrong.into_iter().take(100).fold(problem, |problem, (index, text)| {
-        problem.field(format!("targets.endpoints[{index}]"), text)
-    }))
+    Err(wrong
+        .into_iter()
+        .take(100)
+        .fold(problem, |problem, (index, text)| problem.field(format!("targets.endpoints[{index}]"), text)))
 }
 
 /// The endpoint of a query.

@@ -20,8 +20,10 @@ pub(crate) fn parse(field: &str, value: Option<&str>) -> Result<Option<Micros>, 
     let Some(value) = value else { return Ok(None) };
     match value.parse::<Timestamp>() {
         Ok(time) => Ok(Some(time.as_microsecond())),
-        Err(_) => Err(Problem::new(Code::InvalidQuery, format!("{field}: not a time such as 2026-01-31T08:00:00Z"))
-            .field(field, "not an RFC 3339 time")),
+        Err(_) => {
+            Err(Problem::new(Code::InvalidQuery, format!("{field}: not a time such as 2026-01-31T08:00:00Z"))
+                .field(field, "not an RFC 3339 time"))
+        }
     }
 }
 

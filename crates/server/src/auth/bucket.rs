@@ -40,7 +40,9 @@ impl Guesses {
     /// Whether the address may try a key that is not known to be good.
     pub fn allows(&self, address: IpAddr, now: Micros) -> bool {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.get(&network(address)).or_else(|| buckets.get(&OTHERS).filter(|_| buckets.len() >= ADDRESSES));
+        let bucket = buckets
+            .get(&network(address))
+            .or_else(|| buckets.get(&OTHERS).filter(|_| buckets.len() >= ADDRESSES));
         bucket.is_none_or(|bucket| bucket.now(now).left >= 1.0)
     }
 

@@ -55,7 +55,14 @@ impl Caller {
     }
 
     /// The audit record of an act of this caller.
-    pub fn record(&self, now: Micros, verb: &str, object_kind: &str, object_id: &str, detail: &Value) -> audit::Record {
+    pub fn record(
+        &self,
+        now: Micros,
+        verb: &str,
+        object_kind: &str,
+        object_id: &str,
+        detail: &Value,
+    ) -> audit::Record {
         audit::Record {
             tenant_id: self.tenant,
             id: Uuid::now_v7(),

@@ -37,7 +37,8 @@ pub fn generate() -> Option<NewKey> {
     let mut random = [0; PREFIX_LETTERS + 32];
     SystemRandom::new().fill(&mut random).ok()?;
     let (letters, secret) = random.split_at(PREFIX_LETTERS);
-    let prefix: String = MARK.chars().chain(letters.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))).collect();
+    let prefix: String =
+        MARK.chars().chain(letters.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))).collect();
     let text = format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(secret));
     let hash = sha256(&[text.as_bytes()]);
     Some(NewKey { text, prefix, hash })
@@ -123,7 +124,14 @@ mod tests {
         let key = generate().unwrap();
         let other = generate().unwrap();
         assert!(Presented::parse(&other.text).check(Some(row(&key)), 1).is_none());
-        for text in ["", "qk_", &key.prefix, &key.text[..key.text.len() - 1], &format!("{}x", key.text), "ключ-ключ-ключ-ключ"] {
+        for text in [
+            "",
+            "qk_",
+            &key.prefix,
+            &key.text[..key.text.len() - 1],
+            &format!("{}x", key.text),
+            "ключ-ключ-ключ-ключ",
+        ] {
             assert!(Presented::parse(text).check(Some(row(&key)), 1).is_none(), "{text}");
         }
         assert!(!format!("{key:?}").contains(&key.text));

@@ -84,8 +84,14 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: &'static [Self] =
-        &[Self::Administrator, Self::SecurityOfficer, Self::Analyst, Self::Operations, Self::Approver, Self::Auditor];
+    pub const ALL: &'static [Self] = &[
+        Self::Administrator,
+        Self::SecurityOfficer,
+        Self::Analyst,
+        Self::Operations,
+        Self::Approver,
+        Self::Auditor,
+    ];
 
     /// Its name in the store and in JSON.
     pub const fn as_str(self) -> &'static str {
@@ -130,7 +136,13 @@ impl Role {
             },
             Self::Operations => matches!(
                 permission,
-                P::ActionRead | P::TaskRead | P::TaskSubmit | P::TaskCancel | P::EndpointRead | P::ArtifactRead | P::ScriptRead
+                P::ActionRead
+                    | P::TaskRead
+                    | P::TaskSubmit
+                    | P::TaskCancel
+                    | P::EndpointRead
+                    | P::ArtifactRead
+                    | P::ScriptRead
             ),
             Self::Approver => matches!(
                 permission,

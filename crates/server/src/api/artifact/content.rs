@@ -77,7 +77,10 @@ pub(super) async fn download_artifact(
 fn object_key(row: &artifact::Artifact) -> Result<String, Problem> {
     match row.state.as_str() {
         "expired" | "deleted" => Err(Problem::new(Code::ArtifactGone, "the file is no longer kept")),
-        "stored" => row.object_key.clone().ok_or_else(|| Problem::new(Code::ArtifactGone, "the file is no longer kept")),
+        "stored" => row
+            .object_key
+            .clone()
+            .ok_or_else(|| Problem::new(Code::ArtifactGone, "the file is no longer kept")),
         state => Err(Problem::new(
             Code::ArtifactNotReady,
             format!("the file is {state}: {} of {} bytes are there", row.received, row.size),

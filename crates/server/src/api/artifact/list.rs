@@ -44,11 +44,16 @@ pub(super) async fn list_artifacts(
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
     let task = match &filter.task {
-        Some(text) => Some(parse_id(text).ok_or_else(|| Problem::new(Code::InvalidQuery, "task: not an id"))?),
+        Some(text) => {
+            Some(parse_id(text).ok_or_else(|| Problem::new(Code::InvalidQuery, "task: not an id"))?)
+        }
         None => None,
     };
     let state = filter.state;
-    export::list(turn, &headers, "artifacts", move |turn| read(app.clone(), caller.tenant, task, state.clone(), turn)).await
+    export::list(turn, &headers, "artifacts", move |turn| {
+        read(app.clone(), caller.tenant, task, state.clone(), turn)
+    })
+    .await
 }
 
 async fn read(
@@ -63,9 +68,14 @@ async fn read(
         .store
         .read(move |tx| {
             let keep = |row: &artifact::Artifact| state.as_ref().is_none_or(|state| *state == row.state);
-            scan(page, Span::default(), |row| row.created_at, |row| row.id, keep, |page| {
-                artifact::list(tx, tenant, task, page)
-            })
+            scan(
+                page,
+                Span::default(),
+                |row| row.created_at,
+                |row| row.id,
+                keep,
+                |page| artifact::list(tx, tenant, task, page),
+            )
         })
         .await?;
     Ok(Page::of(List::Artifacts, paged, Artifact::of))

@@ -83,8 +83,18 @@ impl Artifact {
 
 impl Cells for Artifact {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "task_id", "command_id", "endpoint_id", "name", "media_type", "size", "sha256", "state", "created_at",
-        "stored_at", "expires_at",
+        "id",
+        "task_id",
+        "command_id",
+        "endpoint_id",
+        "name",
+        "media_type",
+        "size",
+        "sha256",
+        "state",
+        "created_at",
+        "stored_at",
+        "expires_at",
     ];
 
     fn cells(&self) -> Vec<String> {

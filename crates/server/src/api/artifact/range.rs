@@ -32,7 +32,11 @@ pub(super) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
         (Ok(first_byte), Ok(last_byte)) if digits(first) && digits(last) => part(first_byte, last_byte, size),
         (Ok(first_byte), Err(_)) if digits(first) && last.is_empty() => part(first_byte, u64::MAX, size),
         (Err(_), Ok(count)) if first.is_empty() && digits(last) => {
-            if count == 0 || size == 0 { Wanted::Outside } else { Wanted::Part(size.saturating_sub(count)..size) }
+            if count == 0 || size == 0 {
+                Wanted::Outside
+            } else {
+                Wanted::Part(size.saturating_sub(count)..size)
+            }
         }
         (Ok(_) | Err(_), Ok(_) | Err(_)) => Wanted::Whole,
     }
@@ -72,7 +76,8 @@ mod tests {
         assert_eq!(asked("bytes=-1000", None), Wanted::Part(0..100));
         assert_eq!(asked("bytes=100-", None), Wanted::Outside);
         assert_eq!(asked("bytes=-0", None), Wanted::Outside);
-        for odd in ["bytes=9-0", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=+1-2"] {
+        for odd in ["bytes=9-0", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=+1-2"]
+        {
             assert_eq!(asked(odd, None), Wanted::Whole, "{odd}");
         }
         assert_eq!(asked("bytes=0-9", Some("\"x\"")), Wanted::Part(0..10));

@@ -117,8 +117,21 @@ impl Command {
 
 impl Cells for Command {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "task_id", "index", "action", "endpoint_id", "endpoint_name", "state", "reason_code", "message",
-        "attempts", "dispatched_at", "started_at", "ended_at", "outcome", "evidence",
+        "id",
+        "task_id",
+        "index",
+        "action",
+        "endpoint_id",
+        "endpoint_name",
+        "state",
+        "reason_code",
+        "message",
+        "attempts",
+        "dispatched_at",
+        "started_at",
+        "ended_at",
+        "outcome",
+        "evidence",
     ];
 
     fn cells(&self) -> Vec<String> {

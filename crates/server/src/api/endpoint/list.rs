@@ -47,7 +47,10 @@ pub(super) async fn list_endpoints(
 ) -> Result<Response, Problem> {
     let Filter { state, name, os, isolated } = filter;
     let filter = endpoint::Filter { state, name, os, isolated };
-    export::list(turn, &headers, "endpoints", move |turn| read(app.clone(), caller.tenant, filter.clone(), turn)).await
+    export::list(turn, &headers, "endpoints", move |turn| {
+        read(app.clone(), caller.tenant, filter.clone(), turn)
+    })
+    .await
 }
 
 async fn read(

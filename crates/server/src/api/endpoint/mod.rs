@@ -96,8 +96,18 @@ impl Endpoint {
 
 impl Cells for Endpoint {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "name", "state", "connected", "os", "arch", "agent_version", "isolated", "tags", "enrolled_at",
-        "last_seen_at", "alarm",
+        "id",
+        "name",
+        "state",
+        "connected",
+        "os",
+        "arch",
+        "agent_version",
+        "isolated",
+        "tags",
+        "enrolled_at",
+        "last_seen_at",
+        "alarm",
     ];
 
     fn cells(&self) -> Vec<String> {

@@ -19,7 +19,11 @@ pub(super) fn route() -> Route {
 /// One endpoint
 #[utoipa::path(get, path = "/endpoints/{id}", tag = "endpoints", params(("id" = Uuid, Path)),
     responses((status = 200, body = Endpoint)))]
-pub(super) async fn show_endpoint(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<Endpoint>, Problem> {
+pub(super) async fn show_endpoint(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Endpoint>, Problem> {
     let row = app.store.read(move |tx| endpoint::get(tx, caller.tenant, id)).await?;
     let row = row.ok_or_else(|| Problem::not_found("endpoint"))?;
     Ok(Json(Endpoint::of(&app, row)))

@@ -61,7 +61,8 @@ pub(super) async fn create_api_key(
     if days == 0 || days > MOST_DAYS {
         return Err(Problem::bad_field("expires_in_days", format!("must be 1 to {MOST_DAYS}")));
     }
-    let made = key::generate().ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
+    let made =
+        key::generate().ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
     let now = app.now();
     let row = api_key::ApiKey {
         tenant_id: caller.tenant,
@@ -75,7 +76,8 @@ pub(super) async fn create_api_key(
         last_used_at: None,
         revoked_at: None,
     };
-    let detail = serde_json::json!({ "name": row.name, "role": row.role, "prefix": row.prefix, "days": days });
+    let detail =
+        serde_json::json!({ "name": row.name, "role": row.role, "prefix": row.prefix, "days": days });
     let record = caller.record(now, "api_key.create", "api_key", &row.id.to_string(), &detail);
     let row = app
         .store

@@ -26,8 +26,7 @@ pub(super) async fn revoke_api_key(
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let now = app.now();
-    let record =
-        caller.record(now, "api_key.revoke", "api_key", &id.to_string(), &serde_json::json!({}));
+    let record = caller.record(now, "api_key.revoke", "api_key", &id.to_string(), &serde_json::json!({}));
     app.store
         .write(move |tx| {
             api_key::revoke(tx, caller.tenant, id, now)?;

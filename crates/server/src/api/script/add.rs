@@ -61,8 +61,7 @@ pub(super) async fn add_script(
     let description = text::bounded("description", &wanted.description, 1000)?;
     let now = app.now();
     let name = wanted.name.clone();
-    let (is_new, version) =
-        app.store.write(move |tx| add(tx, &caller, wanted, description, now)).await?;
+    let (is_new, version) = app.store.write(move |tx| add(tx, &caller, wanted, description, now)).await?;
     let location = format!("{ROOT}/scripts/{name}/versions/{}", version.version);
     let view = ScriptVersion::of(&name, version, false);
     Ok(if is_new { created(&location, view) } else { Json(view).into_response() })
@@ -74,7 +73,10 @@ fn check(wanted: &NewScript) -> Result<(), Problem> {
         && wanted.name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && wanted.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if !named {
-        return Err(Problem::bad_field("name", "must be letters, digits, `.`, `_`, `-`, at most 100, beginning with a letter or digit"));
+        return Err(Problem::bad_field(
+            "name",
+            "must be letters, digits, `.`, `_`, `-`, at most 100, beginning with a letter or digit",
+        ));
     }
     if wanted.body.is_empty() || wanted.body.len() > MOST_BYTES {
         return Err(Problem::bad_field("body", "must have 1 byte to 1 MiB"));
@@ -122,7 +124,9 @@ fn add(
     let digest = sha256(&[wanted.body.as_bytes()]);
     let known = script::by_name(tx, tenant, &wanted.name)?;
     if let Some(version) = script::by_digest(tx, tenant, &digest)? {
-        if known.is_some_and(|known| known.id == version.script_id) && version.interpreter == wanted.interpreter.as_str() {
+        if known.is_some_and(|known| known.id == version.script_id)
+            && version.interpreter == wanted.interpreter.as_str()
+        {
             return Ok((false, version));
         }
         let other = script::get(tx, tenant, version.script_id)?.map_or_else(String::new, |other| other.name);
@@ -131,7 +135,13 @@ fn add(
     let script_id = match known {
         Some(known) => known.id,
         None => {
-            let row = script::Script { tenant_id: tenant, id: Uuid::now_v7(), name: wanted.name.clone(), description, created_at: now };
+            let row = script::Script {
+                tenant_id: tenant,
+                id: Uuid::now_v7(),
+                name: wanted.name.clone(),
+                description,
+                created_at: now,
+            };
             script::insert(tx, &row)?;
             row.id
         }

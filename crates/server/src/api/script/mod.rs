@@ -73,13 +73,20 @@ impl ScriptVersion {
 
 impl Script {
     fn of(row: script::Script, versions: Vec<script::Version>) -> Self {
-        let versions = versions.into_iter().map(|version| ScriptVersion::of(&row.name, version, false)).collect();
-        Self { name: row.name, description: row.description, created_at: time::text(row.created_at), versions }
+        let versions =
+            versions.into_iter().map(|version| ScriptVersion::of(&row.name, version, false)).collect();
+        Self {
+            name: row.name,
+            description: row.description,
+            created_at: time::text(row.created_at),
+            versions,
+        }
     }
 }
 
 impl Cells for Script {
-    const COLUMNS: &'static [&'static str] = &["name", "description", "created_at", "latest_version", "latest_sha256"];
+    const COLUMNS: &'static [&'static str] =
+        &["name", "description", "created_at", "latest_version", "latest_sha256"];
 
     fn cells(&self) -> Vec<String> {
         let latest = self.versions.first();

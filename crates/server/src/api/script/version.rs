@@ -28,7 +28,8 @@ pub(super) async fn show_script_version(
     app.store
         .read(move |tx| {
             let row = script::by_name(tx, caller.tenant, &name)?.ok_or(Error::NotFound("script"))?;
-            let version = script::version(tx, caller.tenant, row.id, number)?.ok_or(Error::NotFound("version"))?;
+            let version =
+                script::version(tx, caller.tenant, row.id, number)?.ok_or(Error::NotFound("version"))?;
             Ok::<_, Error>(Json(ScriptVersion::of(&name, version, true)))
         })
         .await

@@ -36,10 +36,11 @@ pub(super) async fn cancel_task(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Canceled>, Problem> {
-    let canceled = app.engine.cancel(&caller.actor(), caller.tenant, id).await.map_err(|error| match error {
-        Error::State(state) => Problem::new(Code::NotCancelable, format!("the task has ended: {state}"))
-            .hint("To take its effect back, undo it."),
-        other => other.into(),
-    })?;
+    let canceled =
+        app.engine.cancel(&caller.actor(), caller.tenant, id).await.map_err(|error| match error {
+            Error::State(state) => Problem::new(Code::NotCancelable, format!("the task has ended: {state}"))
+                .hint("To take its effect back, undo it."),
+            other => other.into(),
+        })?;
     Ok(Json(Canceled { ended: canceled.ended, asked: canceled.asked }))
 }

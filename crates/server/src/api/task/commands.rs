@@ -51,7 +51,13 @@ async fn page(app: App, tenant: Uuid, id: Uuid, turn: Turn) -> Result<Page<Comma
 }
 
 /// A page of a task's commands, with the names of their endpoints.
-pub(super) fn read(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, after: i64, limit: i64) -> Result<Page<Command>, Error> {
+pub(super) fn read(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    after: i64,
+    limit: i64,
+) -> Result<Page<Command>, Error> {
     let mut rows = command::of_task(tx, tenant, id, after, limit + 1)?;
     let next = (rows.len() as i64 > limit).then(|| {
         rows.truncate(limit as usize);
@@ -64,7 +70,8 @@ pub(super) fn read(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, after: i64, limit: i
         let name = match names.get(&row.endpoint_id) {
             Some(name) => name.clone(),
             None => {
-                let name = endpoint::get(tx, tenant, row.endpoint_id)?.map_or_else(String::new, |row| row.name);
+                let name =
+                    endpoint::get(tx, tenant, row.endpoint_id)?.map_or_else(String::new, |row| row.name);
                 names.insert(row.endpoint_id, name.clone());
                 name
             }

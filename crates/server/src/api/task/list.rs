@@ -71,7 +71,12 @@ pub(super) async fn list_tasks(
         Some(name) => Some(targets::find_one(&app, caller.tenant, name).await?),
         None => None,
     };
-    let rows = task::Filter { state: filter.state, action: filter.action, requester_id: filter.requester, endpoint_id };
+    let rows = task::Filter {
+        state: filter.state,
+        action: filter.action,
+        requester_id: filter.requester,
+        endpoint_id,
+    };
     let text = filter.text.map(|text| text.to_lowercase());
     export::list(turn, &headers, "tasks", move |turn| {
         read(app.clone(), caller.tenant, rows.clone(), span, text.clone(), turn)
@@ -97,7 +102,14 @@ async fn read(
     let paged = app
         .store
         .read(move |tx| {
-            scan(page, span, |row| row.created_at, |row| row.id, keep, |page| task::list(tx, tenant, &filter, page))
+            scan(
+                page,
+                span,
+                |row| row.created_at,
+                |row| row.id,
+                keep,
+                |page| task::list(tx, tenant, &filter, page),
+            )
         })
         .await?;
     Ok(Page::of(List::Tasks, paged, Task::of))

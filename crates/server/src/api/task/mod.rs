@@ -173,8 +173,21 @@ impl TaskWithCommands {
 
 impl Cells for Task {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "action", "state", "reason_code", "reason", "requester_kind", "requester_name", "created_at", "ended_at",
-        "target_count", "open_count", "succeeded_count", "undo_of", "undone_by", "params",
+        "id",
+        "action",
+        "state",
+        "reason_code",
+        "reason",
+        "requester_kind",
+        "requester_name",
+        "created_at",
+        "ended_at",
+        "target_count",
+        "open_count",
+        "succeeded_count",
+        "undo_of",
+        "undone_by",
+        "params",
     ];
 
     fn cells(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
-use quell_engine::{TaskRequest, Targets};
+use quell_engine::{Targets, TaskRequest};
 use quell_store::{Error, endpoint};
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,7 +110,11 @@ pub(super) async fn submit_task(
 }
 
 /// The task that was made, or had been made before.
-pub(super) async fn answer(app: &App, tenant: Uuid, submitted: quell_engine::Submitted) -> Result<Response, Problem> {
+pub(super) async fn answer(
+    app: &App,
+    tenant: Uuid,
+    submitted: quell_engine::Submitted,
+) -> Result<Response, Problem> {
     let id = submitted.task_id;
     let view = app.store.read(move |tx| read_whole(tx, tenant, id)).await?;
     let view = view.ok_or_else(|| Problem::not_found("task"))?;
@@ -137,7 +141,9 @@ async fn resolve(
 ) -> Result<Targets, Problem> {
     let NewTargets { endpoints, all, tags } = wanted;
     match (endpoints.is_empty(), all, tags.as_slice()) {
-        (true, false, []) => Err(Problem::new(Code::NoTargets, "the request names no target").field("targets", "is empty")),
+        (true, false, []) => {
+            Err(Problem::new(Code::NoTargets, "the request names no target").field("targets", "is empty"))
+        }
         (false, false, []) if endpoints.len() > MOST_NAMES => {
             Err(Problem::bad_field("targets.endpoints", format!("more than {MOST_NAMES}")))
         }
@@ -156,7 +162,9 @@ async fn resolve(
                 Some(_) | None => Err(quell_engine::Error::Confirm { count: ids.len() as u64 }.into()),
             }
         }
-        (_, _, _) => Err(Problem::bad_field("targets", "name one of `endpoints`, `all` and `tags`, not several")),
+        (_, _, _) => {
+            Err(Problem::bad_field("targets", "name one of `endpoints`, `all` and `tags`, not several"))
+        }
     }
 }
 

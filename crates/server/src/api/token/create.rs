@@ -98,7 +98,8 @@ pub(super) async fn create_enrolment_token(
     let detail = serde_json::json!({
         "name": row.name, "max_uses": row.max_uses, "expires_at": crate::api::time::text(row.expires_at), "tags": tags,
     });
-    let record = caller.record(now, "enrolment_token.create", "enrolment_token", &row.id.to_string(), &detail);
+    let record =
+        caller.record(now, "enrolment_token.create", "enrolment_token", &row.id.to_string(), &detail);
     let row = app
         .store
         .write(move |tx| {

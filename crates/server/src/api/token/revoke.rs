@@ -26,8 +26,13 @@ pub(super) async fn revoke_enrolment_token(
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let now = app.now();
-    let record =
-        caller.record(now, "enrolment_token.revoke", "enrolment_token", &id.to_string(), &serde_json::json!({}));
+    let record = caller.record(
+        now,
+        "enrolment_token.revoke",
+        "enrolment_token",
+        &id.to_string(),
+        &serde_json::json!({}),
+    );
     app.store
         .write(move |tx| {
             enrolment::revoke(tx, caller.tenant, id, now)?;

@@ -1,0 +1,93 @@
+//! Live news, probes and metrics.
+
+use std::time::Duration;
+
+use reqwest::{Method, Response};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::world::World;
+
+/// Reads until the text has come, or fails.
+async fn until(stream: &mut Response, wanted: &str) -> String {
+    let mut text = String::new();
+    let found = timeout(Duration::from_secs(10), async {
+        while let Some(piece) = stream.chunk().await.unwrap() {
+            text.push_str(std::str::from_utf8(&piece).unwrap());
+            if text.contains(wanted) {
+                return true;
+            }
+        }
+        false
+    });
+    let found = found.await;
+    assert_eq!(found, Ok(true), "no {wanted:?} in {text:?}");
+    text
+}
+
+#[tokio::test]
+async fn news_come_as_they_happen_to_the_tenant_that_they_are_of() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    let other = world.other_tenant().await;
+    let foreign = world.key_of(other, "administrator").await;
+    let mut mine = world.request(Method::GET, "/api/v1/events").send().await.unwrap();
+    let mut theirs = world.with_key(Method::GET, "/api/v1/events", &foreign).send().await.unwrap();
+    assert_eq!(mine.headers()["content-type"], "text/event-stream");
+    until(&mut mine, "event: ready").await;
+    until(&mut theirs, "event: ready").await;
+    let task = world.isolate("web-1").await;
+    let id = task["id"].as_str().unwrap();
+    let text = until(&mut mine, id).await;
+    assert!(text.contains("event: task") && text.contains("id: 2"), "{text}");
+    assert!(!text.contains(&world.tenant.to_string()));
+    // What comes to the other tenant next is its own.
+    let their_endpoint = world.endpoint_of(other, "theirs").await;
+    let body =
+        json!({ "action": "endpoint.isolate", "targets": { "endpoints": [their_endpoint] }, "reason": "r" });
+    let (status, theirs_made) = crate::world::answer(
+        world.with_key(Method::POST, "/api/v1/tasks", &foreign).json(&body).send().await.unwrap(),
+    )
+    .await;
+    assert_eq!(status, 201, "{theirs_made}");
+    let text = until(&mut theirs, theirs_made["id"].as_str().unwrap()).await;
+    assert!(!text.contains(id), "{text}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_to_look_again() {
+    let world = World::new().await;
+    let mut back =
+        world.request(Method::GET, "/api/v1/events").header("last-event-id", "7").send().await.unwrap();
+    until(&mut back, "event: resync").await;
+    // A stop ends the stream, and does not wait for it.
+    let stopping = timeout(Duration::from_secs(4), world.stop());
+    assert!(stopping.await.is_ok(), "an open stream kept the server from stopping");
+}
+
+#[tokio::test]
+async fn probes_and_metrics_answer() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    let get = async |path: &str| {
+        let response = world.http.get(format!("{}{path}", world.base)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "{\"database\":\"ok\",\"gateway\":\"ok\"}".to_owned()));
+    world.isolate("web-1").await;
+    let metrics = timeout(Duration::from_secs(10), async {
+        loop {
+            let (_, metrics) = get("/metrics").await;
+            if metrics.contains("quell_changes_total{kind=\"task\",state=\"queued\"} 1") {
+                return metrics;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let metrics = metrics.await.unwrap();
+    assert!(metrics.contains("route=\"/api/v1/tasks\",status=\"201\"} 1"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"));
+    world.stop().await;
+}

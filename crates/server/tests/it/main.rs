@@ -1,0 +1,15 @@
+//! The server as its callers see it: real sockets, a real SQLite file, real keys.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod gateway;
+mod access;
+mod artifacts;
+mod bodies;
+mod document;
+mod lists;
+mod live;
+mod scripts;
+mod start;
+mod tasks;
+mod world;

@@ -1,0 +1,130 @@
+//! First start, later starts, and starts that are refused.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use quell_server::{ApiTls, Listeners, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::world::{World, config, set_private};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+async fn refused(config: quell_server::Config) -> String {
+    match Server::start(config, Listeners::default()).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn the_first_start_makes_what_only_its_owner_may_read() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("data");
+    let server = Server::start(config(&directory), Listeners::default()).await.unwrap();
+    let first = server.first_key().unwrap().clone();
+    assert_eq!(std::fs::read_to_string(&first.file).unwrap().trim(), first.text);
+    assert!(!format!("{first:?}").contains(&first.text));
+    assert_eq!(mode(&directory), 0o700);
+    for name in ["admin.key", "ca.key", "order.key", "secret.key"] {
+        assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
+    }
+    server.run(async {}).await;
+    let again = Server::start(config(&directory), Listeners::default()).await.unwrap();
+    assert!(again.first_key().is_none());
+    again.run(async {}).await;
+}
+
+#[tokio::test]
+async fn a_start_that_died_before_the_key_was_stored_is_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    set_private(directory.path());
+    let key = format!("qk_abcdefghijkl_{}\n", "x".repeat(43));
+    let path = directory.path().join("admin.key");
+    std::fs::write(&path, &key).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let world = World::at(directory).await;
+    assert_eq!(world.get("/api/v1/tasks").await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_would_give_secrets_away_is_refused() {
+    let world = World::new().await;
+    let directory = world.stop().await;
+    for name in ["order.key", "ca.key", "secret.key", "admin.key"] {
+        let path = directory.path().join(name);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = refused(config(directory.path())).await;
+        assert!(error.contains(name) && error.contains("640") && error.contains("chmod"), "{error}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut open = config(directory.path());
+    open.api = "0.0.0.0:0".parse().unwrap();
+    let error = refused(open).await;
+    assert!(error.contains("plain HTTP") && error.contains("127.0.0.1"), "{error}");
+    let mut wrong = config(directory.path());
+    wrong.database = Some("mysql://user:hunter2@host/x".to_owned());
+    assert!(!refused(wrong).await.contains("hunter2"));
+    let mut unnamed = config(directory.path());
+    unnamed.api_tls = Some(ApiTls::Own { names: vec!["gateway.quell.internal".to_owned()] });
+    assert!(refused(unnamed).await.contains("gateway.quell.internal"));
+}
+
+#[tokio::test]
+async fn tls_of_its_own_authority_is_good_to_who_knows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    set_private(directory.path());
+    let mut tls = config(directory.path());
+    tls.api = "0.0.0.0:0".parse().unwrap();
+    tls.api_tls = Some(ApiTls::Own { names: vec!["localhost".to_owned()] });
+    let server = Server::start(tls, Listeners::default()).await.unwrap();
+    let url = format!("https://localhost:{}/healthz", server.api_address().port());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    let authority = std::fs::read(directory.path().join("ca.pem")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    assert!(crate::world::client().get(&url).send().await.is_err(), "a stranger's authority was believed");
+    let knowing = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
+    assert_eq!(knowing.get(&url).send().await.unwrap().text().await.unwrap(), "ok\n");
+    let _ = stop.send(());
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn sockets_may_be_given() {
+    let directory = tempfile::tempdir().unwrap();
+    set_private(directory.path());
+    let given = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = given.local_addr().unwrap();
+    let listeners = Listeners { api: Some(given), gateway: None };
+    let server = Server::start(config(directory.path()), listeners).await.unwrap();
+    assert_eq!(server.api_address(), address);
+    server.run(async {}).await;
+}
+
+#[tokio::test]
+async fn who_dawdles_is_let_go() {
+    let world = World::new().await;
+    let address = world.base.strip_prefix("http://").unwrap();
+    let began = Instant::now();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "still open after {:?}", began.elapsed());
+    let mut long = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let _ = long.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(20), long.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    world.stop().await;
+}
