@@ -31,8 +31,10 @@ pub(super) fn pieces(file: Arc<File>, from: u64, to: u64, moved: Arc<AtomicU64>)
                 file.read_exact_at(&mut bytes, at).map(|()| Bytes::from(bytes))
             });
             let read = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
-            let frame = read.inspect(|_| drop(moved.fetch_add(len, Ordering::Relaxed))).map(Frame::data);
-            Some((frame, at + len))
+            if read.is_ok() {
+                moved.fetch_add(len, Ordering::Relaxed);
+            }
+            Some((read.map(Frame::data), at + len))
         }
     });
     StreamBody::new(stream).boxed_unsync()
