@@ -61,7 +61,7 @@ pub(crate) fn create(
         Decision::Refused { code, message } => return Err(Error::Refused { code, message }),
     };
     let declared = draft.kind.declared();
-    let params = reference::resolve(tx, draft.tenant, &declared, draft.params.clone())?;
+    let params = reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone())?;
     let public = declared.redacted(&params);
     let plan = Plan::new(inner, actor, draft, &params, &endpoints, now)?;
     let row = plan.task(actor, draft, &params, &public, state);

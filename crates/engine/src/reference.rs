@@ -3,7 +3,9 @@
 //!
 //! Which parameters these are, the action's schema says (`x-quell-reference`).
 
-use quell_catalog::{CheckError, Declared};
+use std::{collections::HashMap, sync::LazyLock};
+
+use quell_catalog::{ActionKind, CheckError};
 use quell_store::{Tx, script};
 use quell_wire::digest::hex;
 use serde_json::Value;
@@ -15,15 +17,11 @@ use crate::Error;
 pub(crate) fn resolve(
     tx: &mut Tx<'_>,
     tenant: Uuid,
-    declared: &Declared,
+    kind: ActionKind,
     mut params: Value,
 ) -> Result<Value, Error> {
-    let schema = (declared.params_schema)();
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Ok(params) };
-    for (name, property) in properties {
-        if property.get("x-quell-reference").and_then(Value::as_str) != Some("script") {
-            continue;
-        }
+    let Some(names) = REFERENCES.get(&kind) else { return Ok(params) };
+    for name in names {
         let Some(text) = params.get(name).and_then(Value::as_str) else { continue };
         let version = find(tx, tenant, text)?
             .ok_or_else(|| CheckError::new(name, format!("the library has no script {text:?}")))?;
@@ -33,8 +31,26 @@ pub(crate) fn resolve(
         }
     }
     // The library's words must fit the declaration as well as the requester's.
-    Ok((declared.check_params)(&params)?)
+    Ok((kind.declared().check_params)(&params)?)
 }
+
+/// Parameters that name a script, by action; making a schema is too slow to do it for each request.
+static REFERENCES: LazyLock<HashMap<ActionKind, Vec<String>>> = LazyLock::new(|| {
+    let names = |kind: ActionKind| -> Vec<String> {
+        let schema = (kind.declared().params_schema)();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let marked =
+            |property: &Value| property.get("x-quell-reference").and_then(Value::as_str) == Some("script");
+        properties
+            .into_iter()
+            .flatten()
+            .filter(|(_, property)| marked(property))
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let all = ActionKind::ALL.iter().map(|kind| (*kind, names(*kind)));
+    all.filter(|(_, names)| !names.is_empty()).collect()
+});
 
 /// `name`, `name@version` or `sha256:<hex>`.
 fn find(tx: &mut Tx<'_>, tenant: Uuid, text: &str) -> Result<Option<script::Version>, Error> {

@@ -1,6 +1,9 @@
 //! SQLite: one file, write-ahead log, every commit flushed to the disk before it is answered.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{
+    collections::HashMap, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use rusqlite::{
     ErrorCode, OpenFlags, Statement, ffi,
@@ -16,15 +19,11 @@ use crate::{
 /// Statements kept compiled per connection; more than the repositories have.
 const CACHED_STATEMENTS: usize = 256;
 
-/// Names of the placeholders. SQLite numbers `$1` by first appearance, not by its digit, so they are bound by name.
-const PLACEHOLDERS: [&str; 40] = [
-    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16",
-    "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31",
-    "$32", "$33", "$34", "$35", "$36", "$37", "$38", "$39", "$40",
-];
-
 pub(crate) struct Lite {
     inner: rusqlite::Connection,
+    /// Statements with `$1` written as `?1`, by where their text lies in the program. SQLite numbers the
+    /// former by first appearance, the latter by the digit.
+    texts: HashMap<(usize, usize), Arc<str>>,
 }
 
 impl Lite {
@@ -40,7 +39,7 @@ impl Lite {
         inner.pragma_update(None, "synchronous", "FULL").map_err(class)?;
         inner.pragma_update(None, "foreign_keys", true).map_err(class)?;
         inner.pragma_update(None, "journal_size_limit", 64 << 20).map_err(class)?;
-        Ok(Self { inner })
+        Ok(Self { inner, texts: HashMap::new() })
     }
 
     /// Opens for reading only; a statement that would write is refused by SQLite itself.
@@ -49,7 +48,12 @@ impl Lite {
             rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(class)?;
         Self::prepare_connection(&inner)?;
         inner.pragma_update(None, "query_only", true).map_err(class)?;
-        Ok(Self { inner })
+        Ok(Self { inner, texts: HashMap::new() })
+    }
+
+    fn text(&mut self, sql: &'static str) -> Arc<str> {
+        let text = self.texts.entry((sql.as_ptr().addr(), sql.len()));
+        Arc::clone(text.or_insert_with(|| sql.replace('$', "?").into()))
     }
 
     fn prepare_connection(inner: &rusqlite::Connection) -> Result<(), Error> {
@@ -80,17 +84,16 @@ fn bind(statement: &mut Statement<'_>, params: &[Value<'_>]) -> Result<(), Error
             params.len()
         )));
     }
-    for (name, value) in PLACEHOLDERS.iter().zip(params) {
-        let index = statement.parameter_index(name).map_err(class)?;
-        let index = index.ok_or_else(|| Error::Database(format!("a statement lacks placeholder {name}")))?;
-        statement.raw_bind_parameter(index, value).map_err(class)?;
+    for (index, value) in params.iter().enumerate() {
+        statement.raw_bind_parameter(index + 1, value).map_err(class)?;
     }
     Ok(())
 }
 
 impl Connection for Lite {
     fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64, Error> {
-        let mut statement = self.inner.prepare_cached(sql).map_err(class)?;
+        let text = self.text(sql);
+        let mut statement = self.inner.prepare_cached(&text).map_err(class)?;
         bind(&mut statement, params)?;
         statement.raw_execute().map(|changed| changed as u64).map_err(class)
     }
@@ -101,7 +104,8 @@ impl Connection for Lite {
         params: &[Value<'_>],
         each: &mut dyn FnMut(Row),
     ) -> Result<(), Error> {
-        let mut statement = self.inner.prepare_cached(sql).map_err(class)?;
+        let text = self.text(sql);
+        let mut statement = self.inner.prepare_cached(&text).map_err(class)?;
         bind(&mut statement, params)?;
         let columns = statement.column_count();
         let mut rows = statement.raw_query();
@@ -120,7 +124,8 @@ impl Connection for Lite {
     }
 
     fn prepare(&mut self, sql: &'static str) -> Result<(), Error> {
-        self.inner.prepare(sql).map(drop).map_err(class)
+        let text = self.text(sql);
+        self.inner.prepare(&text).map(drop).map_err(class)
     }
 
     fn hold(&mut self, _: i64) -> Result<(), Error> {
