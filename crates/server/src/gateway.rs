@@ -57,6 +57,8 @@ pub struct Settings {
     pub keep_alive_s: u32,
     /// How long the session of an agent that does not renew its certificate outlives it.
     pub certificate_grace: Duration,
+    /// How long a TLS handshake may take, and the head of each request after it.
+    pub handshake: Duration,
     /// Connections without a client certificate, in all.
     pub strangers: usize,
     /// The same from one address.
@@ -84,6 +86,7 @@ impl Default for Settings {
             addresses: Vec::new(),
             keep_alive_s: quell_wire::limits::KEEP_ALIVE_S,
             certificate_grace: Duration::from_secs(3600),
+            handshake: Duration::from_secs(10),
             strangers: 4096,
             strangers_per_address: 1024,
             connections_per_endpoint: 8,

@@ -15,10 +15,6 @@ use super::admission::{AgentPlace, StrangerPlace};
 use super::{Shared, route};
 use crate::pki::PeerIdentity;
 
-/// A handshake takes this long or is given up.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The head of a request takes this long, and so does the wait for the next request.
-const HEAD: Duration = Duration::from_secs(10);
 /// All that a stranger may do takes this long.
 const STRANGER: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
@@ -72,7 +68,7 @@ async fn handshake(shared: &Shared, stream: TcpStream) -> Option<TlsStream<TcpSt
     let _ = stream.set_nodelay(true);
     let accepting = TlsAcceptor::from(Arc::clone(&shared.tls)).accept(stream);
     // Boxed, as the state of a handshake is several times that of the connection which remains of it.
-    match tokio::time::timeout(HANDSHAKE, Box::pin(accepting)).await {
+    match tokio::time::timeout(shared.settings.handshake, Box::pin(accepting)).await {
         Ok(Ok(tls)) => Some(tls),
         Ok(Err(error)) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "a handshake failed");
@@ -89,7 +85,7 @@ async fn serve_http(shared: Arc<Shared>, tls: TlsStream<TcpStream>, connection: 
         service_fn(move |request| route::answer(Arc::clone(&shared), Arc::clone(&connection), request))
     };
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(32);
+    builder.timer(TokioTimer::new()).header_read_timeout(shared.settings.handshake).max_buf_size(HEAD_BYTES).max_headers(32);
     let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(tls), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut http => ended,

@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use quell_engine::{Change, Listener};
-use quell_wire::frame::{Addresses, FromServer};
+use quell_wire::frame::FromServer;
 use quell_wire::path::SUBPROTOCOL;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -197,7 +197,7 @@ impl Session {
     }
 
     async fn read_mail(&mut self) -> Flow {
-        let Mail { addresses, keys, probe, goodbye } = self.seat.handle().take();
+        let Mail { keys, probe, goodbye } = self.seat.handle().take();
         if let Some(goodbye) = goodbye {
             let _ = self.link.say(FromServer::Goodbye(goodbye)).await;
             self.link.close().await;
@@ -210,15 +210,7 @@ impl Session {
                 return Flow::End;
             }
         }
-        let mut said = Ok(());
-        if addresses {
-            let addresses = self.shared.settings.addresses.clone();
-            said = said.and(self.link.say(FromServer::Addresses(Addresses { addresses })).await);
-        }
-        if keys {
-            said = said.and(self.send_keys().await);
-        }
-        if said.is_err() { Flow::End } else { Flow::Continue }
+        if keys && self.send_keys().await.is_err() { Flow::End } else { Flow::Continue }
     }
 
     /// Ends the session with a word to the agent.

@@ -19,8 +19,6 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// What others want of a session.
 #[derive(Debug, Default)]
 pub struct Mail {
-    /// The gateway's addresses have changed.
-    pub addresses: bool,
     /// The order keys have changed.
     pub keys: bool,
     /// Somebody asks whether the peer still answers.
@@ -98,10 +96,17 @@ impl Handle {
     }
 }
 
+/// How long an agent that broke the rules again and again is not heard, microseconds.
+const BANISHED: i64 = 60_000_000;
+
 /// All live sessions of this process.
 #[derive(Debug, Default)]
 pub struct Sessions {
     live: Mutex<HashMap<Uuid, Arc<Handle>>>,
+    /// Heard, and gone before it was written down.
+    departed: Mutex<Vec<Arc<Handle>>>,
+    /// Until when.
+    banished: Mutex<HashMap<Uuid, i64>>,
     revoked: Mutex<HashMap<Uuid, u64>>,
     revocations: AtomicU64,
 }
@@ -128,6 +133,8 @@ impl Drop for Seat {
         {
             entry.remove();
         }
+        drop(live);
+        lock(&self.sessions.departed).push(Arc::clone(&self.handle));
     }
 }
 
@@ -183,6 +190,23 @@ impl Sessions {
     /// All of them, for the sweeper.
     pub fn all(&self) -> Vec<Arc<Handle>> {
         lock(&self.live).values().cloned().collect()
+    }
+
+    /// Those that left since this was asked last.
+    pub fn take_departed(&self) -> Vec<Arc<Handle>> {
+        std::mem::take(&mut *lock(&self.departed))
+    }
+
+    /// Does not hear this endpoint for a while.
+    pub fn banish(&self, endpoint: Uuid, now_us: i64) {
+        let mut banished = lock(&self.banished);
+        banished.retain(|_, until| *until > now_us);
+        banished.insert(endpoint, now_us.saturating_add(BANISHED));
+    }
+
+    /// Whether this endpoint has to wait.
+    pub fn is_banished(&self, endpoint: Uuid, now_us: i64) -> bool {
+        lock(&self.banished).get(&endpoint).is_some_and(|until| *until > now_us)
     }
 
     /// The order keys have changed: all sessions hand them on.

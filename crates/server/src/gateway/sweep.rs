@@ -48,7 +48,8 @@ fn end_dead(shared: &Shared) {
 
 /// Writes down when endpoints were last heard, as far as that is news.
 pub async fn flush_seen(shared: &Shared) {
-    let news: Vec<_> = shared.sessions.all().into_iter().filter_map(news).collect();
+    let departed = shared.sessions.take_departed();
+    let news: Vec<_> = shared.sessions.all().into_iter().chain(departed).filter_map(news).collect();
     for batch in news.chunks(BATCH) {
         let rows: Vec<_> = batch.iter().map(|(handle, at)| (handle.tenant, handle.endpoint, *at)).collect();
         let written = shared.store.write(move |tx| endpoint::seen(tx, &rows)).await;

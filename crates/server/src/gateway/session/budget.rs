@@ -34,17 +34,22 @@ impl Budget {
 
     /// Whether one more thing that no order asked for may be written down.
     pub fn may_note(&mut self, now_us: i64) -> bool {
-        spend(&mut self.notes_full_us, 1, NOTES, now_us).is_none()
+        // What is refused costs nothing, or a flood would be silenced for ever.
+        let has_room = self.notes_full_us.saturating_sub(now_us) < burst_us(NOTES);
+        has_room && spend(&mut self.notes_full_us, 1, NOTES, now_us).is_none()
     }
 }
 
 /// The moment at which the bucket is full again says all that there is to say of it.
-fn spend(full_us: &mut i64, amount: u64, (rate, burst): (u64, u64), now_us: i64) -> Option<Duration> {
-    let cost_us = (amount.saturating_mul(1_000_000) / rate) as i64;
-    let burst_us = (burst.saturating_mul(1_000_000) / rate) as i64;
+fn spend(full_us: &mut i64, amount: u64, rate: (u64, u64), now_us: i64) -> Option<Duration> {
+    let cost_us = (amount.saturating_mul(1_000_000) / rate.0) as i64;
     *full_us = (*full_us).max(now_us).saturating_add(cost_us);
-    let over = *full_us - now_us - burst_us;
+    let over = *full_us - now_us - burst_us(rate);
     (over > 0).then(|| Duration::from_micros(over as u64))
+}
+
+fn burst_us((rate, burst): (u64, u64)) -> i64 {
+    (burst.saturating_mul(1_000_000) / rate) as i64
 }
 
 #[cfg(test)]

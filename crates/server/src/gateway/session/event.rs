@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::super::facts::clean;
 use super::{Flow, Session};
 
+/// Events that a person should look at, with what is said of them.
+const ALARMS: &[(&str, &str)] = &[("isolation_broken", "its isolation is broken and could not be repaired")];
+
 /// Events after which the endpoint is not isolated any more.
 const ISOLATION_OVER: &[&str] = &["isolation_released_locally", "isolation_lifted", "isolation_reverted"];
 
@@ -27,8 +30,9 @@ impl Session {
             return self.strike("an event is no code with a JSON object").await;
         };
         let over = ISOLATION_OVER.contains(&event.kind.as_str());
+        let alarm = ALARMS.iter().find(|(kind, _)| *kind == event.kind).map(|(_, alarm)| *alarm);
         let detail = json!({ "event": event.kind, "at_us": event.at_us, "detail": detail });
-        self.keep(&format!("endpoint.{}", event.kind), "ok", detail, over).await
+        self.keep(&format!("endpoint.{}", event.kind), "ok", detail, over, alarm).await
     }
 
     /// Keeps that the agent refused an order which this server did not give it.
@@ -38,10 +42,17 @@ impl Session {
             "order_sha256": quell_wire::digest::hex(&rejected.order_sha256),
             "message": clean(&rejected.message, limits::MESSAGE),
         });
-        self.keep("endpoint.stray_order", &code, detail, false).await
+        self.keep("endpoint.stray_order", &code, detail, false, None).await
     }
 
-    async fn keep(&mut self, verb: &str, outcome: &str, detail: Value, isolation_over: bool) -> Flow {
+    async fn keep(
+        &mut self,
+        verb: &str,
+        outcome: &str,
+        detail: Value,
+        isolation_over: bool,
+        alarm: Option<&'static str>,
+    ) -> Flow {
         let now = self.shared.now_us();
         if !self.budget.may_note(now) {
             tracing::warn!(endpoint.id = %self.endpoint(), verb, "an agent reports too much; this was not kept");
@@ -66,6 +77,9 @@ impl Session {
         let written = self.shared.store.write(move |tx| {
             if isolation_over {
                 endpoint::set_isolation(tx, tenant, endpoint, None)?;
+            }
+            if alarm.is_some() {
+                endpoint::set_alarm(tx, tenant, endpoint, alarm)?;
             }
             audit::append(tx, &record)
         });

@@ -92,6 +92,9 @@ async fn check(shared: &Arc<Shared>, arriving: &Arriving, hello: &Hello) -> Resu
     if version::agree(hello.oldest_protocol, hello.newest_protocol).is_none() {
         return Err(sorry("protocol", "this server speaks another version of the protocol; update the agent", 3600));
     }
+    if shared.sessions.is_banished(arriving.admitted.endpoint().id, shared.now_us()) {
+        return Err(sorry("limit", "this agent broke the rules too often; it is heard again in a minute", 60));
+    }
     let (known, machine) = (arriving.admitted.endpoint(), hex(&hello.machine));
     if machine != known.fingerprint {
         let why = "the certificate was brought from another machine";

@@ -87,6 +87,7 @@ impl Session {
         if self.strikes < STRIKES {
             return Flow::Continue;
         }
+        self.shared.sessions.banish(self.endpoint(), self.shared.now_us());
         self.bye("limit", why, 300).await;
         Flow::End
     }

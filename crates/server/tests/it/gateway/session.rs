@@ -1,0 +1,178 @@
+//! Sessions: orders out, outcomes in, and how they end.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use quell_engine::Actor;
+use quell_wire::frame::{Event, FromAgent, FromServer, OrderRef, Progress, Rejected, Started};
+use quell_wire::order::{Identity, check};
+use quell_wire::path::SESSION;
+use quell_wire::{Status, Trust};
+use serde_json::json;
+
+use super::agent::Agent;
+use super::rig::{Rig, now, until};
+
+const COLLECT: &str = "file.collect";
+
+#[tokio::test]
+async fn an_order_goes_out_and_its_outcome_comes_back() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.session().await;
+    assert!(rig.gateway.sessions().is_connected(agent.id()));
+    let command = rig.submit(agent.id(), "process.terminate", json!({ "pid": 4242, "start_time": 1 })).await;
+    let order = session.order().await;
+    let trust = Trust::pinned(rig.engine.signer().key_set()).unwrap();
+    let me = Identity { tenant_id: rig.tenant.to_string(), endpoint_id: agent.id().to_string() };
+    let verified = check(&order, &trust, &me, now()).unwrap();
+    assert_eq!(verified.order().order_id, command.id.to_string());
+    session.say(FromAgent::Started(Started { order_id: command.id.to_string(), at_us: 1 })).await;
+    rig.until_command(command.id, |command| command.state == "running").await;
+    let progress = Progress { order_id: command.id.to_string(), done: 3, total: 9, note: "x\u{1b}[0m".to_owned() };
+    session.say(FromAgent::Progress(progress)).await;
+    let seen = until(async || rig.engine.progress(rig.tenant, command.id)).await;
+    assert_eq!((seen.done, seen.total, seen.note.as_str()), (3, 9, "x[0m"));
+    let outcome = agent.outcome(&order, Status::Failed, Vec::new());
+    for _ in 0..2 {
+        session.say(FromAgent::Outcome(outcome.clone())).await;
+        let stored = FromServer::OutcomeStored(OrderRef { order_id: command.id.to_string() });
+        assert_eq!(session.hear().await, Some(stored), "also a repeat is acknowledged");
+    }
+    assert_eq!(rig.command(command.id).await.state, "failed");
+}
+
+#[tokio::test]
+async fn what_waited_is_delivered_at_connect_and_again_until_it_is_held() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    drop(agent.session().await);
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    let command = rig.submit(agent.id(), COLLECT, json!({ "path": "/etc/hostname" })).await;
+    let mut session = agent.session().await;
+    let first = session.order().await;
+    drop(session);
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    let mut session = agent.session().await;
+    assert_eq!(session.order().await, first, "the very same bytes");
+    drop(session);
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    let mut session = agent.dial().await;
+    let held = vec![OrderRef { order_id: command.id.to_string() }];
+    session.say(FromAgent::Hello(quell_wire::frame::Hello { held, ..agent.hello() })).await;
+    session.welcome().await;
+    assert!(session.is_quiet(Duration::from_millis(300)).await, "what is held is not sent again");
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_the_agent() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.session().await;
+    let command = rig.submit(agent.id(), COLLECT, json!({ "path": "/etc/hostname" })).await;
+    session.order().await;
+    rig.engine.cancel(&Actor::system(), rig.tenant, command.task_id).await.unwrap();
+    let cancel = FromServer::Cancel(OrderRef { order_id: command.id.to_string() });
+    assert_eq!(session.hear().await, Some(cancel));
+}
+
+#[tokio::test]
+async fn a_revoked_endpoint_is_cut_off_at_once() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.session().await;
+    rig.engine.revoke(&Actor::system(), rig.tenant, agent.id(), "stolen").await.unwrap();
+    let began = Instant::now();
+    rig.gateway.sessions().revoked(agent.id());
+    assert_eq!(session.goodbye().await, "revoked");
+    assert!(session.hear().await.is_none());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let answer = agent.get(SESSION).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "revoked"));
+    assert_eq!(agent.get("/agent/v1/scripts/00").await.problem(), "revoked");
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_read_is_cut_off_too() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let session = agent.session().await;
+    rig.gateway.sessions().revoked(agent.id());
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    drop(session);
+}
+
+#[tokio::test]
+async fn versions_are_agreed_on() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.dial().await;
+    let hello = quell_wire::frame::Hello { oldest_protocol: 7, newest_protocol: 9, ..agent.hello() };
+    session.say(FromAgent::Hello(hello)).await;
+    assert_eq!(session.goodbye().await, "protocol");
+    let mut session = agent.dial().await;
+    let hello = quell_wire::frame::Hello { newest_protocol: 9, ..agent.hello() };
+    session.say(FromAgent::Hello(hello)).await;
+    assert_eq!(session.welcome().await.protocol, 1);
+}
+
+#[tokio::test]
+async fn events_are_kept_and_isolation_ends_with_them() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let (tenant, id) = (rig.tenant, agent.id());
+    let mut session = agent.session().await;
+    rig.write(move |tx| quell_store::endpoint::set_isolation(tx, tenant, id, Some("{}"))).await;
+    let event = |kind: &str, detail: &[u8]| {
+        FromAgent::Event(Event { kind: kind.to_owned(), detail: detail.to_vec(), at_us: 5 })
+    };
+    session.say(event("isolation_repaired", br#"{"what":"table flushed"}"#)).await;
+    until(async || (rig.audited("endpoint.isolation_repaired", "ok").await == 1).then_some(())).await;
+    assert!(rig.endpoint(id).await.isolation.is_some());
+    session.say(event("isolation_released_locally", b"")).await;
+    until(async || rig.endpoint(id).await.isolation.is_none().then_some(())).await;
+    session.say(FromAgent::Rejected(Rejected {
+        order_sha256: vec![1; 32],
+        reason_code: "order_unknown_key".to_owned(),
+        message: "m".to_owned(),
+    }))
+    .await;
+    until(async || (rig.audited("endpoint.stray_order", "order_unknown_key").await == 1).then_some(())).await;
+    // A flood fills no audit.
+    for _ in 0..200 {
+        session.say(event("isolation_repaired", b"{}")).await;
+    }
+    until(async || (rig.audited("endpoint.isolation_repaired", "ok").await >= 50).then_some(())).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(rig.audited("endpoint.isolation_repaired", "ok").await < 70);
+}
+
+#[tokio::test]
+async fn facts_are_kept_when_they_change() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    drop(agent.session().await);
+    until(async || (rig.endpoint(agent.id()).await.capabilities.len() > 2).then_some(())).await;
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    let mut session = agent.dial().await;
+    let hello = quell_wire::frame::Hello {
+        facts: br#"{"hostname":"web-2\u0007","isolation":null}"#.to_vec(),
+        ..agent.hello()
+    };
+    session.say(FromAgent::Hello(hello)).await;
+    session.welcome().await;
+    assert_eq!(rig.endpoint(agent.id()).await.name, "web-2");
+}
+
+#[tokio::test]
+async fn a_shutdown_says_goodbye_and_writes_down_who_was_seen() {
+    let mut rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.session().await;
+    session.raw(tokio_tungstenite::tungstenite::Message::Ping(bytes::Bytes::new())).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let closing = tokio::spawn(async move { session.goodbye().await });
+    rig.stop().await;
+    assert_eq!(closing.await.unwrap(), "shutdown");
+    assert!(rig.endpoint(agent.id()).await.last_seen_at.is_some());
+}
