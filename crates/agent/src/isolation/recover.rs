@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::change::Failure;
-use super::kept::{self, Kept, Phase};
+use super::kept::{self, Kept, Last, Phase, What};
 use super::{Error, Isolation};
 use crate::facts;
 use crate::runner::chain;
@@ -22,6 +22,14 @@ impl Isolation {
         let mut live = self.0.live.lock().await;
         let Some(kept) = kept::load(&self.0.state)? else { return Ok(()) };
         self.set(&mut live, Some(kept.clone()))?;
+        if let Some(Last { order_id, what: What::Reverted { code, message } }) = kept::last(&self.0.state)?
+            && order_id == kept.order_id
+        {
+            // The agent died while it took this one back.
+            let failure = Failure { code, message, outcome: None, untried: false };
+            self.give_up(&mut live, kept, failure).await;
+            return Ok(());
+        }
         let installed = self.install(&mut live, &kept.plan).await;
         match (kept.phase, installed) {
             (Phase::Confirmed, Ok(_)) => {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use http::header::RETRY_AFTER;
+use http_body_util::Full;
 use prost::Message as _;
 use quell_wire::enrol::Problem;
 use quell_wire::frame::{
     FromAgent, FromServer, Goodbye, Hello, OrderRef, Welcome, decode_from_server, encode_from_agent,
 };
-use quell_wire::path::{GATEWAY_NAME, SESSION, SUBPROTOCOL};
+use quell_wire::path::{GATEWAY_NAME, NONCE, PING, SESSION, SUBPROTOCOL};
 use quell_wire::{limits, version};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -26,7 +28,7 @@ use crate::dial::Route;
 use crate::enrol::bounded;
 use crate::outbox::Next;
 use crate::runner::chain;
-use crate::{VERSION, facts};
+use crate::{VERSION, facts, request};
 
 /// A frame must be gone after this, or the peer is dead.
 const WRITE: Duration = Duration::from_secs(30);
@@ -62,7 +64,10 @@ pub async fn open(context: &Context, route: &Route) -> Result<Session, End> {
         .max_frame_size(Some(limits::FRAME));
     let upgraded =
         Box::pin(tokio_tungstenite::client_async_with_config(request, channel.stream, Some(config))).await;
-    let (mut socket, _) = upgraded.map_err(|error| refused(&error))?;
+    let mut socket = match upgraded {
+        Ok((socket, _)) => socket,
+        Err(error) => return Err(refused(context, route, &error).await),
+    };
     send(&mut socket, FromAgent::Hello(hello(context))).await?;
     let welcome = match timeout(WELCOME, receive(&mut socket)).await {
         Err(_) => return Err(End::Lost("the server did not greet in time".into())),
@@ -270,14 +275,32 @@ fn read(message: Option<Result<Message, tungstenite::Error>>) -> Result<Option<F
     }
 }
 
-/// An upgrade that was refused: the body says why.
-fn refused(error: &tungstenite::Error) -> End {
+/// An upgrade that was refused: the body says why, and a header how long to wait.
+async fn refused(context: &Context, route: &Route, error: &tungstenite::Error) -> End {
     let tungstenite::Error::Http(answer) = error else { return End::Lost(chain(error)) };
+    let retry_after_s = answer
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or_default();
     let body = answer.body().as_deref().unwrap_or_default();
-    match Problem::decode(body) {
-        Ok(problem) if !problem.code.is_empty() => {
-            End::Goodbye(Goodbye { code: problem.code, message: problem.message, retry_after_s: 0 })
-        }
-        _ => End::Lost(format!("the server refused the session with status {}", answer.status())),
+    let said = Problem::decode(body).ok().filter(|problem| !problem.code.is_empty());
+    let said = match said {
+        Some(problem) => Some((problem.code, problem.message)),
+        // The WebSocket client reads a body only as far as it came with the head; ask again in plain HTTP.
+        None => ask_why(context, route).await,
+    };
+    match said {
+        Some((code, message)) => End::Goodbye(Goodbye { code, message, retry_after_s }),
+        None => End::Lost(format!("the server refused the session with status {}", answer.status())),
+    }
+}
+
+async fn ask_why(context: &Context, route: &Route) -> Option<(String, String)> {
+    let get = request::to("GET", PING).header(NONCE, "why").body(Full::new(Bytes::new())).ok()?;
+    let answer = request::send(&context.dialer, route, context.identity.tls(), get, limits::ENROL).await;
+    match answer.and_then(request::Answer::success) {
+        Err(request::Error::Refused { code, message, .. }) => Some((code, message)),
+        Ok(_) | Err(_) => None,
     }
 }
