@@ -64,9 +64,9 @@ impl Default for Limits {
         Self {
             connections: 2048,
             connections_per_address: 512,
-            agent_certificate: Duration::from_secs(7 * 24 * 3600),
+            agent_certificate: Duration::from_hours(7 * 24),
             artifact_bytes: 16 << 30,
-            artifact_life: Duration::from_secs(90 * 24 * 3600),
+            artifact_life: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Live news as server-sent events (WHATWG HTML, section 9.2), bounded for each watcher and for all.
 //!
 //! A watcher that does not read holds nothing but its place in the engine's ring: when it falls out of it, it is
-//! told to look at everything again. A revoked key ends its streams at the next beat.
+//! told to look at everything again. A key that is revoked or ends takes its streams with it.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -32,6 +32,7 @@ struct Watcher {
     news: ChangeStream,
     beat: Interval,
     stopping: watch::Receiver<bool>,
+    revocations: watch::Receiver<u64>,
     number: u64,
     first: Option<&'static str>,
     _place: Place,
@@ -68,6 +69,7 @@ pub(crate) fn stream(
     let watcher = Watcher {
         news: app.engine.changes().watch(caller.tenant),
         stopping: app.stopping.clone(),
+        revocations: app.key_revocations.subscribe(),
         _place: Place { app: app.clone(), _permit: permit },
         app: app.clone(),
         caller,
@@ -92,6 +94,7 @@ impl Watcher {
             let heard = tokio::select! {
                 heard = self.news.next() => Some(heard?),
                 _ = self.beat.tick() => None,
+                _ = self.revocations.changed() => None,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
             };
             match heard {

@@ -30,7 +30,7 @@ use crate::{api, api_tls, live, retention, serve};
 /// Time between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
 /// Time between two rounds of slower work.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_mins(1);
 
 /// A server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -219,12 +219,11 @@ async fn assemble(
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
-    let secrets =
-        Secrets::open(&directory.join("secret.key"), &SystemEntropy::default()).map_err(Error::Secret)?;
+    let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
     let engine = Engine::new(quell_engine::Parts {
         store: store.clone(),
         clock: Arc::clone(&clock),
-        entropy: Arc::new(SystemEntropy::default()),
+        entropy: Arc::new(SystemEntropy),
         signer: Arc::new(FileSigner::open(&directory.join("order.key"))?),
         secrets: secrets.clone(),
         approval: Arc::new(Auto),
@@ -250,6 +249,7 @@ async fn assemble(
         guesses: crate::auth::Guesses::default(),
         metrics: Metrics::new(),
         streams: Arc::new(Semaphore::new(live::STREAMS)),
+        key_revocations: watch::Sender::new(0),
         stopping,
         gateway_listens: false.into(),
         openapi: std::sync::OnceLock::new(),

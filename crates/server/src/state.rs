@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub metrics: Metrics,
     /// Places of live streams.
     pub streams: Arc<Semaphore>,
+    /// Rises with each API key that is revoked.
+    pub key_revocations: watch::Sender<u64>,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
     /// Whether the gateway accepts agents.

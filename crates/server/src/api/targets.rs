@@ -50,7 +50,7 @@ pub(crate) async fn find(app: &App, tenant: Uuid, names: Vec<String>) -> Result<
                 wrong.push((index, format!("there is no active endpoint {}", shown(name))));
             }
             Found::Several(count) => {
-                wrong.push((index, format!("{count} active endpoints are named {}", shown(name))))
+                wrong.push((index, format!("{count} active endpoints are named {}", shown(name))));
             }
         }
     }

@@ -13,6 +13,8 @@ const BURST: f64 = 20.0;
 const PER_SECOND: f64 = 1.0;
 /// Addresses remembered. Beyond that, all new ones share one bucket.
 const ADDRESSES: usize = 16_384;
+/// Least time between two looks through all buckets, microseconds.
+const SWEEP: Micros = 1_000_000;
 /// Good keys remembered.
 const KEYS: usize = 4_096;
 
@@ -29,34 +31,44 @@ impl Bucket {
     }
 }
 
+/// The buckets, and when full ones were last thrown out.
+#[derive(Default)]
+struct Shelf {
+    buckets: HashMap<IpAddr, Bucket>,
+    swept_at: Micros,
+}
+
 /// Failed tries by address.
 #[derive(Default)]
 pub struct Guesses {
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    shelf: Mutex<Shelf>,
     good: Mutex<std::collections::HashSet<Digest>>,
 }
 
 impl Guesses {
     /// Whether the address may try a key that is not known to be good.
     pub fn allows(&self, address: IpAddr, now: Micros) -> bool {
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets
-            .get(&network(address))
-            .or_else(|| buckets.get(&OTHERS).filter(|_| buckets.len() >= ADDRESSES));
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = || shelf.buckets.get(&OTHERS).filter(|_| shelf.buckets.len() >= ADDRESSES);
+        let bucket = shelf.buckets.get(&network(address)).or_else(others);
         bucket.is_none_or(|bucket| bucket.now(now).left >= 1.0)
     }
 
     /// A try failed.
     pub fn failed(&self, address: IpAddr, now: Micros) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let mut address = network(address);
-        if buckets.len() >= ADDRESSES && !buckets.contains_key(&address) {
-            buckets.retain(|_, bucket| bucket.now(now).left < BURST);
-            if buckets.len() >= ADDRESSES {
+        if shelf.buckets.len() >= ADDRESSES && !shelf.buckets.contains_key(&address) {
+            // Looking through all of them for each of a million addresses would itself be a way to stop the server.
+            if now - shelf.swept_at >= SWEEP {
+                shelf.swept_at = now;
+                shelf.buckets.retain(|_, bucket| bucket.now(now).left < BURST);
+            }
+            if shelf.buckets.len() >= ADDRESSES {
                 address = OTHERS;
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: BURST, at: now });
+        let bucket = shelf.buckets.entry(address).or_insert(Bucket { left: BURST, at: now });
         *bucket = bucket.now(now);
         bucket.left = (bucket.left - 1.0).max(0.0);
     }
@@ -114,6 +126,6 @@ mod tests {
         for number in 0..40_000_u32 {
             guesses.failed(IpAddr::V4(Ipv4Addr::from_bits(number)), 0);
         }
-        assert!(guesses.buckets.lock().is_ok_and(|buckets| buckets.len() <= ADDRESSES + 1));
+        assert!(guesses.shelf.lock().is_ok_and(|shelf| shelf.buckets.len() <= ADDRESSES + 1));
     }
 }

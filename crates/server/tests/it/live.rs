@@ -67,6 +67,24 @@ async fn who_comes_back_is_told_to_look_again() {
 }
 
 #[tokio::test]
+async fn a_revoked_key_takes_its_streams_with_it() {
+    let world = World::new().await;
+    let (_, made) = world.post("/api/v1/api-keys", json!({ "name": "watcher", "role": "auditor" })).await;
+    let watching = world.with_key(Method::GET, "/api/v1/events", made["text"].as_str().unwrap());
+    let mut watching = watching.send().await.unwrap();
+    let mut staying = world.request(Method::GET, "/api/v1/events").send().await.unwrap();
+    until(&mut watching, "event: ready").await;
+    until(&mut staying, "event: ready").await;
+    let path = format!("/api/v1/api-keys/{}", made["id"].as_str().unwrap());
+    assert_eq!(world.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
+    let ended =
+        timeout(Duration::from_secs(5), async { while watching.chunk().await.unwrap().is_some() {} }).await;
+    assert!(ended.is_ok(), "the stream of a revoked key went on");
+    until(&mut staying, ": beat").await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn probes_and_metrics_answer() {
     let world = World::new().await;
     world.endpoint("web-1").await;

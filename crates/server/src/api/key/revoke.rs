@@ -17,7 +17,7 @@ pub(super) fn route() -> Route {
 
 /// Revoke an API key
 ///
-/// Its live streams end within seconds. A key can revoke itself.
+/// Its live streams end with it. A key can revoke itself.
 #[utoipa::path(delete, path = "/api-keys/{id}", tag = "access", params(("id" = Uuid, Path)),
     responses((status = 204)))]
 pub(super) async fn revoke_api_key(
@@ -33,5 +33,6 @@ pub(super) async fn revoke_api_key(
             audit::append(tx, &record)
         })
         .await?;
+    app.key_revocations.send_modify(|number| *number += 1);
     Ok(StatusCode::NO_CONTENT)
 }

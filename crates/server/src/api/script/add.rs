@@ -132,19 +132,18 @@ fn add(
         let other = script::get(tx, tenant, version.script_id)?.map_or_else(String::new, |other| other.name);
         return Err(Failed::Elsewhere(format!("{other}@{} ({})", version.version, version.interpreter)));
     }
-    let script_id = match known {
-        Some(known) => known.id,
-        None => {
-            let row = script::Script {
-                tenant_id: tenant,
-                id: Uuid::now_v7(),
-                name: wanted.name.clone(),
-                description,
-                created_at: now,
-            };
-            script::insert(tx, &row)?;
-            row.id
-        }
+    let script_id = if let Some(known) = known {
+        known.id
+    } else {
+        let row = script::Script {
+            tenant_id: tenant,
+            id: Uuid::now_v7(),
+            name: wanted.name.clone(),
+            description,
+            created_at: now,
+        };
+        script::insert(tx, &row)?;
+        row.id
     };
     let mut version = script::Version {
         tenant_id: tenant,

@@ -1,6 +1,7 @@
 //! `GET /tasks/{id}/commands`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -67,13 +68,11 @@ pub(super) fn read(
     let mut names: HashMap<Uuid, String> = HashMap::new();
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        let name = match names.get(&row.endpoint_id) {
-            Some(name) => name.clone(),
-            None => {
-                let name =
-                    endpoint::get(tx, tenant, row.endpoint_id)?.map_or_else(String::new, |row| row.name);
-                names.insert(row.endpoint_id, name.clone());
-                name
+        let name = match names.entry(row.endpoint_id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let found = endpoint::get(tx, tenant, row.endpoint_id)?;
+                place.insert(found.map_or_else(String::new, |row| row.name)).clone()
             }
         };
         items.push(Command::of(row, name));
