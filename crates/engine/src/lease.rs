@@ -20,9 +20,6 @@ use crate::{
     state::Event,
 };
 
-/// Open commands of one endpoint that are looked at when it comes back.
-const OPEN: i64 = 10_000;
-
 /// What a session has to send now.
 #[derive(Debug, Clone, Default)]
 pub struct Work {
@@ -48,7 +45,8 @@ impl Engine {
     /// group go one at a time; an endpoint holds a bounded number.
     pub async fn lease(&self, tenant: Uuid, endpoint: Uuid, max: usize) -> Result<Work, Error> {
         let inner = self.inner.clone();
-        let asked = self.read(move |tx| wanted(tx, tenant, endpoint)).await?;
+        let now = inner.clock.now();
+        let asked = self.read(move |tx| wanted(tx, tenant, endpoint, now)).await?;
         let mut work = Work { orders: Vec::new(), cancels: asked.cancels };
         if !asked.waiting {
             return Ok(work);
@@ -117,29 +115,9 @@ struct Wanted {
 }
 
 /// A look without a write: most rings find nothing new, and a reader costs no flush.
-fn wanted(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Wanted, Error> {
-    let mut tasks = HashMap::new();
-    let mut wanted = Wanted { waiting: false, cancels: Vec::new() };
-    for row in command::open_of_endpoint(tx, tenant, endpoint, OPEN)? {
-        match settle::state_of(&row)? {
-            CommandState::Queued => wanted.waiting = true,
-            CommandState::Dispatched | CommandState::Running => {
-                if load(tx, &mut tasks, &row)?.cancel_requested_at.is_some() {
-                    wanted.cancels.push(row.id);
-                }
-            }
-            CommandState::PendingApproval
-            | CommandState::Verifying
-            | CommandState::Succeeded
-            | CommandState::Failed
-            | CommandState::Refused
-            | CommandState::Rejected
-            | CommandState::Canceled
-            | CommandState::Expired
-            | CommandState::Indeterminate => {}
-        }
-    }
-    Ok(wanted)
+fn wanted(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, now: Micros) -> Result<Wanted, Error> {
+    let waiting = !command::queued(tx, tenant, endpoint, now, 1)?.is_empty();
+    Ok(Wanted { waiting, cancels: command::to_stop(tx, tenant, endpoint)? })
 }
 
 type Taken = Vec<(Task, Command)>;
@@ -192,12 +170,8 @@ fn compare(
 ) -> Result<(Taken, Vec<Uuid>, Vec<Moved>), Error> {
     let mut tasks = HashMap::new();
     let (mut again, mut cancels, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for row in command::open_of_endpoint(tx, tenant, endpoint, OPEN)? {
+    for row in command::given(tx, tenant, endpoint)? {
         let state = settle::state_of(&row)?;
-        let given = matches!(state, CommandState::Dispatched | CommandState::Running);
-        if !given {
-            continue;
-        }
         let task = load(tx, &mut tasks, &row)?;
         if held.contains(&row.id) {
             cancels.extend(task.cancel_requested_at.map(|_| row.id));

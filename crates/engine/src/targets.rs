@@ -104,9 +104,8 @@ fn conflict(
         return Ok(None);
     }
     tx.serialise(endpoint.tenant_id, endpoint.id)?;
-    let open = quell_store::command::open_of_endpoint(tx, endpoint.tenant_id, endpoint.id, 1000)?;
-    let twin = open.iter().find(|command| command.action == spec.id);
+    let twin = quell_store::command::twin(tx, endpoint.tenant_id, endpoint.id, spec.id)?;
     Ok(twin.map(|twin| {
-        ("conflict", format!("{} is under way on {} already, task {}", spec.id, endpoint.name, twin.task_id))
+        ("conflict", format!("{} is under way on {} already, task {}", spec.id, endpoint.name, twin))
     }))
 }

@@ -133,6 +133,15 @@ sql! {
         priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
         outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
         WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL ORDER BY state, priority, id LIMIT $3";
+    GIVEN = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
+        priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
+        outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
+        WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND state IN ('dispatched', 'running') LIMIT 1000";
+    TO_STOP = "SELECT c.id FROM command c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id \
+        WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.ended_at IS NULL AND c.state IN ('dispatched', 'running') \
+        AND t.cancel_requested_at IS NOT NULL LIMIT 1000";
+    TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
+        AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
     DUE = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
         not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
@@ -245,6 +254,21 @@ pub fn open_of_endpoint(
     limit: i64,
 ) -> Result<Vec<Command>, Error> {
     tx.query(OPEN_OF_ENDPOINT, &[&tenant, &endpoint, &limit], read)
+}
+
+/// What an endpoint was given and has not ended.
+pub fn given(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Vec<Command>, Error> {
+    tx.query(GIVEN, &[&tenant, &endpoint], read)
+}
+
+/// What an endpoint was given and should stop, since somebody canceled its task.
+pub fn to_stop(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Vec<Uuid>, Error> {
+    tx.query(TO_STOP, &[&tenant, &endpoint], |mut row| row.take())
+}
+
+/// The task of an open command of this action on this endpoint.
+pub fn twin(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, action: &str) -> Result<Option<Uuid>, Error> {
+    tx.query_opt(TWIN, &[&tenant, &endpoint, &action], |mut row| row.take())
 }
 
 /// Endpoints of all tenants for which something waits: (tenant, endpoint). Asked after a restart and by the poll

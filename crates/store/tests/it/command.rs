@@ -103,6 +103,15 @@ async fn a_whole_life(world: &World) {
     assert!(step("queued", sent).await);
     let active = world.read(move |tx| command::active(tx, tenant, endpoint)).await;
     assert_eq!((active[0].id, active[0].exclusion.as_deref()), (id, Some("network")));
+    assert_eq!(world.read(move |tx| command::given(tx, tenant, endpoint)).await.len(), 1);
+    assert!(world.read(move |tx| command::to_stop(tx, tenant, endpoint)).await.is_empty());
+    world.write(move |tx| task::cancel(tx, tenant, task.id, 21)).await.unwrap();
+    assert_eq!(world.read(move |tx| command::to_stop(tx, tenant, endpoint)).await, [id]);
+    assert_eq!(
+        world.read(move |tx| command::twin(tx, tenant, endpoint, "endpoint.isolate")).await,
+        Some(task.id)
+    );
+    assert_eq!(world.read(move |tx| command::twin(tx, tenant, endpoint, "file.collect")).await, None);
     assert!(step("dispatched", Change { to: "running", started_at: Some(30), ..Change::default() }).await);
     assert!(world.write(move |tx| command::progress(tx, tenant, id, "{\"done\":1}")).await.unwrap());
     assert_eq!(world.read(move |tx| command::signed_outcome(tx, tenant, id)).await, None);
