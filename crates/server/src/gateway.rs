@@ -82,10 +82,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            certificate_life: Duration::from_secs(7 * 24 * 3600),
+            certificate_life: Duration::from_hours(7 * 24),
             addresses: Vec::new(),
             keep_alive_s: quell_wire::limits::KEEP_ALIVE_S,
-            certificate_grace: Duration::from_secs(3600),
+            certificate_grace: Duration::from_hours(1),
             handshake: Duration::from_secs(10),
             strangers: 4096,
             strangers_per_address: 1024,
@@ -93,7 +93,7 @@ impl Default for Settings {
             opening: 64,
             uploads: 64,
             max_artifact_bytes: 17 << 30,
-            artifact_life: Duration::from_secs(30 * 24 * 3600),
+            artifact_life: Duration::from_hours(30 * 24),
             artifact_directory: PathBuf::from("."),
             reserved_bytes: 256 << 20,
         }

@@ -12,14 +12,15 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 
 use crate::pki::{Authority, GatewayCertificate};
 
 /// How long after its end a certificate may still ask for the next one, and do nothing else. A laptop that was
 /// off for two months comes back by itself; what revokes it is the endpoint's state, which is looked up.
-pub const RENEWAL_GRACE: Duration = Duration::from_secs(90 * 24 * 3600);
+pub const RENEWAL_GRACE: Duration = Duration::from_hours(90 * 24);
 
 /// The one place where the program's cryptography is chosen.
 pub fn provider() -> Arc<CryptoProvider> {

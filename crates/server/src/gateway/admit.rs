@@ -48,7 +48,11 @@ pub async fn admit_for_renewal(shared: &Shared, connection: &Connection) -> Resu
 
 fn known(connection: &Connection) -> Result<&PeerIdentity, Refused> {
     connection.peer.as_ref().ok_or_else(|| {
-        Refused::new(StatusCode::UNAUTHORIZED, "certificate_required", "this request needs a client certificate")
+        Refused::new(
+            StatusCode::UNAUTHORIZED,
+            "certificate_required",
+            "this request needs a client certificate",
+        )
     })
 }
 

@@ -85,7 +85,11 @@ async fn serve_http(shared: Arc<Shared>, tls: TlsStream<TcpStream>, connection: 
         service_fn(move |request| route::answer(Arc::clone(&shared), Arc::clone(&connection), request))
     };
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(shared.settings.handshake).max_buf_size(HEAD_BYTES).max_headers(32);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.settings.handshake)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(32);
     let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(tls), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut http => ended,

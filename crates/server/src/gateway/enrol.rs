@@ -35,8 +35,12 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Reply, Refused> {
     if let Some(wait) = shared.attempts.wait(remote.ip(), shared.now_us()) {
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "too many failed attempts from this address")
-            .after(wait));
+        return Err(Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many",
+            "too many failed attempts from this address",
+        )
+        .after(wait));
     }
     let body = body::read(request.into_body(), limits::ENROL).await?;
     let enrolled = match check(&body) {
@@ -67,7 +71,8 @@ fn malformed(why: impl Into<String>) -> Refused {
 fn check(body: &[u8]) -> Result<Asked, Refused> {
     let request: EnrolRequest = decode(body).ok_or_else(|| malformed("not an enrolment request"))?;
     let requested = check_csr(&request.csr).map_err(|error| malformed(error.to_string()))?;
-    if request.secret.len() != 32 || request.machine.len() != 32 || request.agent_version.len() > limits::CODE {
+    if request.secret.len() != 32 || request.machine.len() != 32 || request.agent_version.len() > limits::CODE
+    {
         return Err(malformed("a field of the enrolment request is of the wrong length"));
     }
     let facts = facts::read(&request.facts)
@@ -76,10 +81,15 @@ fn check(body: &[u8]) -> Result<Asked, Refused> {
     Ok(Asked { request, facts, fingerprint, public_key: requested.public_key })
 }
 
-async fn enrol(shared: &Arc<Shared>, remote: SocketAddr, asked: Asked) -> Result<(Endpoint, Issued), Refused> {
+async fn enrol(
+    shared: &Arc<Shared>,
+    remote: SocketAddr,
+    asked: Asked,
+) -> Result<(Endpoint, Issued), Refused> {
     // Read before anything is written: a flood of bad tokens costs no commit and no signature.
     let (hash, now) = (secret_hash(&asked.request.secret), shared.now_us());
-    let token = shared.store.read(move |tx| enrolment::by_hash(tx, &hash)).await?.ok_or_else(invalid_token)?;
+    let token =
+        shared.store.read(move |tx| enrolment::by_hash(tx, &hash)).await?.ok_or_else(invalid_token)?;
     let shared = Arc::clone(shared);
     let store = shared.store.clone();
     let outcome = store.write(move |tx| take_in(tx, &shared, remote, &asked, token.tenant_id, now)).await?;
@@ -118,8 +128,13 @@ fn take_in(
 ) -> Result<Taken, quell_store::Error> {
     let known = same_key(tx, tenant, asked)?;
     let id = known.as_ref().map_or_else(Uuid::now_v7, |endpoint| endpoint.id);
-    let issued = match shared.authority.issue_agent(&asked.request.csr, tenant, id, now, shared.settings.certificate_life)
-    {
+    let issued = match shared.authority.issue_agent(
+        &asked.request.csr,
+        tenant,
+        id,
+        now,
+        shared.settings.certificate_life,
+    ) {
         Ok(issued) => issued,
         Err(error) => return Ok(Taken::NotIssued(error)),
     };

@@ -28,7 +28,11 @@ pub fn read(bytes: &[u8]) -> Option<Facts> {
     if bytes.len() > limits::FACTS {
         return None;
     }
-    let facts: Value = if bytes.is_empty() { Value::Object(serde_json::Map::new()) } else { serde_json::from_slice(bytes).ok()? };
+    let facts: Value = if bytes.is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        serde_json::from_slice(bytes).ok()?
+    };
     let object = facts.as_object()?;
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     Some(Facts {
@@ -73,7 +77,9 @@ mod tests {
 
     #[test]
     fn hostile_names_are_made_harmless() {
-        let facts = read(br#"{"hostname":"web\u001b[31m-1\r\n\u202e","os":"linux","arch":"<script>","z":1,"a":2}"#).unwrap();
+        let facts =
+            read(br#"{"hostname":"web\u001b[31m-1\r\n\u202e","os":"linux","arch":"<script>","z":1,"a":2}"#)
+                .unwrap();
         assert_eq!(facts.name, "web[31m-1");
         assert_eq!((facts.os.as_str(), facts.arch.as_str()), ("linux", "unknown"));
         assert!(facts.json.starts_with(r#"{"a":2,"#), "{}", facts.json);
@@ -83,7 +89,8 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in [&b"[]"[..], b"null", b"{", b"\xff", &b"[".repeat(60_000), &vec![b' '; limits::FACTS + 1]] {
+        for bad in [&b"[]"[..], b"null", b"{", b"\xff", &b"[".repeat(60_000), &vec![b' '; limits::FACTS + 1]]
+        {
             assert_eq!(read(bad), None);
         }
         assert_eq!(read(b"").unwrap().name, "unnamed");

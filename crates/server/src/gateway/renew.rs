@@ -26,7 +26,11 @@ pub async fn answer(
     let requested = check_csr(&asked.csr).map_err(|error| malformed(error.to_string()))?;
     let known = admitted.endpoint();
     if requested.public_key != known.public_key {
-        return Err(Refused::new(StatusCode::FORBIDDEN, "other_key", "a renewal keeps the key; enrol for another one"));
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "other_key",
+            "a renewal keeps the key; enrol for another one",
+        ));
     }
     let (tenant, id, now) = (known.tenant_id, known.id, shared.now_us());
     let issued = shared

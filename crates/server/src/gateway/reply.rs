@@ -46,7 +46,8 @@ impl From<quell_store::Error> for Refused {
         tracing::error!(error = &error as &dyn std::error::Error, "the store failed a request of an agent");
         match error {
             quell_store::Error::Full => {
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "the server has no space left").after(60)
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "the server has no space left")
+                    .after(60)
             }
             _ => Self::busy("the server cannot reach its database now"),
         }

@@ -21,7 +21,8 @@ pub async fn answer(shared: &Shared, connection: &Connection, digest: &str) -> R
     let admitted = admit(shared, connection).await?;
     let (tenant, endpoint) = (admitted.endpoint().tenant_id, admitted.endpoint().id);
     // One answer for what is not in the library and for what is not this endpoint's business.
-    let absent = || Refused::new(StatusCode::NOT_FOUND, "not_found", "no order under way here names this script");
+    let absent =
+        || Refused::new(StatusCode::NOT_FOUND, "not_found", "no order under way here names this script");
     let sha256 = parse_hex(digest).ok_or_else(absent)?;
     let digest = digest.to_owned();
     let body = shared

@@ -88,7 +88,14 @@ async fn find(shared: &Shared, endpoint: Endpoint, rest: &str) -> Result<Upload,
         return Err(absent());
     }
     let most = quota::archive(&command.action, &params).ok_or_else(absent)?;
-    Ok(Upload { endpoint, command, id: artifact, kind, most: most.min(shared.settings.max_artifact_bytes), known })
+    Ok(Upload {
+        endpoint,
+        command,
+        id: artifact,
+        kind,
+        most: most.min(shared.settings.max_artifact_bytes),
+        known,
+    })
 }
 
 async fn status(shared: &Shared, upload: &Upload, headers: &HeaderMap) -> Result<Reply, Refused> {
@@ -126,9 +133,13 @@ fn number(headers: &HeaderMap, name: &'static str) -> Result<u64, Refused> {
     value
         .filter(|text| text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
-        .filter(|number| *number <= i64::MAX as u64)
+        .filter(|number| i64::try_from(*number).is_ok())
         .ok_or_else(|| {
-            Refused::new(StatusCode::BAD_REQUEST, "malformed", format!("the header {name} is missing or no number"))
+            Refused::new(
+                StatusCode::BAD_REQUEST,
+                "malformed",
+                format!("the header {name} is missing or no number"),
+            )
         })
 }
 

@@ -1,13 +1,13 @@
 //! The authority itself: its key and certificate on disk, and what it signs.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use std::fs;
 
 use quell_wire::digest::{Digest, sha256};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
     SubjectPublicKeyInfo,
 };
 use ring::rand::SecureRandom;
@@ -17,9 +17,9 @@ use uuid::Uuid;
 use super::{Error, csr, identity, private_file};
 
 /// The authority outlives any machine that pinned it.
-const AUTHORITY_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+const AUTHORITY_LIFE: Duration = Duration::from_hours(20 * 365 * 24);
 /// Certificates begin earlier, so that a peer whose clock is late accepts them.
-const EARLY: Duration = Duration::from_secs(25 * 3600);
+const EARLY: Duration = Duration::from_hours(25);
 
 /// A certificate that was issued.
 #[derive(Debug, Clone)]
@@ -195,5 +195,9 @@ fn blank(now_us: i64, life: Duration, name: &str) -> Result<CertificateParams, E
 }
 
 fn serial_text(params: &CertificateParams) -> String {
-    params.serial_number.as_ref().map(|serial| quell_wire::digest::hex(&serial.to_bytes())).unwrap_or_default()
+    params
+        .serial_number
+        .as_ref()
+        .map(|serial| quell_wire::digest::hex(&serial.to_bytes()))
+        .unwrap_or_default()
 }

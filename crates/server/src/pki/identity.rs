@@ -30,13 +30,18 @@ impl PeerIdentity {
     /// Reads a certificate (DER) whose chain was verified before.
     pub fn from_certificate(der: &[u8]) -> Result<Self, PeerError> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| PeerError)?;
-        let mut names = certificate.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-            _ => None,
-        });
-        let [GeneralName::URI(uri)] = names.next().ok_or(PeerError)?.as_slice() else { return Err(PeerError) };
-        let (tenant, endpoint) =
-            uri.strip_prefix("quell:tenant/").and_then(|rest| rest.split_once("/endpoint/")).ok_or(PeerError)?;
+        let mut names =
+            certificate.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+                _ => None,
+            });
+        let [GeneralName::URI(uri)] = names.next().ok_or(PeerError)?.as_slice() else {
+            return Err(PeerError);
+        };
+        let (tenant, endpoint) = uri
+            .strip_prefix("quell:tenant/")
+            .and_then(|rest| rest.split_once("/endpoint/"))
+            .ok_or(PeerError)?;
         let (tenant, endpoint) = (id(tenant)?, id(endpoint)?);
         let common = certificate.subject().iter_common_name().next().and_then(|cn| cn.as_str().ok());
         // Two places that say the same: a certificate made for another purpose would not.

@@ -12,7 +12,9 @@ const MOST: u64 = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateFileError {
     /// Others than the owner may read or write it.
-    #[error("{path} may be read by others (mode {mode:03o}); `chmod 600` it, and replace the secret if others had access")]
+    #[error(
+        "{path} may be read by others (mode {mode:03o}); `chmod 600` it, and replace the secret if others had access"
+    )]
     Exposed {
         /// The file.
         path: PathBuf,

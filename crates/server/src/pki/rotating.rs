@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use super::{Authority, Error};
 
 /// Thirty days; a new one is made when a third is left.
-const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+const LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// Hands the current certificate to each handshake.
 ///
@@ -35,7 +35,11 @@ impl std::fmt::Debug for GatewayCertificate {
 
 impl GatewayCertificate {
     /// A certificate under the one name that agents verify.
-    pub fn new(authority: Arc<Authority>, provider: Arc<CryptoProvider>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub fn new(
+        authority: Arc<Authority>,
+        provider: Arc<CryptoProvider>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         Self::with(authority, provider, vec![GATEWAY_NAME.to_owned()], LIFE, clock)
     }
 
@@ -60,7 +64,10 @@ impl GatewayCertificate {
             match make(&self.authority, &self.provider, &self.names, self.life, now_us) {
                 Ok(fresh) => *current = fresh,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the gateway's certificate was not renewed");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the gateway's certificate was not renewed"
+                    );
                 }
             }
         }

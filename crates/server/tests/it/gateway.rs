@@ -1,5 +1,7 @@
 //! The agents' port over real TLS, with a real database, against a client written by hand on the protocol crate.
 
+#![expect(clippy::expect_used, reason = "a test that waits says for what")]
+
 mod agent;
 mod copy;
 mod enrol;

@@ -11,32 +11,32 @@ const BYTES: (u64, u64) = (2 << 20, 8 << 20);
 /// Audit records that an agent may cause by itself, per second, and how many at once.
 const NOTES: (u64, u64) = (1, 60);
 
-/// What is left. Three numbers, no timer.
+/// What is left: when each bucket is full again, microseconds since 1970. Three numbers, no timer.
 #[derive(Debug)]
 pub struct Budget {
-    frames_full_us: i64,
-    bytes_full_us: i64,
-    notes_full_us: i64,
+    frames: i64,
+    bytes: i64,
+    notes: i64,
 }
 
 impl Budget {
     /// A full budget.
     pub fn new() -> Self {
-        Self { frames_full_us: 0, bytes_full_us: 0, notes_full_us: 0 }
+        Self { frames: 0, bytes: 0, notes: 0 }
     }
 
     /// Takes a frame off; answers how long to wait before the next one is read.
     pub fn spend(&mut self, bytes: usize, now_us: i64) -> Option<Duration> {
-        let frames = spend(&mut self.frames_full_us, 1, FRAMES, now_us);
-        let bytes = spend(&mut self.bytes_full_us, bytes as u64, BYTES, now_us);
-        frames.max(bytes)
+        let frames_wait = spend(&mut self.frames, 1, FRAMES, now_us);
+        let bytes_wait = spend(&mut self.bytes, bytes as u64, BYTES, now_us);
+        frames_wait.max(bytes_wait)
     }
 
     /// Whether one more thing that no order asked for may be written down.
     pub fn may_note(&mut self, now_us: i64) -> bool {
         // What is refused costs nothing, or a flood would be silenced for ever.
-        let has_room = self.notes_full_us.saturating_sub(now_us) < burst_us(NOTES);
-        has_room && spend(&mut self.notes_full_us, 1, NOTES, now_us).is_none()
+        let has_room = self.notes.saturating_sub(now_us) < burst_us(NOTES);
+        has_room && spend(&mut self.notes, 1, NOTES, now_us).is_none()
     }
 }
 

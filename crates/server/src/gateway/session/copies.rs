@@ -47,7 +47,7 @@ pub async fn alarm(shared: &Shared, admitted: &Admitted, remote: SocketAddr, why
         return;
     }
     let mut record = trail::of_endpoint(known, "endpoint.identity_copied", remote, now);
-    record.outcome = "identity_copied".to_owned();
+    "identity_copied".clone_into(&mut record.outcome);
     record.detail = json!({ "why": why, "fingerprint": machine }).to_string();
     let text = format!("its identity was used a second time, from {}: {why}", remote.ip());
     let written = shared.store.write(move |tx| {

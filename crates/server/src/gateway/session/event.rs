@@ -20,7 +20,8 @@ impl Session {
     /// Keeps an event.
     pub(super) async fn note_event(&mut self, event: Event) -> Flow {
         let is_code = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         let detail: Option<Value> = match event.detail.as_slice() {
             [] => Some(json!({})),

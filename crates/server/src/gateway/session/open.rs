@@ -90,16 +90,28 @@ async fn decline(mut link: Link, Sorry { code, message, retry_after_s }: Sorry) 
 
 async fn check(shared: &Arc<Shared>, arriving: &Arriving, hello: &Hello) -> Result<Seat, Sorry> {
     if version::agree(hello.oldest_protocol, hello.newest_protocol).is_none() {
-        return Err(sorry("protocol", "this server speaks another version of the protocol; update the agent", 3600));
+        return Err(sorry(
+            "protocol",
+            "this server speaks another version of the protocol; update the agent",
+            3600,
+        ));
     }
     if shared.sessions.is_banished(arriving.admitted.endpoint().id, shared.now_us()) {
-        return Err(sorry("limit", "this agent broke the rules too often; it is heard again in a minute", 60));
+        return Err(sorry(
+            "limit",
+            "this agent broke the rules too often; it is heard again in a minute",
+            60,
+        ));
     }
     let (known, machine) = (arriving.admitted.endpoint(), hex(&hello.machine));
     if machine != known.fingerprint {
         let why = "the certificate was brought from another machine";
         copies::alarm(shared, &arriving.admitted, arriving.remote, why, &machine).await;
-        return Err(sorry("identity_copied", "this identity belongs to another machine; enrol this one", 3600));
+        return Err(sorry(
+            "identity_copied",
+            "this identity belongs to another machine; enrol this one",
+            3600,
+        ));
     }
     let Some(seat) = take_seat(shared, arriving).await else {
         let why = "another agent with this identity is connected";

@@ -43,7 +43,8 @@ impl Session {
 
     async fn outcome(&mut self, signed: SignedOutcome) -> Flow {
         // Named before it is checked, for the answer only; what is stored goes by the checked bytes.
-        let named = <Outcome as prost::Message>::decode(signed.outcome.as_slice()).map(|outcome| outcome.order_id);
+        let named =
+            <Outcome as prost::Message>::decode(signed.outcome.as_slice()).map(|outcome| outcome.order_id);
         match self.shared.engine.outcome(self.tenant(), self.endpoint(), &signed).await {
             Ok(Receipt::Stored(_) | Receipt::Again | Receipt::Late) => {
                 let stored = OrderRef { order_id: named.unwrap_or_default() };

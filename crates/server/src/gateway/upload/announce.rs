@@ -43,7 +43,7 @@ pub async fn announce(
     }
     let row = row(shared, upload, announced, now);
     let mut record = trail::of_endpoint(&upload.endpoint, "artifact.announce", remote, now);
-    record.object_kind = "artifact".to_owned();
+    "artifact".clone_into(&mut record.object_kind);
     record.object_id = row.id.to_string();
     record.detail =
         json!({ "command": row.command_id, "bytes": announced.size, "anew": known.is_some() }).to_string();

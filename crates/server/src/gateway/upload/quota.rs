@@ -21,7 +21,9 @@ pub fn archive(action: &str, params: &str) -> Option<u64> {
             // Two streams, each with its own limit.
             2 * u64::from(serde_json::from_value::<run_script::Params>(params).ok()?.output_limit_bytes)
         }
-        ActionKind::EndpointIsolate | ActionKind::EndpointRestore | ActionKind::ProcessTerminate => return None,
+        ActionKind::EndpointIsolate | ActionKind::EndpointRestore | ActionKind::ProcessTerminate => {
+            return None;
+        }
     };
     // What does not compress grows a little.
     Some(content + content / 100 + ENVELOPE)

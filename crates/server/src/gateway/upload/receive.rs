@@ -82,7 +82,7 @@ async fn finish(
     };
     let now = shared.now_us();
     let mut record = trail::of_endpoint(&endpoint, "artifact.store", remote, now);
-    record.object_kind = "artifact".to_owned();
+    "artifact".clone_into(&mut record.object_kind);
     record.object_id = id.to_string();
     record.detail = json!({ "command": row.command_id, "bytes": size,
         "sha256": quell_wire::digest::hex(&row.sha256) })
@@ -108,7 +108,8 @@ async fn failed(shared: &Shared, row: &Artifact, error: blob::Error) -> Result<R
     match error {
         blob::Error::Offset(end) => {
             let mut reply: Reply =
-                Refused::new(StatusCode::CONFLICT, "offset", format!("the upload stands at byte {end}")).into();
+                Refused::new(StatusCode::CONFLICT, "offset", format!("the upload stands at byte {end}"))
+                    .into();
             reply.headers_mut().insert(UPLOAD_OFFSET, HeaderValue::from(end));
             reply.headers_mut().insert(UPLOAD_LENGTH, HeaderValue::from(row.size));
             Ok(reply)
@@ -154,7 +155,8 @@ fn refused(error: &blob::Error) -> Refused {
 }
 
 fn full() -> Refused {
-    Refused::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "the server has no space left for files").after(60)
+    Refused::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "the server has no space left for files")
+        .after(60)
 }
 
 /// Refuses before the disk is full: the database lives on it too.

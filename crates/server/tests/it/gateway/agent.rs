@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use quell_wire::enrol::{EnrolRequest, EnrolResponse, Problem, Token, decode};
-use quell_wire::frame::{FromAgent, FromServer, Hello, Capability, Welcome, decode_from_server, encode_from_agent};
+use quell_wire::frame::{
+    Capability, FromAgent, FromServer, Hello, Welcome, decode_from_server, encode_from_agent,
+};
 use quell_wire::path::{ENROL, GATEWAY_NAME, SESSION, SUBPROTOCOL};
 use quell_wire::{Outcome, SignedOrder, SignedOutcome, SigningKey, Status};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
@@ -52,7 +54,8 @@ impl Answer {
 }
 
 pub fn csr(key_der: &[u8]) -> Vec<u8> {
-    let key = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key_der), &PKCS_ED25519).unwrap();
+    let key =
+        KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key_der), &PKCS_ED25519).unwrap();
     CertificateParams::default().serialize_request(&key).unwrap().der().to_vec()
 }
 

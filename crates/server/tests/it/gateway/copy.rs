@@ -48,7 +48,8 @@ async fn an_agent_that_comes_back_takes_the_place_of_its_dead_connection() {
     // Never read from again: as after a cable was pulled.
     let _dead = agent.session().await;
     let mut alive = agent.session().await;
-    let command = rig.submit(agent.id(), "file.collect", serde_json::json!({ "path": "/etc/hostname" })).await;
+    let command =
+        rig.submit(agent.id(), "file.collect", serde_json::json!({ "path": "/etc/hostname" })).await;
     let order = alive.order().await;
     assert!(!order.order.is_empty());
     until(async || (rig.command(command.id).await.state == "dispatched").then_some(())).await;

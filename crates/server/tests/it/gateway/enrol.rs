@@ -46,7 +46,11 @@ async fn a_token_that_is_over_lets_nobody_in() {
         [(expired, "token_expired"), (revoked, "token_revoked"), (once, "token_used_up"), (unknown, "")]
     {
         let answer = Agent::new(&rig).enrol(&token).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "token_invalid"), "{why}");
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::FORBIDDEN, "token_invalid"),
+            "{why}"
+        );
         if !why.is_empty() {
             assert_eq!(rig.audited("endpoint.enrol", why).await, 1, "{why}");
         }
@@ -117,7 +121,11 @@ async fn guessing_is_stopped() {
         assert!(tries < 40, "guessed on and on");
     }
     assert!(tries >= 20);
-    assert_eq!(Agent::new(&rig).enrol(&good).await.status, StatusCode::TOO_MANY_REQUESTS, "the address waits");
+    assert_eq!(
+        Agent::new(&rig).enrol(&good).await.status,
+        StatusCode::TOO_MANY_REQUESTS,
+        "the address waits"
+    );
 }
 
 #[tokio::test]
@@ -146,7 +154,11 @@ async fn requests_that_are_none_are_refused() {
         (vec![0; 9000], "too long"),
     ] {
         let answer = agent.post(ENROL, ask(csr).encode_to_vec()).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "malformed"), "{what}");
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (StatusCode::BAD_REQUEST, "malformed"),
+            "{what}"
+        );
     }
     let mut bad = ask(good.clone());
     bad.machine = vec![1; 31];
@@ -170,7 +182,9 @@ async fn neither_end_speaks_to_another_authority() {
     assert!(fooled.connect().await.is_err());
     // An agent of somebody else: the gateway refuses.
     let mut agent = Agent::enrolled(&rig).await;
-    let forged = other.issue_agent(&csr(&agent.key_der), rig.tenant, agent.id(), now(), Duration::from_secs(60)).unwrap();
+    let forged = other
+        .issue_agent(&csr(&agent.key_der), rig.tenant, agent.id(), now(), Duration::from_mins(1))
+        .unwrap();
     let real = agent.certificate.replace(forged.certificate);
     let sent = agent.send(request("GET", PING, &[("quell-nonce", "n")]).body(Full::default()).unwrap()).await;
     assert!(sent.is_err(), "a certificate of another CA passed");
@@ -216,8 +230,14 @@ async fn a_certificate_is_renewed_for_the_same_key() {
 async fn strangers_may_enrol_and_ping_and_nothing_else() {
     let rig = Rig::start().await;
     let stranger = Agent::new(&rig);
-    let pinged = stranger.send(request("GET", PING, &[("quell-nonce", "abc")]).body(Full::default()).unwrap()).await.unwrap();
-    assert_eq!((pinged.status, &pinged.headers["quell-nonce"]), (StatusCode::NO_CONTENT, &http::HeaderValue::from_static("abc")));
+    let pinged = stranger
+        .send(request("GET", PING, &[("quell-nonce", "abc")]).body(Full::default()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (pinged.status, &pinged.headers["quell-nonce"]),
+        (StatusCode::NO_CONTENT, &http::HeaderValue::from_static("abc"))
+    );
     for (method, path) in [
         ("GET", SESSION),
         ("POST", RENEW),

@@ -30,7 +30,8 @@ async fn results_for_orders_of_others_change_nothing() {
     session.say(FromAgent::Outcome(liar.outcome(&order, Status::Done, b"{}".to_vec()))).await;
     // One that was never made.
     claimed.order_id = Uuid::now_v7().to_string();
-    let invented = quell_wire::SignedOrder { order: prost::Message::encode_to_vec(&claimed), ..order.clone() };
+    let invented =
+        quell_wire::SignedOrder { order: prost::Message::encode_to_vec(&claimed), ..order.clone() };
     session.say(FromAgent::Outcome(liar.outcome(&invented, Status::Done, b"{}".to_vec()))).await;
     // The victim's own words, brought by another.
     session.say(FromAgent::Outcome(victim.outcome(&order, Status::Done, b"{}".to_vec()))).await;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quell_engine::{
-    Actor, Auto, Clock, Engine, Entropy, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy, TaskRequest,
-    Targets,
+    Actor, Auto, Clock, Engine, Entropy, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy,
+    Targets, TaskRequest,
 };
 use quell_server::gateway::{self, Gateway, Settings};
 use quell_server::pki::{Authority, token};
@@ -46,15 +46,21 @@ impl Rig {
         let url = format!("sqlite:{}", path.join("quell.db").display());
         let store = Store::open(&url, Options::default(), now()).await.unwrap();
         let tenant = Uuid::now_v7();
-        store.write(move |tx| tenant::insert(tx, &tenant::Tenant { id: tenant, name: "test".to_owned(), created_at: now() })).await.map_err(|e: quell_store::Error| e).unwrap();
+        store
+            .write(move |tx| {
+                tenant::insert(tx, &tenant::Tenant { id: tenant, name: "test".to_owned(), created_at: now() })
+            })
+            .await
+            .map_err(|e: quell_store::Error| e)
+            .unwrap();
         let authority = Arc::new(Authority::open(path, now()).unwrap());
         let artifacts = ArtifactStore::open(&path.join("artifacts")).await.unwrap();
         let mut key = [0; 32];
-        assert!(SystemEntropy::default().fill(&mut key));
+        assert!(SystemEntropy.fill(&mut key));
         let engine = Engine::new(Parts {
             store: store.clone(),
             clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy::default()),
+            entropy: Arc::new(SystemEntropy),
             signer: Arc::new(FileSigner::open(&path.join("order.key")).unwrap()),
             secrets: Secrets::new(&key),
             approval: Arc::new(Auto),
@@ -83,7 +89,17 @@ impl Rig {
                 })
                 .await;
         });
-        Self { store, engine, gateway, authority, address, tenant, stop: Some(stop), served, _directory: directory }
+        Self {
+            store,
+            engine,
+            gateway,
+            authority,
+            address,
+            tenant,
+            stop: Some(stop),
+            served,
+            _directory: directory,
+        }
     }
 
     /// Stops the gateway as a shutdown does.
@@ -169,7 +185,11 @@ impl Rig {
     }
 
     /// Waits until a condition on a command holds.
-    pub async fn until_command(&self, id: Uuid, what: impl Fn(&command::Command) -> bool) -> command::Command {
+    pub async fn until_command(
+        &self,
+        id: Uuid,
+        what: impl Fn(&command::Command) -> bool,
+    ) -> command::Command {
         until(async || {
             let command = self.command(id).await;
             what(&command).then_some(command)
@@ -188,5 +208,7 @@ pub async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("the condition did not come true in 10 s")
+    tokio::time::timeout(Duration::from_secs(10), asking)
+        .await
+        .expect("the condition did not come true in 10 s")
 }

@@ -29,7 +29,8 @@ async fn an_order_goes_out_and_its_outcome_comes_back() {
     assert_eq!(verified.order().order_id, command.id.to_string());
     session.say(FromAgent::Started(Started { order_id: command.id.to_string(), at_us: 1 })).await;
     rig.until_command(command.id, |command| command.state == "running").await;
-    let progress = Progress { order_id: command.id.to_string(), done: 3, total: 9, note: "x\u{1b}[0m".to_owned() };
+    let progress =
+        Progress { order_id: command.id.to_string(), done: 3, total: 9, note: "x\u{1b}[0m".to_owned() };
     session.say(FromAgent::Progress(progress)).await;
     let seen = until(async || rig.engine.progress(rig.tenant, command.id)).await;
     assert_eq!((seen.done, seen.total, seen.note.as_str()), (3, 9, "x[0m"));
@@ -131,12 +132,13 @@ async fn events_are_kept_and_isolation_ends_with_them() {
     assert!(rig.endpoint(id).await.isolation.is_some());
     session.say(event("isolation_released_locally", b"")).await;
     until(async || rig.endpoint(id).await.isolation.is_none().then_some(())).await;
-    session.say(FromAgent::Rejected(Rejected {
-        order_sha256: vec![1; 32],
-        reason_code: "order_unknown_key".to_owned(),
-        message: "m".to_owned(),
-    }))
-    .await;
+    session
+        .say(FromAgent::Rejected(Rejected {
+            order_sha256: vec![1; 32],
+            reason_code: "order_unknown_key".to_owned(),
+            message: "m".to_owned(),
+        }))
+        .await;
     until(async || (rig.audited("endpoint.stray_order", "order_unknown_key").await == 1).then_some(())).await;
     // A flood fills no audit.
     for _ in 0..200 {

@@ -138,7 +138,8 @@ async fn what_does_not_fit_is_refused() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "larger than the order allows");
     for (length, digest) in [("-1", digest.as_str()), ("x", &digest), ("5", "zz"), ("5", "")] {
         let headers = [("upload-offset", "0"), ("upload-length", length), ("upload-sha256", digest)];
-        let sent = case.agent.send(request("PUT", &case.path(), &headers).body(Full::default()).unwrap()).await;
+        let sent =
+            case.agent.send(request("PUT", &case.path(), &headers).body(Full::default()).unwrap()).await;
         assert_eq!(sent.unwrap().status, StatusCode::BAD_REQUEST, "{length} {digest}");
     }
     let answer = case.agent.post(&case.path(), vec![]).await;
@@ -150,7 +151,10 @@ async fn another_file_than_announced_is_not_kept() {
     let case = case().await;
     let (file, other) = (bytes(50_000), vec![1; 50_000]);
     let answer = case.put(0, &file, &other).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "hash_mismatch"));
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "hash_mismatch")
+    );
     assert_eq!(case.row().await.unwrap().state, "failed");
     assert_eq!(case.head().await.offset(), 0);
     // Begun anew, it goes well; once stored, an agent that lost its archive may bring another one.
@@ -194,7 +198,8 @@ async fn orders_of_others_and_strange_paths_lead_nowhere() {
     }
     // An order whose action sends no file.
     let mut session = stranger.session().await;
-    let other = case.rig.submit(stranger.id(), "process.terminate", json!({ "pid": 4242, "start_time": 1 })).await;
+    let other =
+        case.rig.submit(stranger.id(), "process.terminate", json!({ "pid": 4242, "start_time": 1 })).await;
     session.order().await;
     let path = format!("/agent/v1/uploads/{}/archive", other.id);
     assert_eq!(put(&stranger, &path, 0, 10, &digest, &file).await.status, StatusCode::NOT_FOUND);
@@ -210,7 +215,10 @@ async fn a_full_disk_is_said_and_nothing_is_begun() {
     let case = Case { rig, agent, session, order, id };
     let file = bytes(10);
     let answer = case.put(0, &file, &file).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::INSUFFICIENT_STORAGE, "storage_full"));
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (StatusCode::INSUFFICIENT_STORAGE, "storage_full")
+    );
     assert!(case.row().await.is_none());
 }
 
