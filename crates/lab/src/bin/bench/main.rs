@@ -28,8 +28,15 @@ mod server;
 mod throughput;
 
 #[cfg(target_os = "linux")]
-fn main() -> anyhow::Result<()> {
-    run::main()
+fn main() -> std::process::ExitCode {
+    use std::io::Write as _;
+    match run::main() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

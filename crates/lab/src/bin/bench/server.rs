@@ -32,11 +32,13 @@ impl Server {
     /// Starts one on free ports of the loopback; the API speaks TLS too.
     pub async fn start(places: &Places) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("server-").tempdir_in(&places.work)?;
+        // Made by the server itself, so that only its user may read it.
+        let folder = data.path().join("data");
         let mut child = Command::new(&places.server)
             .args(["server", "--log-json", "--api-name", "127.0.0.1"])
             .args(["--api", "127.0.0.1:0", "--gateway", "127.0.0.1:0"])
             .arg("--data-dir")
-            .arg(data.path())
+            .arg(&folder)
             .env("QUELL_LOG", "error,quell_server::run=info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -53,8 +55,8 @@ impl Server {
                 return Err(error);
             }
         };
-        let key = std::fs::read_to_string(data.path().join("admin.key")).context("reading the administrator's key")?;
-        let ca = std::fs::read(data.path().join("ca.pem")).context("reading the authority's certificate")?;
+        let key = std::fs::read_to_string(folder.join("admin.key")).context("reading the administrator's key")?;
+        let ca = std::fs::read(folder.join("ca.pem")).context("reading the authority's certificate")?;
         let api = Api::new(api, key.trim(), &ca)?;
         Ok(Self { child, gateway, api, _data: data })
     }
@@ -95,8 +97,10 @@ fn await_ready(stderr: ChildStderr) -> Result<(SocketAddr, SocketAddr)> {
                 Some(found) => {
                     let _ = sender.send(found);
                 }
-                None if line.contains("\"INFO\"") => {}
-                None => tracing::error!("server: {line}"),
+                None if line.starts_with("error") || line.contains("\"level\":\"ERROR\"") => {
+                    tracing::error!("server: {line}");
+                }
+                None => {}
             }
         }
     });
