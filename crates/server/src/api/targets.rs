@@ -1,5 +1,7 @@
 //! Endpoints as requests name them: by id, or by a name that only one has.
 
+use std::collections::HashSet;
+
 use quell_store::{Error, endpoint};
 use uuid::Uuid;
 
@@ -40,11 +42,12 @@ pub(crate) async fn find(app: &App, tenant: Uuid, names: Vec<String>) -> Result<
             .collect::<Result<Vec<_>, Error>>()
     });
     let found = found.await?;
+    let mut seen = HashSet::new();
     let (mut ids, mut wrong, mut code) = (Vec::with_capacity(found.len()), Vec::new(), Code::AmbiguousTarget);
     for (index, (name, found)) in names.iter().zip(found).enumerate() {
         match found {
-            Found::One(id) if ids.contains(&id) => {}
-            Found::One(id) => ids.push(id),
+            Found::One(id) if seen.insert(id) => ids.push(id),
+            Found::One(_) => {}
             Found::None => {
                 code = Code::UnknownTarget;
                 wrong.push((index, format!("there is no active endpoint {}", shown(name))));

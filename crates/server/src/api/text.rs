@@ -2,6 +2,9 @@
 
 use crate::problem::Problem;
 
+/// Tags of one endpoint.
+const MOST_TAGS: usize = 32;
+
 /// The text, trimmed, if it has between one and `most` characters and is clean.
 pub(crate) fn checked(field: &str, text: &str, most: usize) -> Result<String, Problem> {
     let text = text.trim();
@@ -20,4 +23,19 @@ pub(crate) fn bounded(field: &str, text: &str, most: usize) -> Result<String, Pr
         return Err(Problem::bad_field(field, "contains control characters"));
     }
     Ok(text.to_owned())
+}
+
+/// Tags as people give them: each once, in their order.
+pub(crate) fn checked_tags(tags: &[String]) -> Result<Vec<String>, Problem> {
+    if tags.len() > MOST_TAGS {
+        return Err(Problem::bad_field("tags", format!("more than {MOST_TAGS}")));
+    }
+    let mut clean = Vec::with_capacity(tags.len());
+    for (index, tag) in tags.iter().enumerate() {
+        let tag = checked(&format!("tags[{index}]"), tag, 64)?;
+        if !clean.contains(&tag) {
+            clean.push(tag);
+        }
+    }
+    Ok(clean)
 }

@@ -18,6 +18,8 @@ pub enum Permission {
     SecretRead,
     /// Read endpoints.
     EndpointRead,
+    /// Set the tags of endpoints, by which requests choose them.
+    EndpointTag,
     /// End an endpoint's identity.
     EndpointRevoke,
     /// See enrolment tokens (never their text).
@@ -50,6 +52,7 @@ impl Permission {
             Self::TaskCancel => "task.cancel",
             Self::SecretRead => "secret.read",
             Self::EndpointRead => "endpoint.read",
+            Self::EndpointTag => "endpoint.tag",
             Self::EndpointRevoke => "endpoint.revoke",
             Self::TokenRead => "token.read",
             Self::TokenManage => "token.manage",
@@ -126,7 +129,8 @@ impl Role {
                 | P::ArtifactRead
                 | P::ArtifactDownload
                 | P::ScriptRead => true,
-                P::EndpointRevoke
+                P::EndpointTag
+                | P::EndpointRevoke
                 | P::TokenRead
                 | P::TokenManage
                 | P::ScriptWrite

@@ -100,7 +100,8 @@ async fn another_tenants_objects_are_not_there() {
     for (name, path, _) in operations() {
         let concrete = concrete(&path, &objects);
         if is_of_tenant(&path) {
-            let body = json!({ "reason": "trying" });
+            let body =
+                if path.ends_with("/tags") { json!({ "tags": [] }) } else { json!({ "reason": "trying" }) };
             let request = world.with_key(method(&name), &concrete, &key).json(&body);
             let (status, problem) = answer(request.send().await.unwrap()).await;
             assert_eq!(
@@ -249,6 +250,7 @@ async fn every_change_is_recorded() {
                 json!({ "action": "endpoint.isolate", "targets": { "endpoints": [second] }, "reason": "x" })
             }
             ("scripts", _) => script.clone(),
+            (_, "tags") => json!({ "tags": ["a", "b", "a"] }),
             ("enrolment-tokens", _) => json!({ "name": "x" }),
             ("api-keys", _) => json!({ "name": "x", "role": "analyst" }),
             _ => json!({ "reason": "because" }),
@@ -263,6 +265,9 @@ async fn every_change_is_recorded() {
         assert!((200..300).contains(&status), "{name} {path}: {status} {answer}");
         assert!(world.audit_count().await > before, "{name} {path} left no record");
     }
+    let (_, tagged) = world.get("/api/v1/endpoints?tag=b").await;
+    assert_eq!(tagged["items"][0]["tags"], json!(["a", "b"]));
+    assert_eq!(tagged["items"].as_array().unwrap().len(), 1);
     let (status, _) =
         world.post(&format!("/api/v1/endpoints/{second}/revoke"), json!({ "reason": "lost" })).await;
     assert_eq!(status, 200);

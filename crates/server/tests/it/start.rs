@@ -110,6 +110,44 @@ async fn sockets_may_be_given() {
     server.run(async {}).await;
 }
 
+/// Run in a process of its own by the test below, with two sockets that it inherits.
+#[test]
+fn child_that_inherits_sockets() {
+    let Ok(expected) = std::env::var("QUELL_TEST_SOCKETS") else { return };
+    let listeners = Listeners::inherited().unwrap();
+    let ports =
+        [listeners.api, listeners.gateway].map(|listener| listener.unwrap().local_addr().unwrap().port());
+    assert_eq!(format!("{ports:?}"), expected);
+}
+
+#[test]
+fn inherited_sockets_are_taken_by_their_names() {
+    let inherit = |names: &str| {
+        let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (one, two) = (listen(), listen());
+        // Two descriptors in a row, far above what other tests use, and open across exec.
+        let first = rustix::io::fcntl_dupfd_cloexec(&one, 700).unwrap();
+        let second = rustix::io::fcntl_dupfd_cloexec(&two, 700).unwrap();
+        for socket in [&first, &second] {
+            rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
+        }
+        let ports = [two, one].map(|listener| listener.local_addr().unwrap().port());
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "start::child_that_inherits_sockets"])
+            .env("LISTEN_FDS", "2")
+            .env("LISTEN_FDS_FIRST_FD", std::os::fd::AsRawFd::as_raw_fd(&first).to_string())
+            .env("LISTEN_FDNAMES", names)
+            .env("QUELL_TEST_SOCKETS", format!("{ports:?}"))
+            .output()
+            .unwrap()
+    };
+    let taken = inherit("gateway:api");
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stdout));
+    let unnamed = inherit("web:ssh");
+    assert!(!unnamed.status.success());
+    assert!(String::from_utf8_lossy(&unnamed.stdout).contains("web"), "{unnamed:?}");
+}
+
 #[tokio::test]
 async fn who_dawdles_is_let_go() {
     let world = World::new().await;

@@ -13,6 +13,7 @@ use crate::api::cursor::{List, Page, Turn};
 use crate::api::export;
 use crate::api::query::Listing;
 use crate::api::route::{Route, permit};
+use crate::api::scan::{Span, scan};
 use crate::auth::{Caller, Permission};
 use crate::problem::Problem;
 use crate::state::App;
@@ -32,6 +33,8 @@ pub(super) struct Filter {
     name: Option<String>,
     /// `linux`, `windows` or `macos`.
     os: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
     /// Isolated now, or not.
     isolated: Option<bool>,
 }
@@ -45,10 +48,10 @@ pub(super) async fn list_endpoints(
     headers: HeaderMap,
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
-    let Filter { state, name, os, isolated } = filter;
+    let Filter { state, name, os, tag, isolated } = filter;
     let filter = endpoint::Filter { state, name, os, isolated };
     export::list(turn, &headers, "endpoints", move |turn| {
-        read(app.clone(), caller.tenant, filter.clone(), turn)
+        read(app.clone(), caller.tenant, filter.clone(), tag.clone(), turn)
     })
     .await
 }
@@ -57,9 +60,28 @@ async fn read(
     app: App,
     tenant: uuid::Uuid,
     filter: endpoint::Filter,
+    tag: Option<String>,
     turn: Turn,
 ) -> Result<Page<Endpoint>, Problem> {
     let page = turn.page(List::Endpoints)?;
-    let paged = app.store.read(move |tx| endpoint::list(tx, tenant, &filter, page)).await?;
+    let keep = move |row: &endpoint::Endpoint| {
+        let has = |tag: &String| {
+            serde_json::from_str::<Vec<String>>(&row.tags).is_ok_and(|tags| tags.contains(tag))
+        };
+        tag.as_ref().is_none_or(has)
+    };
+    let paged = app
+        .store
+        .read(move |tx| {
+            scan(
+                page,
+                Span::default(),
+                |row| row.enrolled_at,
+                |row| row.id,
+                keep,
+                |page| endpoint::list(tx, tenant, &filter, page),
+            )
+        })
+        .await?;
     Ok(Page::of(List::Endpoints, paged, |row| Endpoint::of(&app, row)))
 }

@@ -3,6 +3,7 @@
 mod list;
 mod revoke;
 mod show;
+mod tag;
 
 use quell_store::endpoint;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::state::Inner;
 
 /// The routes of endpoints.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), show::route(), revoke::route()]
+    vec![list::route(), show::route(), tag::route(), revoke::route()]
 }
 
 /// A machine with our agent.

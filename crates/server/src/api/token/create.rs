@@ -20,7 +20,6 @@ use crate::state::App;
 /// Seven days.
 const LONGEST_S: u32 = 7 * 24 * 3600;
 const MOST_USES: u32 = 1000;
-const MOST_TAGS: usize = 32;
 
 pub(super) fn route() -> Route {
     permit(Permission::TokenManage, routes!(create_enrolment_token))
@@ -79,7 +78,7 @@ pub(super) async fn create_enrolment_token(
     if !(60..=LONGEST_S).contains(&wanted.expires_in_seconds) {
         return Err(Problem::bad_field("expires_in_seconds", format!("must be 60 to {LONGEST_S}")));
     }
-    let tags = checked_tags(&wanted.tags)?;
+    let tags = text::checked_tags(&wanted.tags)?;
     let minted = minted(&app)?;
     let now = app.now();
     let row = enrolment::Token {
@@ -110,20 +109,6 @@ pub(super) async fn create_enrolment_token(
         .await?;
     let location = format!("{ROOT}/enrolment-tokens/{}", row.id);
     Ok(created(&location, MadeEnrolmentToken { token: EnrolmentToken::of(row), text: minted.to_text() }))
-}
-
-fn checked_tags(tags: &[String]) -> Result<Vec<String>, Problem> {
-    if tags.len() > MOST_TAGS {
-        return Err(Problem::bad_field("tags", format!("more than {MOST_TAGS}")));
-    }
-    let mut checked = Vec::with_capacity(tags.len());
-    for (index, tag) in tags.iter().enumerate() {
-        let tag = text::checked(&format!("tags[{index}]"), tag, 64)?;
-        if !checked.contains(&tag) {
-            checked.push(tag);
-        }
-    }
-    Ok(checked)
 }
 
 fn minted(app: &App) -> Result<quell_wire::enrol::Token, Problem> {
