@@ -52,7 +52,12 @@ impl Channel {
     }
 
     /// Waits for a line whose first word is `word` and gives the rest. Other lines are of an earlier boot.
-    pub(super) fn expect(&mut self, word: &str, what: &'static str, limit: Duration) -> Result<String, Error> {
+    pub(super) fn expect(
+        &mut self,
+        word: &str,
+        what: &'static str,
+        limit: Duration,
+    ) -> Result<String, Error> {
         let until = Deadline::new(what, limit);
         loop {
             let line = self.line(&until)?;
@@ -73,7 +78,8 @@ impl Channel {
                 break words.map(str::parse).collect::<Result<Vec<usize>, _>>();
             }
         };
-        let Ok([status, out, err]) = header.unwrap_or_default().try_into().map(|numbers: [usize; 3]| numbers) else {
+        let Ok([status, out, err]) = header.unwrap_or_default().try_into().map(|numbers: [usize; 3]| numbers)
+        else {
             return Err(Error::Protocol("a guest's answer without its three numbers".into()));
         };
         if out > MAX_OUTPUT || err > MAX_OUTPUT {
@@ -88,7 +94,9 @@ impl Channel {
     pub(super) fn send(&mut self, kind: &str, payload: &[u8], limit: Duration) -> Result<u64, Error> {
         let id = self.next;
         self.next += 1;
-        self.stream.set_write_timeout(Some(Duration::from_secs(60))).map_err(io_error("writing to the guest"))?;
+        self.stream
+            .set_write_timeout(Some(Duration::from_mins(1)))
+            .map_err(io_error("writing to the guest"))?;
         self.tell(&format!("{id} {kind} {} {}", payload.len(), limit.as_secs().max(1)))?;
         self.stream.write_all(payload).map_err(io_error("writing to the guest"))?;
         Ok(id)

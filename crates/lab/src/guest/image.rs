@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use super::Program;
 use super::error::{Error, io_error};
 use super::modules::{EARLY, LATE, Module, Modules};
-use super::packages::{Kernel, cache, find_program, kernel, said};
-use super::tree::Tree;
+use super::packages::{Kernel, cache, find_program, kernel, now, said};
+use super::tree::{Tree, digest, stamp};
 
 /// Of each kind, so many are kept: disks of former builds of a program would else pile up.
 const KEPT: usize = 4;
@@ -33,15 +33,25 @@ impl Image {
     /// Finds or makes the files for a guest that carries `programs`.
     pub(super) fn make(programs: &[Program]) -> Result<Self, Error> {
         let kernel = kernel()?;
-        let modules = Modules::read(&kernel.modules)?;
         let busybox = find_program("busybox").unwrap_or_else(|| "busybox".into());
-        let initial = initial_tree(&modules, &busybox);
-        let key = format!("{}-{}", kernel.version, &initial.digest()?[..32]);
+        // Modules are read only when something is to be made: the kernel's stamp stands for them.
+        let stamp = stamp(&kernel.image)?;
+        let mut initial = initial_tree(&busybox);
+        let key = format!(
+            "{}-{}",
+            kernel.version,
+            &digest(&format!("{EARLY:?}{stamp}{}", initial.digest()?))[..32]
+        );
         let initial = kept("initial", &key, "cpio", |path| {
+            add_early_modules(&mut initial, &Modules::read(&kernel.modules)?);
             fs::write(path, initial.cpio()?).map_err(io_error("writing the initial file system"))
         })?;
-        let disk = disk_tree(&kernel, &modules, &busybox, programs)?;
-        let disk = kept("disk", &disk.digest()?[..32], "ext4", |path| disk.disk(path, DISK_BYTES))?;
+        let mut disk = disk_tree(&busybox, programs)?;
+        let disk_key = digest(&format!("{stamp}{}", disk.digest()?));
+        let disk = kept("disk", &disk_key[..32], "ext4", |path| {
+            add_modules(&mut disk, &kernel, &Modules::read(&kernel.modules)?);
+            disk.disk(path, DISK_BYTES)
+        })?;
         Ok(Self { kernel: kernel.image, initial, disk, key })
     }
 }
@@ -65,7 +75,7 @@ pub(super) fn kept(
         work.persist(&path).map_err(|error| io_error("keeping a file in the guests' cache")(error.error))?;
     }
     // The time of last use decides what goes.
-    let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+    let _ = fs::File::open(&path).and_then(|file| file.set_modified(now()));
     forget_old(&dir, extension);
     Ok(path)
 }
@@ -84,18 +94,22 @@ fn forget_old(dir: &Path, extension: &str) {
     }
 }
 
-fn initial_tree(modules: &Modules, busybox: &Path) -> Tree {
+fn initial_tree(busybox: &Path) -> Tree {
     let mut tree = Tree::default();
     for dir in ["dev", "proc", "sys", "disk", "tmp"] {
         tree.dir(dir);
     }
     tree.device("dev/console", 5, 1);
     tree.copy("bin/busybox", busybox, 0o755);
-    let applets = "cat date echo insmod ls mkdir mount sh switch_root tr usleep";
+    let applets = "cat date insmod mount sh switch_root usleep";
     for applet in applets.split(' ') {
         tree.link(&format!("bin/{applet}"), "busybox");
     }
     tree.text("init", include_str!("init.sh"), 0o755);
+    tree
+}
+
+fn add_early_modules(tree: &mut Tree, modules: &Modules) {
     let early = modules.in_order(&EARLY);
     let late: Vec<&Module> =
         modules.in_order(&[LATE]).into_iter().filter(|m| early.iter().all(|e| e.path != m.path)).collect();
@@ -106,12 +120,13 @@ fn initial_tree(modules: &Modules, busybox: &Path) -> Tree {
     for module in early.iter().chain(&late) {
         tree.copy(&format!("modules/{}", module.file_name()), &module.path, 0o644);
     }
-    tree
 }
 
-fn disk_tree(kernel: &Kernel, modules: &Modules, busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
+fn disk_tree(busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
     let mut tree = Tree::default();
-    for dir in ["dev", "proc", "sys", "run", "tmp", "root", "home", "mnt", "opt", "usr/local/bin", "usr/lib64"] {
+    for dir in
+        ["dev", "proc", "sys", "run", "tmp", "root", "home", "mnt", "opt", "usr/local/bin", "usr/lib64"]
+    {
         tree.dir(dir);
     }
     for dir in ["var/lib", "var/log", "var/tmp", "var/cache", "etc"] {
@@ -133,14 +148,8 @@ fn disk_tree(kernel: &Kernel, modules: &Modules, busybox: &Path, programs: &[Pro
     for program in programs {
         tree.program(&program.at, &program.from)?;
     }
-    // Busybox's shell would take its own `ip` and the like before the real ones.
+    // Busybox's shell takes its own `ip` and the like before the real ones, so nobody gets it by name.
     tree.link("usr/bin/sh", "bash");
-    let dir = format!("usr/lib/modules/{}", kernel.version);
-    for module in modules.all() {
-        tree.copy(&format!("{dir}/{}", module.file_name()), &module.path, 0o644);
-    }
-    tree.text(&format!("{dir}/modules.dep"), modules.dependencies(), 0o644);
-    tree.text(&format!("{dir}/modules.alias"), modules.aliases(), 0o644);
     tree.copy("usr/bin/busybox", busybox, 0o755);
     for applet in said(Command::new(busybox).arg("--list"))?.split_ascii_whitespace() {
         let places = [format!("usr/bin/{applet}"), format!("usr/sbin/{applet}")];
@@ -153,12 +162,33 @@ fn disk_tree(kernel: &Kernel, modules: &Modules, busybox: &Path, programs: &[Pro
     Ok(tree)
 }
 
+fn add_modules(tree: &mut Tree, kernel: &Kernel, modules: &Modules) {
+    let dir = format!("usr/lib/modules/{}", kernel.version);
+    for module in modules.all() {
+        tree.copy(&format!("{dir}/{}", module.file_name()), &module.path, 0o644);
+    }
+    tree.text(&format!("{dir}/modules.dep"), modules.dependencies(), 0o644);
+    tree.text(&format!("{dir}/modules.alias"), modules.aliases(), 0o644);
+}
+
 const SBIN: [&str; 8] = ["init", "modprobe", "insmod", "rmmod", "lsmod", "reboot", "poweroff", "halt"];
 
 /// `rcS` runs before anything else of the table; the answering shell is started again should it end.
-const ETC: [(&str, &str); 7] = [
+const ETC: [(&str, &str); 8] = [
+    (
+        "etc/fstab",
+        "devpts /dev/pts devpts gid=5,mode=620 0 0\n\
+         shm /dev/shm tmpfs mode=1777 0 0\n\
+         cgroup /sys/fs/cgroup cgroup2 defaults 0 0\n\
+         security /sys/kernel/security securityfs defaults 0 0\n\
+         tracing /sys/kernel/tracing tracefs defaults 0 0\n\
+         bpf /sys/fs/bpf bpf defaults 0 0\n",
+    ),
     ("etc/inittab", "::sysinit:/etc/init.d/rcS\n::respawn:/usr/sbin/quell-guest-answer\n"),
-    ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    ),
     ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),

@@ -19,7 +19,7 @@ mod tree;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -103,10 +103,14 @@ impl Options {
         if self.name.is_empty() || self.name.len() > 63 || !self.name.chars().all(name) {
             return Err(Error::Invalid(format!("host name {:?}", self.name)));
         }
-        if let Some(word) = words.into_iter().find(|w| w.is_empty() || w.len() > 64 || !w.chars().all(address)) {
+        if let Some(word) =
+            words.into_iter().find(|w| w.is_empty() || w.len() > 64 || !w.chars().all(address))
+        {
             return Err(Error::Invalid(format!("address {word:?}")));
         }
-        if let Some(program) = self.programs.iter().find(|p| !p.at.starts_with("/usr/") && !p.at.starts_with("/opt/")) {
+        if let Some(program) =
+            self.programs.iter().find(|p| !p.at.starts_with("/usr/") && !p.at.starts_with("/opt/"))
+        {
             return Err(Error::Invalid(format!("a program at {:?}", program.at)));
         }
         Ok(())
@@ -137,7 +141,7 @@ impl Guest {
     pub fn start(options: Options) -> Result<Self, Error> {
         options.check()?;
         let image = Image::make(&options.programs)?;
-        let shape = tree::digest(qemu::shape(options.memory_mb, &options.network).as_bytes());
+        let shape = tree::digest(&qemu::shape(options.memory_mb, &options.network));
         let key = format!("{}-{}", image.key, &shape[..16]);
         if !options.snapshot {
             return Self::boot(options, &image, None);
@@ -188,8 +192,13 @@ impl Guest {
     fn new(qemu: Qemu, options: Options, restored: bool) -> Result<Self, Error> {
         let [a, b, c, ..] = random()?;
         let start = Start { restored, took: Duration::ZERO };
-        let guest =
-            Self { qemu, options, mac: format!("52:54:00:{a:02x}:{b:02x}:{c:02x}"), boot_id: String::new(), start };
+        let guest = Self {
+            qemu,
+            options,
+            mac: format!("52:54:00:{a:02x}:{b:02x}:{c:02x}"),
+            boot_id: String::new(),
+            start,
+        };
         qemu::attach(&guest.options.network, &guest.qemu)?;
         Ok(guest)
     }
@@ -197,12 +206,16 @@ impl Guest {
     /// Gives a waiting guest what is its own, and waits for its answer.
     fn go(&mut self) -> Result<(), Error> {
         let list = |words: &[String]| if words.is_empty() { "-".to_owned() } else { words.join(",") };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = packages::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let Options { name, addresses, gateways, .. } = &self.options;
         let (addresses, gateways) = (list(addresses), list(gateways));
-        let line = format!("go {now} {} {name} {} {addresses} {gateways}", hex(&random()?), self.mac);
-        let answer =
-            self.qemu.channel.tell(&line).and_then(|()| self.qemu.channel.expect("up", "the start of a guest", BOOT));
+        let (seed, mac) = (hex(&random()?), &self.mac);
+        let line = format!("go {now} {seed} {name} {mac} {addresses} {gateways}");
+        let answer = self
+            .qemu
+            .channel
+            .tell(&line)
+            .and_then(|()| self.qemu.channel.expect("up", "the start of a guest", BOOT));
         self.boot_id = answer.map_err(|error| self.qemu.explain(error))?;
         Ok(())
     }
@@ -253,13 +266,15 @@ impl Guest {
     /// the network is up.
     pub fn put(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), Error> {
         if content.len() > MAX_PUT {
-            return Err(Error::Invalid(format!("{path}: larger than {MAX_PUT} bytes, carry it as a program")));
+            return Err(Error::Invalid(format!(
+                "{path}: larger than {MAX_PUT} bytes, carry it as a program"
+            )));
         }
         let (file, dir) = (quoted(&[path])?, quoted(&[path.rsplit_once('/').map_or(".", |(dir, _)| dir)])?);
         self.qemu.channel.request("hold", content, SHORT)?;
         let size = content.len();
         let text = format!(
-            "set -e; cd /; h=/run/guest/held; [ \"$(stat -c %s $h)\" = {size} ]\n\
+            "set -e; cd /; h=/run/answer/held; [ \"$(stat -c %s $h)\" = {size} ]\n\
              mkdir -p {dir}/; cat $h >{file}; chmod {mode:o} {file}; rm $h"
         );
         let output = self.script(&text, SHORT)?;

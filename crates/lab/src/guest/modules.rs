@@ -33,7 +33,18 @@ pub(super) const EARLY: [&str; 17] = [
 pub(super) const LATE: &str = "virtio_rng";
 /// Also carried; everything below `net/` is.
 const CARRIED: [&str; 12] = [
-    "overlay", "squashfs", "loop", "fuse", "dummy", "macvlan", "macvtap", "ipvlan", "veth", "tun", "bonding", "wireguard",
+    "overlay",
+    "squashfs",
+    "loop",
+    "fuse",
+    "dummy",
+    "macvlan",
+    "macvtap",
+    "ipvlan",
+    "veth",
+    "tun",
+    "bonding",
+    "wireguard",
 ];
 
 /// A module as its own information section describes it.
@@ -156,7 +167,9 @@ fn values<'a>(bytes: &'a [u8], key: &'static [u8]) -> impl Iterator<Item = &'a s
 }
 
 fn module_name(path: &Path) -> Option<String> {
-    path.extension().is_some_and(|e| e == "ko").then(|| path.file_stem()?.to_str().map(|n| n.replace('-', "_")))?
+    path.extension()
+        .is_some_and(|e| e == "ko")
+        .then(|| path.file_stem()?.to_str().map(|n| n.replace('-', "_")))?
 }
 
 #[cfg(test)]
@@ -169,7 +182,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("kernel/net/netfilter");
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("nft_ct.ko"), b"\x7fELF\0depends=nf_tables,nf-conntrack\0alias=nft-expr-ct\0").unwrap();
+        fs::write(dir.join("nft_ct.ko"), b"\x7fELF\0depends=nf_tables,nf-conntrack\0alias=nft-expr-ct\0")
+            .unwrap();
         fs::write(dir.join("nf_tables.ko"), b"\0depends=\0").unwrap();
         fs::write(dir.join("nf-conntrack.ko"), b"\0depends=nf_tables\0alias=two words\0").unwrap();
         let modules = Modules::read(root.path()).unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use super::error::{Error, io_error};
 
@@ -34,7 +35,11 @@ pub(super) struct Kernel {
 /// Debian packages to install before guests can run: empty when all are there. The kernel is not among
 /// them, [`prepare`] gets it.
 pub fn missing_packages() -> Vec<&'static str> {
-    PROGRAMS.iter().filter(|(program, _)| find_program(program).is_none()).map(|(_, package)| *package).collect()
+    PROGRAMS
+        .iter()
+        .filter(|(program, _)| find_program(program).is_none())
+        .map(|(_, package)| *package)
+        .collect()
 }
 
 /// Puts a kernel into the cache unless one is there. Downloads about 27 MB through the system's own
@@ -49,7 +54,9 @@ pub fn prepare() -> Result<(), Error> {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Depends: "))
         .find(|name| name.starts_with("linux-image-"))
-        .ok_or_else(|| unavailable("apt offers no kernel for guests", "run `apt-get update` on a Debian system"))?;
+        .ok_or_else(|| {
+            unavailable("apt offers no kernel for guests", "run `apt-get update` on a Debian system")
+        })?;
     let kernels = cache()?.join("kernel");
     fs::create_dir_all(&kernels).map_err(io_error("making the cache of kernels"))?;
     let work = tempfile::tempdir_in(&kernels).map_err(io_error("making a place to unpack a kernel"))?;
@@ -79,7 +86,8 @@ pub(super) fn kernel() -> Result<Kernel, Error> {
             &format!("install with `apt-get install --no-install-recommends {names}`"),
         ));
     }
-    cached_kernel()?.ok_or_else(|| unavailable("no kernel in the cache", "run `cargo xtask test`, which downloads one"))
+    cached_kernel()?
+        .ok_or_else(|| unavailable("no kernel in the cache", "run `cargo xtask test`, which downloads one"))
 }
 
 /// Where kernels, root disks and snapshots are kept between runs.
@@ -94,7 +102,10 @@ pub(super) fn cache() -> Result<PathBuf, Error> {
 
 /// The absolute path of a program, also where the search path lacks `/usr/sbin`.
 pub(super) fn find_program(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
+    ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.is_file())
 }
 
 /// Runs a program to its end and gives what it printed.
@@ -114,6 +125,15 @@ pub(super) fn said(command: &mut Command) -> Result<String, Error> {
 /// The end of a text, for an error message.
 pub(super) fn tail(bytes: &[u8], most: usize) -> String {
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(most)..]).trim().to_owned()
+}
+
+/// This machine's time, for a guest's clock and a file's last use: nothing is decided by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the real clock of a real machine is what a guest is to be set to"
+)]
+pub(super) fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn supported() -> Result<(), Error> {

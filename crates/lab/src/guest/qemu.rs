@@ -53,7 +53,10 @@ impl Qemu {
         network: &Network,
         state: Option<&Path>,
     ) -> Result<Self, Error> {
-        let dir = tempfile::Builder::new().prefix("quell-guest-").tempdir().map_err(io_error("making a guest's directory"))?;
+        let dir = tempfile::Builder::new()
+            .prefix("quell-guest-")
+            .tempdir()
+            .map_err(io_error("making a guest's directory"))?;
         let listen = |name: &str| {
             let listener = UnixListener::bind(dir.path().join(name))?;
             listener.set_nonblocking(true).map(|()| listener)
@@ -63,7 +66,8 @@ impl Qemu {
         let mut command = command_line(image, memory_mb, network, dir.path());
         if let Some(state) = state {
             // By a link, so that no path needs quoting in QEMU's shell.
-            std::os::unix::fs::symlink(state, dir.path().join("state")).map_err(io_error("linking a guest's state"))?;
+            std::os::unix::fs::symlink(state, dir.path().join("state"))
+                .map_err(io_error("linking a guest's state"))?;
             command.args(["-incoming", "exec:cat state"]);
         }
         let errors = File::create(dir.path().join("qemu.log")).map_err(io_error("making QEMU's log"))?;
@@ -88,7 +92,8 @@ impl Qemu {
 
     /// Writes the machine's state to `path` and lets it go on.
     pub(super) fn save(&mut self, path: &Path) -> Result<(), Error> {
-        std::os::unix::fs::symlink(path, self.dir.path().join("saved")).map_err(io_error("linking a guest's state"))?;
+        std::os::unix::fs::symlink(path, self.dir.path().join("saved"))
+            .map_err(io_error("linking a guest's state"))?;
         self.qmp.save("saved")
     }
 
@@ -116,7 +121,12 @@ fn command_line(image: &Image, memory_mb: u32, network: &Network, dir: &Path) ->
     command.arg(find_program("qemu-system-x86_64").unwrap_or_else(|| "qemu-system-x86_64".into()));
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-smp", "1"]);
     command.args(["-machine", "q35,smm=off,sata=off,usb=off,smbus=off", "-m", &memory_mb.to_string()]);
-    command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initial).args(["-append", KERNEL_LINE]);
+    command
+        .arg("-kernel")
+        .arg(&image.kernel)
+        .arg("-initrd")
+        .arg(&image.initial)
+        .args(["-append", KERNEL_LINE]);
     command.args(["-serial", "file:console.log"]);
     command.args(["-chardev", "socket,id=qmp,path=qmp.sock", "-mon", "chardev=qmp,mode=control"]);
     command.args(["-chardev", "socket,id=port,path=port.sock", "-device", "virtio-serial-pci"]);
@@ -130,7 +140,9 @@ fn command_line(image: &Image, memory_mb: u32, network: &Network, dir: &Path) ->
     let backend = match network {
         Network::None => return command,
         Network::Closed => "user,id=net,restrict=on".to_owned(),
-        Network::Bridge { .. } => format!("tap,id=net,ifname={},script=no,downscript=no,vhost=off", tap_name(dir)),
+        Network::Bridge { .. } => {
+            format!("tap,id=net,ifname={},script=no,downscript=no,vhost=off", tap_name(dir))
+        }
     };
     command.args(["-netdev", &backend, "-device", "virtio-net-pci,netdev=net,romfile="]);
     command
@@ -182,7 +194,9 @@ pub(super) fn attach(network: &Network, qemu: &Qemu) -> Result<(), Error> {
     let ip = find_program("ip").unwrap_or_else(|| "ip".into());
     let tap = tap_name(qemu.dir.path());
     let link = || said(Command::new(ip).args(["link", "set", &tap, "master", bridge, "up"]));
-    quell_host::namespace::within(namespace, link).map_err(io_error("entering the bridge's namespace"))?.map(drop)
+    quell_host::namespace::within(namespace, link)
+        .map_err(io_error("entering the bridge's namespace"))?
+        .map(drop)
 }
 
 fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream, Error> {

@@ -55,11 +55,13 @@ impl Qmp {
         // Bytes a second: not held back as it would be over a network.
         self.execute("migrate-set-parameters", json!({ "max-bandwidth": 8_u64 << 30 }))?;
         self.execute("migrate", json!({ "uri": format!("exec:cat > {file}") }))?;
-        let until = Deadline::new("saving a guest's state", Duration::from_secs(60));
+        let until = Deadline::new("saving a guest's state", Duration::from_mins(1));
         loop {
             match self.execute("query-migrate", json!({}))?.get("status").and_then(Value::as_str) {
                 Some("completed") => break,
-                Some("failed" | "cancelled") => return Err(Error::Protocol("QEMU could not save the guest".into())),
+                Some("failed" | "cancelled") => {
+                    return Err(Error::Protocol("QEMU could not save the guest".into()));
+                }
                 _ => std::thread::sleep(Duration::from_millis(10).min(until.left()?)),
             }
         }
@@ -68,7 +70,7 @@ impl Qmp {
 
     /// Lets a machine that is started from a saved state go on, once it is loaded: it was standing when it was saved.
     pub(super) fn go_on(&mut self) -> Result<(), Error> {
-        let until = Deadline::new("restoring a guest's state", Duration::from_secs(60));
+        let until = Deadline::new("restoring a guest's state", Duration::from_mins(1));
         loop {
             match self.execute("query-status", json!({}))?.get("status").and_then(Value::as_str) {
                 Some("paused") => return self.execute("cont", json!({})).map(drop),
@@ -82,7 +84,8 @@ impl Qmp {
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.read.drain(..=end).collect();
-                return serde_json::from_slice(&line).map_err(|_| Error::Protocol("QEMU's answer is no JSON".into()));
+                return serde_json::from_slice(&line)
+                    .map_err(|_| Error::Protocol("QEMU's answer is no JSON".into()));
             }
             if self.read.len() > MAX_MESSAGE {
                 return Err(Error::Protocol("QEMU's answer has no end".into()));
