@@ -21,6 +21,8 @@ mod outside;
 #[cfg(target_os = "linux")]
 mod privilege;
 #[cfg(target_os = "linux")]
+pub mod site;
+#[cfg(target_os = "linux")]
 pub mod swarm;
 #[cfg(target_os = "linux")]
 mod switch;
