@@ -31,7 +31,7 @@ const UNSHARE: Need = Need {
     packages: &["util-linux"],
 };
 const SEVEN_ZIP: Need = Need {
-    purpose: "tests that open collected archives with 7-Zip",
+    purpose: "opening collected archives with 7-Zip",
     shown_by: &["/usr/bin/7z"],
     packages: &["p7zip-full", "7zip"],
 };
@@ -48,7 +48,7 @@ const PYTHON: Need = Need {
 
 /// What the demo needs. An error where something is missing and cannot be installed.
 pub fn for_demo() -> Result<()> {
-    install(&[NFT, IP, UNSHARE])
+    install(&[NFT, IP, UNSHARE, SEVEN_ZIP])
 }
 
 /// What the tests need.

@@ -133,7 +133,7 @@ impl Cli {
             Command::Reference => reference::run(),
             Command::Login(arguments) => login::run(&arguments, &context),
             Command::Server(arguments) => server::run(arguments),
-            Command::Demo(arguments) => demo::run(&arguments, &context),
+            Command::Demo(arguments) => demo::run(arguments),
             remote => block_on(remote.ask(&context)),
         }
     }

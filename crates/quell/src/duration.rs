@@ -41,14 +41,10 @@ pub fn words(span: Duration) -> String {
     if total == 0 {
         return format!("{}ms", span.as_millis());
     }
-    let parts = [(total / 86_400, 'd'), (total / 3600 % 24, 'h'), (total / 60 % 60, 'm'), (total % 60, 's')];
+    let parts = [(total / 86_400, "d"), (total / 3600 % 24, "h"), (total / 60 % 60, "m"), (total % 60, "s")];
     let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
-    parts[first..]
-        .iter()
-        .take(2)
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect()
+    let shown = parts[first..].iter().take(2).filter(|(count, _)| *count > 0);
+    shown.map(|(count, unit)| count.to_string() + unit).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +60,7 @@ mod tests {
         for text in ["", "90", "h", "1x", "-1s", "0s", "1h30", "99999999999999999999d", "400d", "1.5h"] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert_eq!(words(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(words(Duration::from_mins(90)), "1h30m");
         assert_eq!(words(Duration::from_secs(86_461)), "1d");
         assert_eq!(words(Duration::from_secs(45)), "45s");
         assert_eq!(words(Duration::from_millis(12)), "12ms");

@@ -16,6 +16,15 @@ pub const WAIT_OVER: u8 = 3;
 pub struct Failure {
     /// What happened to what. Empty where all is said already, and only the exit status remains.
     pub message: String,
+    /// The exit status.
+    pub exit: u8,
+    /// What else is known.
+    pub advice: Box<Advice>,
+}
+
+/// What helps with a failure.
+#[derive(Debug, Default)]
+pub struct Advice {
     /// What to try.
     pub hint: Option<String>,
     /// A stable code, for `quell explain`.
@@ -24,8 +33,6 @@ pub struct Failure {
     pub request_id: Option<String>,
     /// Fields of the request and what is wrong with each.
     pub fields: Vec<(String, String)>,
-    /// The exit status.
-    pub exit: u8,
 }
 
 impl Failure {
@@ -42,14 +49,14 @@ impl Failure {
     /// Adds what to try.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.advice.hint = Some(hint.into());
         self
     }
 
     /// Adds a stable code.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
+        self.advice.code = Some(code.into());
         self
     }
 
@@ -73,28 +80,28 @@ impl Failure {
 
     fn sentences(&self) -> String {
         let mut lines = vec![format!("error: {}", text::visible(&self.message))];
-        for (field, problem) in &self.fields {
+        for (field, problem) in &self.advice.fields {
             lines.push(format!("  {}: {}", text::visible(field), text::visible(problem)));
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.advice.hint {
             lines.push(format!("hint: {}", text::visible(hint)));
         }
-        if let Some(code) = &self.code {
+        if let Some(code) = &self.advice.code {
             let code = text::visible(code);
             lines.push(format!("code: {code} (more: quell explain {code})"));
         }
-        if let Some(id) = &self.request_id {
+        if let Some(id) = &self.advice.request_id {
             lines.push(format!("request: {}", text::visible(id)));
         }
         lines.join("\n")
     }
 
     fn to_json(&self) -> Value {
+        let Advice { hint, code, request_id, fields } = &*self.advice;
         let fields: Vec<Value> =
-            self.fields.iter().map(|(field, problem)| json!({"field": field, "problem": problem})).collect();
+            fields.iter().map(|(field, problem)| json!({"field": field, "problem": problem})).collect();
         json!({"error": {
-            "message": self.message, "hint": self.hint, "code": self.code,
-            "request_id": self.request_id, "fields": fields,
+            "message": self.message, "hint": hint, "code": code, "request_id": request_id, "fields": fields,
         }})
     }
 }
@@ -118,8 +125,11 @@ mod tests {
         let mut failure = Failure::new("submitting endpoint.isolate: `web-\u{202e}1` is not known")
             .hint("quell endpoints lists them")
             .code("endpoint_unknown");
-        failure.request_id = Some("0190b0a0".to_owned());
-        failure.fields.push(("targets.endpoints[0]".to_owned(), "no such endpoint\u{1b}[2J".to_owned()));
+        failure.advice.request_id = Some("0190b0a0".to_owned());
+        failure
+            .advice
+            .fields
+            .push(("targets.endpoints[0]".to_owned(), "no such endpoint\u{1b}[2J".to_owned()));
         insta::assert_snapshot!(failure.render(Format::Table).unwrap_or_default());
         insta::assert_snapshot!(failure.render(Format::Json).unwrap_or_default());
         assert_eq!(failure.exit, PROBLEM);

@@ -8,6 +8,8 @@ mod act;
 mod cli;
 mod client;
 mod command;
+#[cfg(target_os = "linux")]
+mod demo;
 mod duration;
 mod failure;
 mod output;

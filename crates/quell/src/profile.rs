@@ -133,7 +133,8 @@ fn load(path: &Path) -> Result<Option<Profile>, Failure> {
 fn check_private(file: &std::fs::File) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
     let mode = file.metadata().map_err(|error| error.to_string())?.mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(format!("others may read it (mode {:03o})", mode & 0o777)) }
+    let for_others = mode & 0o077;
+    if for_others == 0 { Ok(()) } else { Err(format!("others may read it (mode {:03o})", mode & 0o777)) }
 }
 
 #[cfg(not(unix))]

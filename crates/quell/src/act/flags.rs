@@ -64,13 +64,9 @@ impl Flag {
         let arg = if self.required { arg.required_unless_present("params") } else { arg };
         match &self.kind {
             Kind::Boolean if self.default.is_none() => arg.action(ArgAction::SetTrue),
-            Kind::List(item) => self.taking(arg.action(ArgAction::Append), item),
-            kind => self.taking(arg.action(ArgAction::Set), kind),
+            Kind::List(item) => taking(arg.action(ArgAction::Append), item),
+            kind => taking(arg.action(ArgAction::Set), kind),
         }
-    }
-
-    fn taking(&self, arg: Arg, kind: &Kind) -> Arg {
-        arg.value_name(kind.placeholder()).value_parser(parser(kind)).num_args(1).allow_hyphen_values(true)
     }
 
     fn help_text(&self) -> String {
@@ -93,6 +89,10 @@ impl Flag {
             _ => matches.get_one::<Value>(&id).cloned(),
         }
     }
+}
+
+fn taking(arg: Arg, kind: &Kind) -> Arg {
+    arg.value_name(kind.placeholder()).value_parser(parser(kind)).num_args(1).allow_hyphen_values(true)
 }
 
 fn parser(kind: &Kind) -> ValueParser {

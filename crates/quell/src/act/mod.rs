@@ -67,9 +67,7 @@ impl clap::FromArgMatches for Request {
         let (group, matches) = matches.subcommand().ok_or_else(missing)?;
         let (verb, matches) = matches.subcommand().ok_or_else(missing)?;
         let action = find(group, verb).ok_or_else(missing)?;
-        Self::read(action, matches).map_err(|problem| {
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{problem}\n"))
-        })
+        Ok(Self::read(action, matches))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -79,11 +77,11 @@ impl clap::FromArgMatches for Request {
 }
 
 impl Request {
-    fn read(action: ActionKind, matches: &ArgMatches) -> Result<Self, String> {
+    fn read(action: ActionKind, matches: &ArgMatches) -> Self {
         let mut params = matches.get_one::<Map<String, Value>>("params").cloned().unwrap_or_default();
         params.extend(flags::params(action, matches));
         let span = |id: &str| matches.get_one::<Duration>(id).copied();
-        Ok(Self {
+        Self {
             action,
             params,
             targets: Targets::read(matches),
@@ -93,7 +91,7 @@ impl Request {
             confirm_count: matches.get_one::<u64>("confirm-count").copied(),
             idempotency_key: matches.get_one::<String>("idempotency-key").cloned(),
             wait: if matches.get_flag("wait") { span("wait-timeout") } else { None },
-        })
+        }
     }
 
     /// Submits it, and waits for its end where that was asked.

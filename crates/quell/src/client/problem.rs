@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Advice, Failure};
 
 /// The most of a problem document.
 const MOST: usize = 256 << 10;
@@ -61,13 +61,13 @@ pub fn from_document(document: &Value) -> Failure {
             .filter(|(_, problem)| !message.contains(problem.as_str()))
             .collect()
     });
-    Failure {
+    let advice = Advice {
         fields: fields.unwrap_or_default(),
         hint: text("hint"),
         code: text("code"),
         request_id: text("request_id"),
-        ..Failure::new(message)
-    }
+    };
+    Failure { advice: Box::new(advice), ..Failure::new(message) }
 }
 
 /// Why no answer came.

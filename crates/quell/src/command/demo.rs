@@ -4,24 +4,33 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::Context;
 use crate::failure::Failure;
 
 /// How to show it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// End after the last step instead of staying up
+    /// End after the last step; exit status 0 only if every effect was verified from both ends
     #[arg(long)]
-    pub once: bool,
-    /// One JSON object a step on standard output
+    once: bool,
+    /// One JSON object a step: step, action, target, status, evidence, ms
     #[arg(long)]
-    pub json: bool,
-    /// The agent's program; next to this one where absent
+    json: bool,
+    /// The agent's program; the file `quell-agent` next to this program where absent
     #[arg(long, value_name = "FILE")]
-    pub agent: Option<PathBuf>,
+    agent: Option<PathBuf>,
 }
 
 /// Shows it.
-pub fn run(_arguments: &Arguments, _context: &Context) -> Result<(), Failure> {
-    Err(Failure::new("not yet"))
+#[cfg(target_os = "linux")]
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let beside = || std::env::current_exe().map(|program| program.with_file_name("quell-agent"));
+    let agent = arguments.agent.map_or_else(beside, Ok)?;
+    crate::demo::run(&crate::demo::Options { once: arguments.once, json: arguments.json, agent })
+}
+
+/// Endpoints are made of what only Linux has.
+#[cfg(not(target_os = "linux"))]
+pub fn run(_: Arguments) -> Result<(), Failure> {
+    Err(Failure::new("the demonstration makes endpoints out of Linux namespaces")
+        .hint("run it on Linux, in a VM for example"))
 }

@@ -41,14 +41,13 @@ fn page(overview: &Value) -> String {
         ("open", "under way", TASKS),
         ("alarms", "to look at", ENDPOINTS),
     ];
-    let mut page = format!("{} endpoints connected", text::visible(&field(overview, "/connected")));
+    let mut page = vec![format!("{} endpoints connected", text::visible(&field(overview, "/connected")))];
     for (name, heading, columns) in parts {
         let rows = overview.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        page.push_str(&format!("\n\n{heading}: {}", rows.len()));
+        page.push(format!("\n{heading}: {}", rows.len()));
         if !rows.is_empty() {
-            page.push('\n');
-            page.push_str(&render(rows, columns, coloured));
+            page.push(render(rows, columns, coloured));
         }
     }
-    page
+    page.join("\n")
 }

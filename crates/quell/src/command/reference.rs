@@ -1,5 +1,7 @@
 //! `docs/cli.md`: every command and flag, written from the same description as the parser.
 
+use std::fmt::Write as _;
+
 use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::Cli;
@@ -42,7 +44,8 @@ fn describe(command: &Command, page: &mut String) {
     let depth = name.split(' ').count();
     let about =
         command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
-    page.push_str(&format!("\n{} `{name}`\n\n{about}\n", "#".repeat(depth.min(4))));
+    // Writing to a string cannot fail, here and below.
+    let _ = write!(page, "\n{} `{name}`\n\n{about}\n", "#".repeat(depth.min(4)));
     let own: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| {
@@ -51,7 +54,7 @@ fn describe(command: &Command, page: &mut String) {
         .collect();
     if parts.is_empty() {
         let usage = command.clone().render_usage().to_string();
-        page.push_str(&format!("\n```\n{}\n```\n", usage.trim_start_matches("Usage: ")));
+        let _ = write!(page, "\n```\n{}\n```\n", usage.trim_start_matches("Usage: "));
     }
     if !own.is_empty() {
         page.push('\n');
@@ -74,18 +77,15 @@ fn table(args: &[&Arg]) -> String {
             } else {
                 format!(" [default: {}]", default.join(" "))
             };
-        rows.push_str(&format!(
-            "| `{}` | {}{default} |\n",
-            spelling(arg),
-            help.replace('|', "\\|").replace('\n', " ")
-        ));
+        let help = help.replace('|', "\\|").replace('\n', " ");
+        let _ = writeln!(rows, "| `{}` | {help}{default} |", spelling(arg));
     }
     rows
 }
 
 fn spelling(arg: &Arg) -> String {
     let values: Vec<String> =
-        arg.get_value_names().unwrap_or_default().iter().map(|name| name.to_string()).collect();
+        arg.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
     let value =
         if arg.get_action().takes_values() { values.join(" ").replace('|', "\\|") } else { String::new() };
     match (arg.get_short(), arg.get_long()) {

@@ -29,7 +29,7 @@ pub async fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure
             return Err(Failure::new("the task has several targets, each with a code of its own")
                 .hint(format!("quell tasks show {id} names the commands")));
         }
-        Err(failure) if failure.code.as_deref() == Some("not_found") => arguments.command.clone(),
+        Err(failure) if failure.advice.code.as_deref() == Some("not_found") => arguments.command.clone(),
         Err(failure) => return Err(failure),
     };
     let path = format!("/api/v1/commands/{}/release-code", segment(&command));

@@ -96,12 +96,10 @@ impl Interpreter {
         let program = first.rsplit(['/', ' ']).next().unwrap_or_default();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         match (program, extension) {
-            ("bash", _) => Some(Self::Bash),
-            ("sh" | "dash", _) => Some(Self::Sh),
+            ("bash", _) | ("", "bash") => Some(Self::Bash),
+            ("sh" | "dash", _) | ("", "sh") => Some(Self::Sh),
             ("python3" | "python", _) | ("", "py") => Some(Self::Python),
             ("pwsh", _) | ("", "ps1") => Some(Self::Powershell),
-            ("", "sh") => Some(Self::Sh),
-            ("", "bash") => Some(Self::Bash),
             _ => None,
         }
     }

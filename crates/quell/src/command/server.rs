@@ -1,5 +1,6 @@
 //! `quell server`: the platform itself, in this process.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -99,7 +100,7 @@ fn greet(server: &Server, scheme: &str) {
 }
 
 /// Ends when the process is asked to end.
-async fn stop() {
+pub async fn stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -120,7 +121,9 @@ async fn stop() {
 
 fn log(json: bool) {
     let filter = EnvFilter::try_from_env("QUELL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let ansi = std::io::stderr().is_terminal();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     // A second logger would be a mistake of ours and no reason to stop.
     let _ = if json { lines.json().try_init() } else { lines.try_init() };
 }

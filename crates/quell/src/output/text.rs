@@ -56,6 +56,15 @@ pub fn plain_json(json: &str) -> String {
     plain
 }
 
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// At most `most` characters, with a mark where something was left out.
 pub fn shortened(text: &str, most: usize) -> String {
     let mut characters = text.chars();

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::client::{Client, segment};
 use crate::failure::Failure;
-use crate::output::progress;
 use crate::output::table::field;
+use crate::output::{progress, text};
 
 /// How often a broken download goes on by itself.
 const TRIES: u32 = 5;
@@ -112,7 +112,7 @@ async fn receive(
             ))));
         }
     }
-    Ok(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(text::hex(hash.finish().as_ref()))
 }
 
 /// The unfinished file; collected files are nobody else's to read.

@@ -2,7 +2,7 @@
 
 mod download;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -100,6 +100,11 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
             })
         }
     }
+}
+
+/// Downloads an artifact into a folder; answers the file.
+pub async fn fetch(client: &Client, artifact: &Value, folder: &Path) -> Result<PathBuf, Failure> {
+    download::fetch(client, artifact, &folder.join(download::file_name(artifact)), false).await
 }
 
 async fn one(client: &Client, id: &str) -> Result<Value, Failure> {

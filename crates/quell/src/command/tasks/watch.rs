@@ -152,7 +152,10 @@ impl Parser {
             "event" => value.clone_into(&mut self.event.kind),
             "id" => self.event.id = Some(value.to_owned()),
             "data" if self.event.data.is_empty() => value.clone_into(&mut self.event.data),
-            "data" => self.event.data.push_str(&format!("\n{value}")),
+            "data" => {
+                self.event.data.push('\n');
+                self.event.data.push_str(value);
+            }
             _ => {}
         }
         None

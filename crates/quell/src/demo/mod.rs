@@ -1,0 +1,60 @@
+//! The demonstration: a real server, real agents on endpoints made of namespaces, a process that should not be there,
+//! and five actions. Each effect is looked at from both ends: on the endpoint, and from a host outside of it.
+
+mod beacon;
+mod report;
+mod server;
+mod stage;
+mod step;
+mod witness;
+
+use std::path::PathBuf;
+
+use crate::command::server::stop;
+use crate::demo::report::Report;
+use crate::demo::stage::Stage;
+use crate::failure::{Failure, NOT_SUCCEEDED};
+
+/// How to show it.
+#[derive(Debug)]
+pub struct Options {
+    /// End after the last step.
+    pub once: bool,
+    /// One JSON object a step.
+    pub json: bool,
+    /// The agent's program.
+    pub agent: PathBuf,
+}
+
+/// Shows it. Without `once` it stays up until it is interrupted.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    // Before any thread: where the rights are missing, this process begins again in a user namespace.
+    quell_lab::become_root().map_err(|error| Failure::new(error.to_string()))?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut report = Report::new(options.json);
+        tokio::select! {
+            shown = show(options, &mut report) => shown?,
+            () = stop() => return if options.once { Err(Failure::new("interrupted")) } else { Ok(()) },
+        }
+        if report.all_verified() { Ok(()) } else { Err(Failure::silent(NOT_SUCCEEDED)) }
+    })
+}
+
+async fn show(options: &Options, report: &mut Report) -> Result<(), Failure> {
+    let stage = Stage::set(&options.agent, report).await?;
+    step::terminate::show(&stage, report).await?;
+    step::isolate::show(&stage, report).await?;
+    step::collect::show(&stage, report).await?;
+    step::run_script::show(&stage, report).await?;
+    step::restore::show(&stage, report).await?;
+    if options.once {
+        return Ok(());
+    }
+    // Something to act on for whoever watches.
+    let _beacon = beacon::start(&stage, &stage.suspect)?;
+    report.say(&stage.invitation());
+    std::future::pending::<()>().await;
+    Ok(())
+}
