@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quell_agent::runner::{Actions, Ending, Job, Work};
+use quell_catalog::ActionKind;
 use quell_catalog::endpoint::{isolate, restore, run_script};
 use quell_catalog::evidence::Probe;
 use quell_catalog::process::terminate;
-use quell_catalog::ActionKind;
 use quell_wire::frame::Capability;
 
 /// Told of each order at the moment its handler begins: the agent's name, and the order.
@@ -104,7 +104,9 @@ impl Actions for Simulated {
             ActionKind::FileCollect => false,
         };
         let kinds = ActionKind::ALL.iter().filter(acts);
-        kinds.map(|kind| Capability { action: kind.id().to_owned(), revision: kind.spec().revision }).collect()
+        kinds
+            .map(|kind| Capability { action: kind.id().to_owned(), revision: kind.spec().revision })
+            .collect()
     }
 
     fn carry<'a>(&'a self, job: &'a Job) -> Work<'a> {
@@ -134,8 +136,9 @@ fn terminate() -> Ending {
 
 fn run_script(job: &Job) -> Result<Ending, Ending> {
     let params: run_script::Params = job.params()?;
-    let digest = run_script::RunScript::digest(&params.script)
-        .ok_or_else(|| Ending::refused("params_invalid", "the order does not name the script by its digest"))?;
+    let digest = run_script::RunScript::digest(&params.script).ok_or_else(|| {
+        Ending::refused("params_invalid", "the order does not name the script by its digest")
+    })?;
     Ok(Ending::done(&run_script::Outcome {
         sha256: digest.to_owned(),
         interpreter: "simulated".to_owned(),

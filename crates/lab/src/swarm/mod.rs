@@ -59,7 +59,9 @@ pub enum Error {
         source: Box<quell_agent::agent::Error>,
     },
     /// The process may not open that many files.
-    #[error("{wanted} agents need more files than the {limit} that this process may open; raise it with `ulimit -n`")]
+    #[error(
+        "{wanted} agents need more files than the {limit} that this process may open; raise it with `ulimit -n`"
+    )]
     Files {
         /// Agents asked for, with those that are there.
         wanted: usize,

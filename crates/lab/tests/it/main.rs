@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod guest;
+mod swarm;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -105,6 +105,7 @@ pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
 
 /// A time of the answer at this field, microseconds since 1970.
 pub fn micros(value: &Value, field: &str) -> Result<i64> {
-    let time: jiff::Timestamp = text(value, field)?.parse().with_context(|| format!("`{field}` is no time"))?;
+    let time: jiff::Timestamp =
+        text(value, field)?.parse().with_context(|| format!("`{field}` is no time"))?;
     Ok(time.as_microsecond())
 }

@@ -130,7 +130,8 @@ impl Fleet {
     /// One task on all: each agent makes what its journal needs once.
     pub async fn warm_up(&self) -> Result<()> {
         let task = self.api.submit_all(self.len()).await?;
-        let ended = self.ended(text(&task, "id")?, Duration::from_millis(100), Duration::from_secs(120)).await?;
+        let ended =
+            self.ended(text(&task, "id")?, Duration::from_millis(100), Duration::from_secs(120)).await?;
         if text(&ended, "state")? != "succeeded" {
             bail!("the first task ended as {ended}");
         }
@@ -146,7 +147,11 @@ impl Fleet {
                 return Ok(task);
             }
             if Instant::now() > end {
-                bail!("task {id} did not end within {} s: {} of its commands are open", limit.as_secs(), task["open_count"]);
+                bail!(
+                    "task {id} did not end within {} s: {} of its commands are open",
+                    limit.as_secs(),
+                    task["open_count"]
+                );
             }
             tokio::time::sleep(every).await;
         }

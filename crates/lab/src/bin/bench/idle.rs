@@ -111,7 +111,11 @@ async fn enrol(endpoint: &LabEndpoint, server: &str, token: &str) -> Result<()> 
 
 fn silent(endpoint: &LabEndpoint) -> std::process::Command {
     let mut command = endpoint.command(AGENT);
-    command.arg("run").env("QUELL_LOG", "warn").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command
+        .arg("run")
+        .env("QUELL_LOG", "warn")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     command
 }
 

@@ -47,7 +47,10 @@ pub async fn measure(fleet: &Fleet, scale: &Scale, report: &mut Report) -> Resul
     report.figure("post_to_start_ms_p50", percentile(&started, 50.0));
     report.figure("post_to_start_ms_p99", percentile(&started, 99.0));
     report.figure("post_to_verified_ms_p50", percentile(&verified, 50.0));
-    report.row("request answered, p50 / p99", &format!("{:.2} / {:.2} ms", percentile(&answered, 50.0), percentile(&answered, 99.0)));
+    report.row(
+        "request answered, p50 / p99",
+        &format!("{:.2} / {:.2} ms", percentile(&answered, 50.0), percentile(&answered, 99.0)),
+    );
     report.row("request to verified outcome, p99", &format!("{:.2} ms", percentile(&verified, 99.0)));
     report.raw(
         "latency",

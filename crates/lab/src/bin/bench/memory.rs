@@ -45,7 +45,8 @@ pub async fn measure(places: &Places, scale: &Scale, report: &mut Report) -> Res
         }));
     }
     report.figure("server_kb_per_idle_agent", per_agent);
-    let raw = json!({ "base_agents": BASE, "base_rss_anon_kb": base.rss_anon_kb, "steps": Value::from(steps) });
+    let raw =
+        json!({ "base_agents": BASE, "base_rss_anon_kb": base.rss_anon_kb, "steps": Value::from(steps) });
     report.raw("server_memory", raw);
     fleet.stop().await;
     server.stop().await

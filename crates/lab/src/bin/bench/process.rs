@@ -26,11 +26,15 @@ pub struct Memory {
 impl Memory {
     /// Reads it.
     pub fn of(pid: u32) -> Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).context("reading a process's status")?;
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("reading a process's memory")?;
+        let status =
+            fs::read_to_string(format!("/proc/{pid}/status")).context("reading a process's status")?;
+        let rollup =
+            fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("reading a process's memory")?;
         let number = |text: &str, name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or_default()
+            line.and_then(|rest| rest.split_whitespace().next())
+                .and_then(|n| n.parse().ok())
+                .unwrap_or_default()
         };
         Ok(Self {
             rss_kb: number(&status, "VmRSS:"),
@@ -58,7 +62,8 @@ impl Cpu {
         // The name in brackets may hold anything; the fields are counted behind it.
         let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3).and_then(|n| n.parse::<u64>().ok()).unwrap_or_default();
+        let field =
+            |number: usize| fields.get(number - 3).and_then(|n| n.parse::<u64>().ok()).unwrap_or_default();
         let mut ran_ns = 0;
         for thread in fs::read_dir(format!("/proc/{pid}/task")).context("reading a process's threads")? {
             // A thread may end while the others are read.

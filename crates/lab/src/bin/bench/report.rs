@@ -67,7 +67,11 @@ impl Report {
             let Some(value) = self.figures.get(name).and_then(Value::as_f64) else { continue };
             let verdict = match (target.is_finite(), (value < target) == less) {
                 (false, _) => String::new(),
-                (true, met) => format!("{} {target} {unit}{}", if less { "<" } else { ">" }, if met { "" } else { "  MISSED" }),
+                (true, met) => format!(
+                    "{} {target} {unit}{}",
+                    if less { "<" } else { ">" },
+                    if met { "" } else { "  MISSED" }
+                ),
             };
             writeln!(out, "{name:<52} {value:>9.3} {unit:<2}   {verdict}")?;
         }
@@ -76,7 +80,11 @@ impl Report {
         }
         let profile = self.facts["profile"].as_str().unwrap_or_default();
         if profile != "release" || self.quick {
-            writeln!(out, "\nNot for comparison: {profile} profile{}.", if self.quick { ", quick run" } else { "" })?;
+            writeln!(
+                out,
+                "\nNot for comparison: {profile} profile{}.",
+                if self.quick { ", quick run" } else { "" }
+            )?;
         }
         Ok(())
     }

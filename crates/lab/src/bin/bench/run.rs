@@ -106,7 +106,9 @@ pub struct Places {
 pub fn main() -> Result<()> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("QUELL_LOG").unwrap_or_else(|_| "error".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("QUELL_LOG").unwrap_or_else(|_| "error".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     // Before there is a second thread: without root this enters a user namespace.
@@ -173,7 +175,11 @@ fn places(arguments: &Arguments) -> Result<Places> {
     };
     let work = arguments.work.clone().unwrap_or_else(|| folder.join("bench-work"));
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
-    Ok(Places { server: program(&arguments.server, "quell")?, agent: program(&arguments.agent, "quell-agent")?, work })
+    Ok(Places {
+        server: program(&arguments.server, "quell")?,
+        agent: program(&arguments.agent, "quell-agent")?,
+        work,
+    })
 }
 
 /// As many descriptors as the system grants, up to what the largest step needs.

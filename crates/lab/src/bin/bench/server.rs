@@ -55,7 +55,8 @@ impl Server {
                 return Err(error);
             }
         };
-        let key = std::fs::read_to_string(folder.join("admin.key")).context("reading the administrator's key")?;
+        let key =
+            std::fs::read_to_string(folder.join("admin.key")).context("reading the administrator's key")?;
         let ca = std::fs::read(folder.join("ca.pem")).context("reading the authority's certificate")?;
         let api = Api::new(api, key.trim(), &ca)?;
         Ok(Self { child, gateway, api, _data: data })

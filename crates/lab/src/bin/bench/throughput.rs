@@ -84,9 +84,11 @@ async fn run(server: &Server, fleet: &Fleet, scale: &Scale, load: &Load) -> Resu
         Ok(())
     };
     let (tasks, singles, ()) = tokio::try_join!(wide, single, clock)?;
-    let ended = drained(fleet, since, tasks.into_iter().sum::<usize>() + singles.into_iter().sum::<usize>()).await?;
+    let ended =
+        drained(fleet, since, tasks.into_iter().sum::<usize>() + singles.into_iter().sum::<usize>()).await?;
     let wall = began.elapsed().as_secs_f64();
-    let (server_s, own_s) = (Cpu::of(server.pid())?.since(&server_cpu), Cpu::of(std::process::id())?.since(&own_cpu));
+    let (server_s, own_s) =
+        (Cpu::of(server.pid())?.since(&server_cpu), Cpu::of(std::process::id())?.since(&own_cpu));
     let commands = commands.into_inner();
     let seconds = (ended.last_us - since) as f64 / 1e6;
     Ok(json!({
