@@ -31,6 +31,9 @@ const TREE: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(240);
 /// What is ended may be started again by something else: looked for this often before that is reported.
 const ROUNDS: u32 = 5;
+/// The final look is repeated this often, and after this pause, while some executable cannot be read.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(100);
 /// Ended at the same time, since each may take its grace.
 const ABREAST: usize = 16;
 
@@ -373,7 +376,8 @@ fn command_line(process: &Process) -> String {
     words.join(" ")
 }
 
-/// Looks anew whether anything that was meant still runs.
+/// Looks anew whether anything that was meant still runs. A process in the middle of its own end cannot be
+/// read for a moment, so it is looked at again before it counts as unknown.
 fn probe(selector: &Selector, before: &Found) -> Probe {
     let subject = match selector {
         Selector::Identity(identity) => format!("process {identity}"),
@@ -381,7 +385,15 @@ fn probe(selector: &Selector, before: &Found) -> Probe {
         Selector::Sha256(_) => "processes whose executable has this SHA-256".to_owned(),
         Selector::Path(path) => format!("processes started from {}", clip(&path.to_string_lossy(), 256)),
     };
-    let (after, held) = match process::still_running(selector) {
+    let mut found = process::still_running(selector);
+    for _ in 0..LOOKS {
+        if !found.as_ref().is_ok_and(|found| found.matches.is_empty() && found.unreadable > 0) {
+            break;
+        }
+        std::thread::sleep(BETWEEN);
+        found = process::still_running(selector);
+    }
+    let (after, held) = match found {
         Ok(found) => (count(&found), found.matches.is_empty() && found.unreadable == 0),
         Err(error) => (chain(&error), false),
     };

@@ -20,6 +20,9 @@ use crate::runner::Cancel;
 
 /// An answer here has no body, or a short problem.
 const ANSWER: usize = 16 << 10;
+/// The first piece over a connection: so small that a refusal is read before the connection can break under
+/// bytes that nobody takes. Bytes.
+const FIRST: u64 = 16 << 10;
 /// Answers in a row that move the upload to another offset without taking a byte.
 const MOVES: u32 = 8;
 /// Times that the whole is sent anew because the gateway saw another hash.
@@ -104,9 +107,9 @@ impl Run<'_> {
             return Err(failure(answer));
         }
         let mut offset = self.offset(number(&answer.headers, UPLOAD_OFFSET))?;
-        let mut moves = 0;
+        let (mut moves, mut step) = (0, FIRST);
         loop {
-            let end = self.upload.size.min(offset + limits::CHUNK as u64);
+            let end = self.upload.size.min(offset + step);
             self.moved.store(offset, Ordering::Relaxed);
             let body = pieces(self.file.clone(), offset, end, self.moved.clone());
             let put = self
@@ -123,7 +126,7 @@ impl Run<'_> {
                     if now <= offset || now > end {
                         return Err(Failure::Final(Error::Protocol("it took a piece and stands elsewhere")));
                     }
-                    (offset, moves) = (now, 0);
+                    (offset, moves, step) = (now, 0, limits::CHUNK as u64);
                 }
                 StatusCode::CONFLICT if stands.is_some() => {
                     moves += 1;
