@@ -52,6 +52,11 @@ impl Switch {
         Ok(Self { network })
     }
 
+    /// Where a guest is plugged in. Good while this value lives.
+    pub fn socket(&self) -> crate::guest::Network {
+        crate::guest::Network::Bridge { namespace: self.network.path(), bridge: "br0".into() }
+    }
+
     /// Plugs a machine in; an older cable of the same machine is taken out first.
     pub fn plug(&self, network: &Network, addresses: Addresses) -> Result<(), Error> {
         let n = addresses.0;

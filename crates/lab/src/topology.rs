@@ -58,6 +58,12 @@ impl Lab {
         self.server.listen(port)
     }
 
+    /// How a [`crate::guest::Guest`] is connected to this lab. Its addresses are its options' own affair: those above
+    /// `10.86.0.220` and `fd86::dc` are never given to an endpoint.
+    pub fn guest_network(&self) -> crate::guest::Network {
+        self.switch.socket()
+    }
+
     /// The host beyond (`10.86.0.2`, `fd86::2`): the endpoints' router and name server, and the witness of a cut.
     pub fn outside(&self) -> &Outside {
         &self.outside
