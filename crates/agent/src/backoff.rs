@@ -7,7 +7,7 @@ use crate::random;
 /// First wait at most this long.
 const FIRST: Duration = Duration::from_millis(500);
 /// No wait is longer than this, whatever the server says.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// A wait that the server asked for is spread over this many times its length.
 const SPREAD: u32 = 2;
 
@@ -25,10 +25,11 @@ impl Backoff {
 
     /// The wait after one more failure: a random part of an exponentially growing span (full jitter, at
     /// least a tenth of it, so that a closed port is not hammered).
-    pub fn next(&mut self) -> Duration {
+    pub fn after_failure(&mut self) -> Duration {
         let span = FIRST.saturating_mul(1 << self.failures.min(20)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        span / 10 + jitter(span - span / 10)
+        let least = span / 10;
+        least + jitter(span.saturating_sub(least))
     }
 
     /// The wait that the server asked for, spread.
@@ -49,13 +50,13 @@ mod tests {
     #[test]
     fn waits_grow_are_spread_and_are_bounded() {
         let mut backoff = Backoff::default();
-        let waits: Vec<_> = (0..40).map(|_| backoff.next()).collect();
+        let waits: Vec<_> = (0..40).map(|_| backoff.after_failure()).collect();
         assert!(waits[0] <= FIRST && waits[0] >= FIRST / 10);
         assert!(waits.iter().all(|wait| *wait <= LONGEST));
         assert!(waits[20..].iter().all(|wait| *wait >= LONGEST / 10));
         assert!(waits[20..].windows(2).any(|pair| pair[0] != pair[1]), "spread");
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.after_failure() <= FIRST);
     }
 
     #[test]

@@ -116,14 +116,12 @@ where
         collect(answer, most).await
     };
     let mut call = Box::pin(call);
-    loop {
-        tokio::select! {
-            result = &mut call => return result,
-            driven = &mut connection => {
-                // The answer may be complete although the connection ended.
-                driven.map_err(Error::Http)?;
-                return call.await;
-            }
+    tokio::select! {
+        result = &mut call => result,
+        driven = &mut connection => {
+            // The answer may be complete although the connection ended.
+            driven.map_err(Error::Http)?;
+            call.await
         }
     }
 }

@@ -14,7 +14,7 @@ use super::kept::Canary;
 /// Peers that the agent picks by itself, at most.
 const OWN: usize = 8;
 /// For all probes together.
-const WAIT: Duration = Duration::from_millis(1000);
+const WAIT: Duration = Duration::from_secs(1);
 /// Some gateways answer or refuse here; one that does neither proves nothing.
 const GATEWAY_PORT: u16 = 443;
 /// Ports from here on are given to clients (Linux `ip_local_port_range`).

@@ -178,15 +178,12 @@ impl Isolation {
                     what: What::Reverted { code: failure.code.clone(), message: failure.message.clone() },
                 },
             )?;
-            match kept.previous {
-                Some(previous) => {
-                    self.install(live, &previous.plan).await?;
-                    self.set(live, Some(*previous))
-                }
-                None => {
-                    self.uninstall(live).await?;
-                    self.set(live, None)
-                }
+            if let Some(previous) = kept.previous {
+                self.install(live, &previous.plan).await?;
+                self.set(live, Some(*previous))
+            } else {
+                self.uninstall(live).await?;
+                self.set(live, None)
             }
         };
         match reverted.await {

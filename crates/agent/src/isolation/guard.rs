@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Bursts of changes are looked at once.
 const SETTLE: Duration = Duration::from_millis(20);
 /// For the timer that is not set.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(365 * 24);
 
 /// Listens to the kernel in a thread of its own, for as long as it lives.
 struct Ear {

@@ -229,7 +229,7 @@ impl Journal {
         let mut spans = Vec::with_capacity(records.len());
         for body in records {
             let from = bytes.len();
-            record::frame(&self.salt, &Record::from(body.clone()), &mut bytes);
+            record::frame(self.salt, &Record::from(body.clone()), &mut bytes);
             spans.push(Span { at: self.end + from as u64, len: (bytes.len() - from) as u32 });
         }
         let written = self
@@ -306,7 +306,7 @@ impl Journal {
             .seek(SeekFrom::Start(span.at))
             .and_then(|_| self.file.read_exact(&mut bytes))
             .map_err(Error::io("read"))?;
-        match record::read(&self.salt, &bytes) {
+        match record::read(self.salt, &bytes) {
             record::Read::Record(body, _) => Ok(body),
             record::Read::Invalid => Err(Error::io("read")(io::ErrorKind::InvalidData.into())),
         }
@@ -401,7 +401,7 @@ fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&salt);
     for body in records {
-        record::frame(&salt, &Record::from(body.clone()), &mut bytes);
+        record::frame(salt, &Record::from(body.clone()), &mut bytes);
     }
     let fresh = path.with_extension("new");
     let parent = path.parent().unwrap_or(Path::new("."));

@@ -130,7 +130,7 @@ impl From<Body> for Record {
 }
 
 /// Frames a record. The salt is the file's own: bytes that came from outside cannot contain a valid frame.
-pub fn frame(salt: &[u8; 8], record: &Record, out: &mut Vec<u8>) {
+pub fn frame(salt: [u8; 8], record: &Record, out: &mut Vec<u8>) {
     let payload = record.encode_to_vec();
     let length = (payload.len() as u32).to_le_bytes();
     out.extend_from_slice(&length);
@@ -148,7 +148,7 @@ pub enum Read {
 }
 
 /// Reads one framed record.
-pub fn read(salt: &[u8; 8], bytes: &[u8]) -> Read {
+pub fn read(salt: [u8; 8], bytes: &[u8]) -> Read {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Read::Invalid };
     let Some((sum, rest)) = rest.split_first_chunk::<4>() else { return Read::Invalid };
     let size = u32::from_le_bytes(*length) as usize;
@@ -165,9 +165,9 @@ pub fn read(salt: &[u8; 8], bytes: &[u8]) -> Read {
     }
 }
 
-fn crc(salt: &[u8; 8], length: [u8; 4], payload: &[u8]) -> u32 {
+fn crc(salt: [u8; 8], length: [u8; 4], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(salt);
+    hasher.update(&salt);
     hasher.update(&length);
     hasher.update(payload);
     hasher.finalize()

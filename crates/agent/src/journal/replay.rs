@@ -29,11 +29,11 @@ pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
     let Some(salt) = header(&bytes) else {
         return replace(path, Vec::new(), now_us);
     };
-    let (records, end) = scan(&salt, &bytes, HEADER);
+    let (records, end) = scan(salt, &bytes, HEADER);
     if end == bytes.len() {
         return Ok((Found { salt, end: end as u64, records }, Recovered::default()));
     }
-    match resume(&salt, &bytes, end) {
+    match resume(salt, &bytes, end) {
         None => {
             let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open"))?;
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io("cut"))?;
@@ -44,9 +44,9 @@ pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
             let mut readable = records;
             let mut from = Some(next);
             while let Some(start) = from {
-                let (more, stop) = scan(&salt, &bytes, start);
+                let (more, stop) = scan(salt, &bytes, start);
                 readable.extend(more);
-                from = if stop < bytes.len() { resume(&salt, &bytes, stop) } else { None };
+                from = if stop < bytes.len() { resume(salt, &bytes, stop) } else { None };
             }
             replace(path, readable.into_iter().map(|(body, ..)| body).collect(), now_us)
         }
@@ -67,7 +67,7 @@ fn header(bytes: &[u8]) -> Option<[u8; 8]> {
 }
 
 /// Valid records from `start` on, and where they stop.
-fn scan(salt: &[u8; 8], bytes: &[u8], start: usize) -> (Vec<(Body, u64, u32)>, usize) {
+fn scan(salt: [u8; 8], bytes: &[u8], start: usize) -> (Vec<(Body, u64, u32)>, usize) {
     let mut records = Vec::new();
     let mut at = start;
     while let record::Read::Record(body, len) = record::read(salt, &bytes[at..]) {
@@ -78,7 +78,7 @@ fn scan(salt: &[u8; 8], bytes: &[u8], start: usize) -> (Vec<(Body, u64, u32)>, u
 }
 
 /// The next place after a bad one where a valid record stands. A torn tail has none.
-fn resume(salt: &[u8; 8], bytes: &[u8], bad: usize) -> Option<usize> {
+fn resume(salt: [u8; 8], bytes: &[u8], bad: usize) -> Option<usize> {
     (bad + 1..bytes.len()).find(|at| matches!(record::read(salt, &bytes[*at..]), record::Read::Record(..)))
 }
 
@@ -89,7 +89,7 @@ fn replace(path: &Path, mut readable: Vec<Body>, now_us: i64) -> Result<(Found, 
     readable.push(Body::Damaged(record::Damaged { at_us: now_us }));
     let salt = create(path, &readable)?;
     let bytes = read_all(path).map_err(Error::io("read"))?;
-    let (records, end) = scan(&salt, &bytes, HEADER);
+    let (records, end) = scan(salt, &bytes, HEADER);
     Ok((Found { salt, end: end as u64, records }, Recovered { torn: 0, damaged: Some(aside) }))
 }
 

@@ -133,7 +133,7 @@ fn bytes_from_outside_cannot_pass_for_a_record() {
     let path = dir.path().join("journal");
     let (mut journal, _) = open(&path);
     let mut forged = Vec::new();
-    record::frame(&[0; 8], &Record::from(finished("a")), &mut forged);
+    record::frame([0; 8], &Record::from(finished("a")), &mut forged);
     let Body::Accepted(order) = accepted("a") else { panic!() };
     journal.append(&[Body::Accepted(Accepted { intent: forged, ..order })], true, NOW).unwrap();
     let end = journal.size();

@@ -129,12 +129,12 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
             End::Goodbye(goodbye) => {
                 let why = format!("the server ended the session: {} ({})", goodbye.message, goodbye.code);
                 let wait = match goodbye.retry_after_s {
-                    0 => backoff.next(),
+                    0 => backoff.after_failure(),
                     seconds => backoff.asked(seconds),
                 };
                 (why, wait)
             }
-            End::Lost(why) => (why, backoff.next()),
+            End::Lost(why) => (why, backoff.after_failure()),
         };
         tracing::warn!(why, wait_ms = wait.as_millis(), "no session");
         tell_down(&context, &why, false);

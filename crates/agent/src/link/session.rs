@@ -148,7 +148,7 @@ impl Session {
             tokio::select! {
                 message = self.socket.next() => {
                     heard = Instant::now();
-                    match self.hear(context, message) {
+                    match Self::hear(context, message) {
                         Ok(()) => {}
                         Err(end) => return end,
                     }
@@ -182,13 +182,10 @@ impl Session {
         }
     }
 
-    fn hear(
-        &mut self,
-        context: &Context,
-        message: Option<Result<Message, tungstenite::Error>>,
-    ) -> Result<(), End> {
+    fn hear(context: &Context, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), End> {
         match read(message)? {
-            None => Ok(()),
+            // Not ours; and a second greeting means nothing.
+            None | Some(FromServer::Welcome(_)) => Ok(()),
             Some(FromServer::Order(signed)) => {
                 context.runner.deliver(signed);
                 Ok(())
@@ -215,8 +212,6 @@ impl Session {
                 Ok(())
             }
             Some(FromServer::Goodbye(goodbye)) => Err(End::Goodbye(goodbye)),
-            // A second greeting means nothing.
-            Some(FromServer::Welcome(_)) => Ok(()),
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Permit {
 impl Runner {
     /// Takes up what an earlier run left unfinished. Called once, before any order is received.
     pub fn resume(&self) -> Result<usize, journal::Error> {
-        let left = self.0.ledger.with(|journal| journal.unfinished())?;
+        let left = self.0.ledger.with(crate::journal::Journal::unfinished)?;
         let count = left.len();
         for (accepted, stage) in left {
             let (attempts, first_us) = match stage {
@@ -116,26 +116,23 @@ impl Runner {
     ) {
         let inner = &self.0;
         let had_permit = permit.is_some();
-        let _permit = match permit {
-            Some(permit) => permit,
-            None => inner.permit(ticket.kind, &cancel).await,
-        };
-        let ending = match inner.begin(&mut ticket, &cancel, had_permit).await {
-            Err(ending) => ending,
-            Ok(()) => {
-                let job = Job {
-                    order_id: ticket.order_id.clone(),
-                    kind: ticket.kind,
-                    params: ticket.params.clone(),
-                    attempt: ticket.attempts,
-                    not_after_us: ticket.not_after_us,
-                    cancel,
-                    secrets,
-                    outbox: inner.outbox.clone(),
-                    told: Mutex::new(None),
-                };
-                inner.clone().run(job).await
-            }
+        let _permit =
+            if let Some(permit) = permit { permit } else { inner.permit(ticket.kind, &cancel).await };
+        let ending = if let Err(ending) = inner.begin(&mut ticket, &cancel, had_permit).await {
+            ending
+        } else {
+            let job = Job {
+                order_id: ticket.order_id.clone(),
+                kind: ticket.kind,
+                params: ticket.params.clone(),
+                attempt: ticket.attempts,
+                not_after_us: ticket.not_after_us,
+                cancel,
+                secrets,
+                outbox: inner.outbox.clone(),
+                told: Mutex::new(None),
+            };
+            inner.clone().run(job).await
         };
         inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
     }
@@ -155,15 +152,15 @@ impl Inner {
     /// Waits for the right to run, first come first served, or for the wish to stop.
     async fn permit(&self, kind: ActionKind, cancel: &Cancel) -> Permit {
         let wait = async {
-            let _turn = match self.exclusion(kind) {
+            let turn = match self.exclusion(kind) {
                 Some(group) => group.acquire_owned().await.ok(),
                 None => None,
             };
-            let _slot = match self.slots.get(&kind) {
+            let slot = match self.slots.get(&kind) {
                 Some(slots) => slots.clone().acquire_owned().await.ok(),
                 None => None,
             };
-            Permit { _slot, _turn }
+            Permit { _slot: slot, _turn: turn }
         };
         tokio::select! {
             permit = wait => permit,
@@ -237,13 +234,12 @@ impl Inner {
         let actions = self.actions.clone();
         let mut task = tokio::spawn(async move { actions.carry(&job).await });
         let mut timed_out = false;
-        let ended = match timeout(limit, &mut task).await {
-            Ok(ended) => Some(ended),
-            Err(_) => {
-                timed_out = true;
-                cancel.ask();
-                timeout(STOP, &mut task).await.ok()
-            }
+        let ended = if let Ok(ended) = timeout(limit, &mut task).await {
+            Some(ended)
+        } else {
+            timed_out = true;
+            cancel.ask();
+            timeout(STOP, &mut task).await.ok()
         };
         match ended {
             Some(Ok(ending)) if timed_out && ending.status == Status::Canceled => Ending {

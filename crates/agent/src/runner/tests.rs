@@ -231,7 +231,10 @@ async fn a_running_order_and_a_waiting_one_can_be_canceled() {
     assert_eq!(outcomes[0].started_at_us, 0, "it never began");
     runner.cancel("run3");
     let (outcomes, _) = ends(&runner, &outbox, 1).await;
-    assert_eq!((outcomes[0].order_id.as_str(), status(&outcomes[0])), ("run3", (Status::Canceled, "canceled")));
+    assert_eq!(
+        (outcomes[0].order_id.as_str(), status(&outcomes[0])),
+        ("run3", (Status::Canceled, "canceled"))
+    );
     assert_eq!(play.runs.load(Ordering::SeqCst), PER_ACTION as u32);
     runner.cancel("nobody");
 }

@@ -119,7 +119,7 @@ pub struct Gateway {
 async fn pause(backoff: &mut Backoff, why: &str, asked: Option<u32>, cancel: &Cancel) -> Result<(), Error> {
     let wait = match asked {
         Some(seconds) => backoff.asked(seconds),
-        None => backoff.next(),
+        None => backoff.after_failure(),
     };
     tracing::debug!(why, wait_ms = wait.as_millis(), "a transfer pauses");
     tokio::select! {

@@ -1,7 +1,6 @@
 //! A gateway for tests: its own CA, enrolment, renewal, ping and sessions, as the protocol says. It checks nothing
 //! that a test does not look at.
 
-use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,10 +38,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::files::Files;
+
 pub const TENANT: &str = "acme";
 pub const ENDPOINT: &str = "endpoint-1";
+/// Of archives.
+pub const PASSWORD: &str = "correct horse battery staple";
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+#[expect(clippy::disallowed_methods, reason = "the tests' clock")]
 pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64
 }
@@ -69,6 +73,7 @@ struct Shared {
     refuse: Mutex<Option<Problem>>,
     addresses: Mutex<Vec<String>>,
     last_hello: Mutex<Option<Hello>>,
+    files: Files,
 }
 
 pub struct Gateway {
@@ -76,7 +81,7 @@ pub struct Gateway {
     shared: Arc<Shared>,
     frames: tokio::sync::Mutex<mpsc::UnboundedReceiver<FromAgent>>,
     seen: Mutex<Vec<FromAgent>>,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     counter: AtomicU32,
 }
 
@@ -144,6 +149,7 @@ impl Gateway {
             refuse: Mutex::default(),
             addresses: Mutex::default(),
             last_hello: Mutex::default(),
+            files: Files::default(),
         });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -163,7 +169,7 @@ impl Gateway {
             shared,
             frames: tokio::sync::Mutex::new(received),
             seen: Mutex::default(),
-            _runtime: runtime,
+            runtime,
             counter: AtomicU32::new(0),
         }
     }
@@ -189,6 +195,11 @@ impl Gateway {
         self.shared.life_us.store(life.as_micros() as i64, Ordering::SeqCst);
     }
 
+    /// Uploads and scripts.
+    pub fn files(&self) -> &Files {
+        &self.shared.files
+    }
+
     pub fn renewals(&self) -> u32 {
         self.shared.renewals.load(Ordering::SeqCst)
     }
@@ -199,10 +210,6 @@ impl Gateway {
 
     pub fn refuse_sessions(&self, problem: Option<Problem>) {
         *self.shared.refuse.lock().unwrap() = problem;
-    }
-
-    pub fn announce(&self, addresses: &[&str]) {
-        *self.shared.addresses.lock().unwrap() = addresses.iter().map(ToString::to_string).collect();
     }
 
     pub fn hello(&self) -> Hello {
@@ -228,7 +235,7 @@ impl Gateway {
                 return fits(&frame).unwrap();
             }
             drop(seen);
-            let next = self._runtime.block_on(async {
+            let next = self.runtime.block_on(async {
                 tokio::time::timeout(end.saturating_duration_since(Instant::now()), async {
                     self.frames.lock().await.recv().await
                 })
@@ -337,7 +344,9 @@ pub fn order(id: &str, action: &str, params: &serde_json::Value) -> Order {
         not_before_us: now,
         not_after_us: now + 3_600_000_000,
         nonce: vec![1; 16],
-        secrets: vec![Secret { name: "release_code".into(), value: "ABCD-EFGH-2345".into() }],
+        secrets: [("release_code", "ABCD-EFGH-2345"), ("archive_password", PASSWORD)]
+            .map(|(name, value)| Secret { name: name.into(), value: value.into() })
+            .into(),
     }
 }
 
@@ -359,7 +368,7 @@ async fn connection(shared: Arc<Shared>, stream: tokio::net::TcpStream) {
         .await;
 }
 
-type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<Full<Bytes>>;
 
 fn answer(status: StatusCode, body: Vec<u8>) -> Answer {
     Response::builder().status(status).body(Full::new(body.into())).unwrap()
@@ -370,7 +379,7 @@ fn problem(code: &str) -> Answer {
     answer(StatusCode::FORBIDDEN, problem.encode_to_vec())
 }
 
-async fn respond(shared: Arc<Shared>, known: bool, request: Request<Incoming>) -> Result<Answer, Infallible> {
+async fn respond(shared: Arc<Shared>, known: bool, request: Request<Incoming>) -> std::io::Result<Answer> {
     let route = request.uri().path().to_owned();
     Ok(match route.as_str() {
         path::ENROL => {
@@ -392,6 +401,7 @@ async fn respond(shared: Arc<Shared>, known: bool, request: Request<Incoming>) -
             answer(StatusCode::OK, response.encode_to_vec())
         }
         _ if !known => problem("certificate_missing"),
+        route if Files::are_at(route) => return shared.files.answer(request).await,
         path::RENEW => {
             let body = request.into_body().collect().await.unwrap().to_bytes();
             let asked = RenewRequest::decode(body).unwrap();

@@ -1,10 +1,16 @@
 //! The agent against a gateway of the tests: real TLS, real files, the real binary, and for the isolation a real
 //! kernel in network namespaces of the tests' own.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod collect;
 mod enrol;
+mod files;
 mod gateway;
+mod idle;
 mod isolate;
 mod orders;
 mod process;
+mod proxy;
+mod script;
+mod terminate;
 mod world;

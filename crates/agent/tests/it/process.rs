@@ -10,13 +10,14 @@ use crate::gateway::{Gateway, until};
 pub struct Endpoint {
     dir: tempfile::TempDir,
     netns: Option<String>,
+    wrap: Vec<String>,
     agent: Option<Child>,
 }
 
 impl Endpoint {
     /// In the tests' own network namespace, or in a named one.
     pub fn new(netns: Option<String>) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), netns, agent: None }
+        Self { dir: tempfile::tempdir().unwrap(), netns, wrap: Vec::new(), agent: None }
     }
 
     pub fn state(&self) -> PathBuf {
@@ -31,10 +32,22 @@ impl Endpoint {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Starts the agent through another program, which gets the state directory as its next argument.
+    pub fn wrap(&mut self, program: &[&str]) {
+        self.wrap = program.iter().map(ToString::to_string).collect();
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let binary = env!("CARGO_BIN_EXE_quell-agent");
         let mut command = match &self.netns {
-            None => Command::new(binary),
+            None => match self.wrap.split_first() {
+                None => Command::new(binary),
+                Some((program, rest)) => {
+                    let mut command = Command::new(program);
+                    command.args(rest).arg(self.state()).arg(binary);
+                    command
+                }
+            },
             Some(name) => {
                 let mut command = Command::new("/usr/sbin/ip");
                 command.args(["netns", "exec", name, binary]);

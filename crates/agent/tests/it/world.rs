@@ -116,9 +116,14 @@ fn ip(arguments: &str) {
 }
 
 impl World {
+    /// An endpoint that is not enrolled yet.
+    pub fn stranger(&self) -> Endpoint {
+        Endpoint::new(Some(format!("{}a", self.id)))
+    }
+
     /// An enrolled endpoint with a running, connected agent.
     pub fn endpoint(&self) -> Endpoint {
-        let mut endpoint = Endpoint::new(Some(Names(self.id.clone()).keep('a')));
+        let mut endpoint = self.stranger();
         endpoint.enrol(&self.gateway);
         endpoint.connect(&self.gateway);
         endpoint
@@ -151,15 +156,6 @@ impl World {
             self.inside(|| Command::new("/usr/sbin/nft").args(arguments.split(' ')).output().unwrap());
         assert!(output.status.success(), "nft {arguments}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Names {
-    /// A name without the duty to clean up, which is the world's.
-    fn keep(self, which: char) -> String {
-        let name = self.of(which);
-        std::mem::forget(self);
-        name
     }
 }
 
