@@ -16,7 +16,7 @@ use crate::pki::{self, Authority, GatewayCertificate};
 use crate::tls;
 
 /// Browsers refuse longer lives.
-const LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+const LIFE: Duration = Duration::from_hours(90 * 24);
 
 /// TLS of the people's port cannot be set up.
 #[derive(Debug, thiserror::Error)]

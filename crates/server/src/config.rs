@@ -51,6 +51,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of people and programs from one address.
     pub connections_per_address: usize,
+    /// How long a TLS handshake, and the head of a request, may take.
+    pub head_time: Duration,
+    /// How long a request may take until its answer begins, its body's arrival included.
+    pub request_time: Duration,
     /// How long a certificate of an agent lives.
     pub agent_certificate: Duration,
     /// Bytes of one artifact.
@@ -64,6 +68,8 @@ impl Default for Limits {
         Self {
             connections: 2048,
             connections_per_address: 512,
+            head_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
             agent_certificate: Duration::from_hours(7 * 24),
             artifact_bytes: 16 << 30,
             artifact_life: Duration::from_hours(90 * 24),

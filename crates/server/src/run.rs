@@ -1,8 +1,9 @@
 //! Puts a server together, runs it, and takes it apart again.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{Config, ConfigError};
 use crate::first_key::{self, FirstKey};
 use crate::gateway::{self, Gateway, Settings};
 use crate::listen::{self, Listeners};
@@ -47,6 +48,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Another server uses the directory.
+    #[error("another server uses the data directory {0}; stop it first")]
+    InUse(PathBuf),
     /// Others may read what only the server may read.
     #[error(
         "{path} may be read by others (mode {mode:03o}); `chmod go-rwx` it, and replace the key if others had access"
@@ -95,9 +99,9 @@ pub struct Server {
     api_address: SocketAddr,
     gateway_address: SocketAddr,
     tls: Option<TlsAcceptor>,
-    limits: Limits,
     stop: watch::Sender<bool>,
     first_key: Option<FirstKey>,
+    _lock: File,
 }
 
 /// Runs a server until `shutdown` resolves, then lets what is under way finish, for a while.
@@ -128,6 +132,7 @@ impl Server {
         let gateway_address = address(&gateway_listener, config.gateway)?;
         config.check_plain(api_address)?;
         prepare(&config.data_dir)?;
+        let lock = lock(&config.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let authority = Arc::new(Authority::open(&config.data_dir, clock.now())?);
         let tls =
@@ -144,9 +149,9 @@ impl Server {
             api_address,
             gateway_address,
             tls,
-            limits: config.limits,
             stop,
             first_key,
+            _lock: lock,
         })
     }
 
@@ -172,10 +177,9 @@ impl Server {
 
     /// Serves until `shutdown` resolves.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, gateway, api_listener, gateway_listener, tls, limits, stop, .. } = self;
+        let Self { app, gateway, api_listener, gateway_listener, tls, stop, .. } = self;
         let router = api::router(app.clone());
-        let api =
-            tokio::spawn(serve::serve(api_listener, tls, router, app.clone(), limits, app.stopping.clone()));
+        let api = tokio::spawn(serve::serve(api_listener, tls, router, app.clone(), app.stopping.clone()));
         let mut stopping = app.stopping.clone();
         let agents = tokio::spawn(async move {
             gateway
@@ -249,6 +253,8 @@ async fn assemble(
         guesses: crate::auth::Guesses::default(),
         metrics: Metrics::new(),
         streams: Arc::new(Semaphore::new(live::STREAMS)),
+        limits: config.limits,
+        is_tls: config.api_tls.is_some(),
         key_revocations: watch::Sender::new(0),
         stopping,
         gateway_listens: false.into(),
@@ -287,6 +293,23 @@ fn prepare(directory: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Keeps other servers out of the directory, until dropped or until the process ends however it ends.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Directory { path: directory.to_owned(), source };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(directory.join("lock"))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 /// Whether nobody but the owner may do anything with this path.

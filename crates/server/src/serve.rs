@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,11 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Peer;
-use crate::config::Limits;
 use crate::state::App;
 
-/// A TLS handshake, and the head of a request, may take this long.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The head of a request may be this long, in bytes.
 const HEAD: usize = 64 << 10;
 /// Requests under way at a shutdown have this long.
@@ -36,11 +33,11 @@ pub(crate) async fn serve(
     tls: Option<TlsAcceptor>,
     router: Router,
     app: App,
-    limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let neighbours = Arc::new(Neighbours { most: limits.connections_per_address, count: Mutex::default() });
+    let places = Arc::new(Semaphore::new(app.limits.connections));
+    let neighbours =
+        Arc::new(Neighbours { most: app.limits.connections_per_address, count: Mutex::default() });
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -74,13 +71,14 @@ async fn connection(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
     place: Place,
 ) {
+    let head_time = place.app.limits.head_time;
     match tls {
-        None => http(stream, peer, router, watcher).await,
-        Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, peer, router, watcher).await,
+        None => http(stream, peer, router, watcher, head_time).await,
+        Some(tls) => match tokio::time::timeout(head_time, tls.accept(stream)).await {
+            Ok(Ok(stream)) => http(stream, peer, router, watcher, head_time).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
         },
@@ -88,7 +86,7 @@ async fn connection(
     drop(place);
 }
 
-async fn http<S>(stream: S, peer: SocketAddr, router: Router, watcher: hyper_util::server::graceful::Watcher)
+async fn http<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher, head_time: Duration)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -99,7 +97,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(head_time)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::auth::Guesses;
+use crate::config::Limits;
 use crate::gateway::Sessions;
 use crate::metrics::Metrics;
 use crate::pki::Authority;
@@ -41,6 +42,10 @@ pub(crate) struct Inner {
     pub metrics: Metrics,
     /// Places of live streams.
     pub streams: Arc<Semaphore>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Whether people's connections are encrypted.
+    pub is_tls: bool,
     /// Rises with each API key that is revoked.
     pub key_revocations: watch::Sender<u64>,
     /// Turns true when the server stops.

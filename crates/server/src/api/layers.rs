@@ -1,6 +1,6 @@
 //! What surrounds every request: its id, its time limit, its headers, its line in log and metrics.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -13,18 +13,18 @@ use crate::auth::RequestId;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
-/// How long a handler may take until it answers, its body's arrival included. A streamed answer may last longer.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// The header that names the request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Ends a handler that takes too long.
-pub(crate) async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(LIMIT, next.run(request)).await {
+pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let limit = app.limits.request_time;
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(Code::RequestTimeout, "the request was not complete within 30 seconds")
-            .into_response(),
+        Err(_) => {
+            Problem::new(Code::RequestTimeout, format!("the request was not complete within {limit:?}"))
+                .into_response()
+        }
     }
 }
 
@@ -57,6 +57,9 @@ pub(crate) async fn finish(State(app): State<App>, mut request: Request, next: N
         (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if app.is_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

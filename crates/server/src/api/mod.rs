@@ -28,7 +28,7 @@ mod time;
 mod token;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -76,7 +76,7 @@ pub(crate) fn router(app: App) -> Router {
             Problem::new(Code::MethodNotAllowed, "the resource does not take this method")
         })
         .layer(from_fn_with_state(app.clone(), auth::guard))
-        .layer(from_fn(layers::in_time))
+        .layer(from_fn_with_state(app.clone(), layers::in_time))
         .layer(from_fn_with_state(app.clone(), layers::finish))
         .with_state(app)
 }

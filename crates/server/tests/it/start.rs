@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quell_server::{ApiTls, Listeners, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -149,20 +149,50 @@ fn inherited_sockets_are_taken_by_their_names() {
 }
 
 #[tokio::test]
-async fn who_dawdles_is_let_go() {
+async fn two_servers_do_not_share_a_directory() {
     let world = World::new().await;
-    let address = world.base.strip_prefix("http://").unwrap();
-    let began = Instant::now();
-    let mut slow = TcpStream::connect(address).await.unwrap();
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let ended = timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
-    assert!(ended.is_ok(), "still open after {:?}", began.elapsed());
-    let mut long = TcpStream::connect(address).await.unwrap();
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(200_000));
-    let _ = long.write_all(head.as_bytes()).await;
-    let mut answer = Vec::new();
-    let _ = timeout(Duration::from_secs(20), long.read_to_end(&mut answer)).await.unwrap();
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
-    world.stop().await;
+    let error = refused(config(world.directory.path())).await;
+    assert!(error.contains("another server"), "{error}");
+    let directory = world.stop().await;
+    World::at(directory).await.stop().await;
+}
+
+#[tokio::test]
+async fn who_dawdles_is_let_go() {
+    let directory = tempfile::tempdir().unwrap();
+    set_private(directory.path());
+    let mut hasty = config(directory.path());
+    hasty.limits.head_time = Duration::from_millis(500);
+    hasty.limits.request_time = Duration::from_millis(500);
+    let server = Server::start(hasty, Listeners::default()).await.unwrap();
+    let (address, key) = (server.api_address(), server.first_key().unwrap().text.clone());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    let said = async |request: String| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "still open");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let head = said("GET /healthz HTTP/1.1\r\nhost: x\r\n".to_owned()).await;
+    assert!(head.is_empty() || head.starts_with("HTTP/1.1 408"), "{head}");
+    let long = said(format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(200_000))).await;
+    assert!(long.is_empty() || long.starts_with("HTTP/1.1 431"), "{long}");
+    let lines = [
+        "POST /api/v1/tasks HTTP/1.1",
+        "host: x",
+        "content-type: application/json",
+        "content-length: 100",
+        &format!("authorization: Bearer {key}"),
+        "",
+        "{",
+    ];
+    let body = said(lines.join("\r\n")).await;
+    assert!(body.starts_with("HTTP/1.1 408") && body.contains("\"code\":\"request_timeout\""), "{body}");
+    let _ = stop.send(());
+    running.await.unwrap();
 }
