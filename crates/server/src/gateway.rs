@@ -55,6 +55,8 @@ pub struct Settings {
     pub addresses: Vec<String>,
     /// Seconds between an agent's keep-alives. One that says nothing three times is gone.
     pub keep_alive_s: u32,
+    /// Between two looks for sessions that are over.
+    pub sweep: Duration,
     /// How long the session of an agent that does not renew its certificate outlives it.
     pub certificate_grace: Duration,
     /// How long a TLS handshake may take, and the head of each request after it.
@@ -85,6 +87,7 @@ impl Default for Settings {
             certificate_life: Duration::from_hours(7 * 24),
             addresses: Vec::new(),
             keep_alive_s: quell_wire::limits::KEEP_ALIVE_S,
+            sweep: Duration::from_secs(5),
             certificate_grace: Duration::from_hours(1),
             handshake: Duration::from_secs(10),
             strangers: 4096,

@@ -54,3 +54,7 @@ pub enum Error {
     #[error("TLS refuses the certificate")]
     Tls(#[from] rustls::Error),
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

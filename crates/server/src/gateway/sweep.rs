@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use quell_store::endpoint;
 
 use super::Shared;
 use super::sessions::{Handle, goodbye};
 
-/// Between two rounds.
-const ROUND: Duration = Duration::from_secs(5);
 /// What was heard is written down every so many rounds.
 const NOTE_EVERY: u32 = 2;
 /// Endpoints noted in one transaction, so that others get their turn between.
@@ -18,7 +15,7 @@ const BATCH: usize = 1000;
 
 /// Sweeps until aborted.
 pub async fn run(shared: Arc<Shared>) {
-    let mut rounds = tokio::time::interval(ROUND);
+    let mut rounds = tokio::time::interval(shared.settings.sweep);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut number = 0_u32;
     loop {

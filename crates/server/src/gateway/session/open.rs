@@ -68,19 +68,25 @@ pub async fn open(
             return None;
         }
     };
-    // A crowd that comes back at once is let in a few at a time, for the database's sake.
-    let turn = shared.opening.acquire().await.ok()?;
     let seat = match check(&shared, &arriving, &hello).await {
         Ok(seat) => seat,
         Err(sorry) => {
-            drop(turn);
             decline(link, sorry).await;
             return None;
         }
     };
-    let session = welcome(&shared, arriving, link, seat, hello).await;
-    drop(turn);
-    session
+    // A crowd that comes back at once is let in a few at a time, for the database's sake. Only from here on: what
+    // waits for a peer above must not hold up the others.
+    let _turn = shared.opening.acquire().await.ok()?;
+    if let Err(error) = note_facts(&shared, &arriving, &hello).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "what an agent says of itself was not kept"
+        );
+        decline(link, sorry("busy", "the server cannot reach its database now", 10)).await;
+        return None;
+    }
+    welcome(&shared, arriving, link, seat, hello).await
 }
 
 async fn decline(mut link: Link, Sorry { code, message, retry_after_s }: Sorry) {
@@ -123,9 +129,6 @@ async fn check(shared: &Arc<Shared>, arriving: &Arriving, hello: &Hello) -> Resu
     }
     if shared.stop.is_cancelled() {
         return Err(sorry("shutdown", "the server restarts", 5));
-    }
-    if note_facts(shared, arriving, hello).await.is_err() {
-        return Err(sorry("busy", "the server cannot reach its database now", 10));
     }
     Ok(seat)
 }

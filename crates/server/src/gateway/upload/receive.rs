@@ -21,8 +21,10 @@ use super::super::reply::{Refused, Reply};
 use super::super::{Shared, trail};
 use super::{Upload, announce, announced, number, offset};
 
-/// The next bytes of a body come within this time, or what came so far is kept and the request ends.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// While no bytes come, a revocation is looked for this often.
+const LOOK: Duration = Duration::from_millis(500);
+/// After so many looks without a byte, what came so far is kept and the request ends.
+const LOOKS: u32 = 60;
 
 /// Receives a piece; with the last one the file is checked and moved into the store.
 pub async fn piece(
@@ -178,18 +180,16 @@ fn watched(
         let shared = Arc::clone(&shared);
         let id = endpoint.id;
         async move {
-            let next = tokio::time::timeout(PATIENCE, frames.next()).await;
-            let item = match next {
-                Ok(None) => return None,
-                Ok(Some(item)) => item,
-                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-            };
-            let item = if shared.sessions.revoked_since(id, revocations) {
-                Err(io::Error::from(io::ErrorKind::PermissionDenied))
-            } else {
-                item
-            };
-            Some((item, frames))
+            for _ in 0..LOOKS {
+                let next = tokio::time::timeout(LOOK, frames.next()).await;
+                if shared.sessions.revoked_since(id, revocations) {
+                    return Some((Err(io::ErrorKind::PermissionDenied.into()), frames));
+                }
+                if let Ok(item) = next {
+                    return item.map(|item| (item, frames));
+                }
+            }
+            Some((Err(io::ErrorKind::TimedOut.into()), frames))
         }
     }))
 }

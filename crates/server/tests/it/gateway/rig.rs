@@ -26,6 +26,7 @@ pub struct Rig {
     pub authority: Arc<Authority>,
     pub address: SocketAddr,
     pub tenant: Uuid,
+    pub signer: Arc<FileSigner>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
     _directory: TempDir,
@@ -57,11 +58,12 @@ impl Rig {
         let artifacts = ArtifactStore::open(&path.join("artifacts")).await.unwrap();
         let mut key = [0; 32];
         assert!(SystemEntropy.fill(&mut key));
+        let signer = Arc::new(FileSigner::open(&path.join("order.key")).unwrap());
         let engine = Engine::new(Parts {
             store: store.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            signer: Arc::new(FileSigner::open(&path.join("order.key")).unwrap()),
+            signer: signer.clone(),
             secrets: Secrets::new(&key),
             approval: Arc::new(Auto),
             limits: Limits::default(),
@@ -96,6 +98,7 @@ impl Rig {
             authority,
             address,
             tenant,
+            signer,
             stop: Some(stop),
             served,
             _directory: directory,

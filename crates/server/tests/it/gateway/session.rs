@@ -178,3 +178,68 @@ async fn a_shutdown_says_goodbye_and_writes_down_who_was_seen() {
     assert_eq!(closing.await.unwrap(), "shutdown");
     assert!(rig.endpoint(agent.id()).await.last_seen_at.is_some());
 }
+
+#[tokio::test]
+async fn an_agent_that_falls_silent_is_let_go() {
+    let rig = Rig::with(|settings| {
+        settings.keep_alive_s = 1;
+        settings.sweep = Duration::from_millis(200);
+    })
+    .await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut dialled = agent.dial().await;
+    dialled.say(FromAgent::Hello(agent.hello())).await;
+    assert_eq!(dialled.welcome().await.keep_alive_s, 1);
+    tokio::time::sleep(Duration::from_millis(2000)).await;
+    dialled.raw(tokio_tungstenite::tungstenite::Message::Ping(bytes::Bytes::new())).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(rig.gateway.sessions().is_connected(agent.id()), "its keep-alive counts");
+    assert!(dialled.hear().await.is_none());
+    assert!(!rig.gateway.sessions().is_connected(agent.id()));
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_renewed_ends_the_session() {
+    let rig = Rig::with(|settings| {
+        settings.certificate_life = Duration::from_secs(2);
+        settings.certificate_grace = Duration::ZERO;
+        settings.sweep = Duration::from_millis(200);
+    })
+    .await;
+    let agent = Agent::enrolled(&rig).await;
+    let (mut lazy, began) = (agent.session().await, Instant::now());
+    assert_eq!(lazy.goodbye().await, "certificate_expired");
+    assert!(began.elapsed() > Duration::from_millis(500));
+    // One that renews meanwhile, over another connection, goes on.
+    let agent = Agent::enrolled(&rig).await;
+    let _diligent = agent.session().await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let renewal = quell_wire::enrol::RenewRequest { csr: super::agent::csr(&agent.key_der) };
+    let answer = agent.post(quell_wire::path::RENEW, prost::Message::encode_to_vec(&renewal)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert!(rig.gateway.sessions().is_connected(agent.id()));
+}
+
+#[tokio::test]
+async fn a_new_order_key_is_handed_on() {
+    use quell_wire::keys::KeySet;
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let pinned: KeySet =
+        prost::Message::decode(agent.response.as_ref().unwrap().order_keys.as_slice()).unwrap();
+    let trust = Trust::pinned(pinned).unwrap();
+    let mut session = agent.session().await;
+    rig.signer.rotate().unwrap();
+    rig.gateway.sessions().keys_changed();
+    let Some(FromServer::Keys(set)) = session.hear().await else { panic!("no keys") };
+    let trust = trust.rotate(&set).unwrap();
+    assert_eq!(trust.set().keys.len(), 2);
+    drop(session);
+    until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+    let mut session = agent.session().await;
+    assert_eq!(session.hear().await, Some(FromServer::Keys(set)), "also to whom it missed");
+    rig.submit(agent.id(), COLLECT, json!({ "path": "/etc/hostname" })).await;
+    let me = Identity { tenant_id: rig.tenant.to_string(), endpoint_id: agent.id().to_string() };
+    check(&session.order().await, &trust, &me, now()).unwrap();
+}

@@ -263,3 +263,28 @@ async fn a_script_is_given_to_whom_it_was_ordered_for() {
     assert_eq!((answer.status, answer.body.as_ref()), (StatusCode::OK, body.as_slice()));
     assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND, "somebody else's order");
 }
+
+#[tokio::test]
+async fn a_revocation_ends_an_upload_under_way() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let case = case().await;
+    let file = bytes(300_000);
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\nupload-offset: 0\r\nupload-length: 300000\r\n\
+         upload-sha256: {}\r\n\r\n",
+        case.path(),
+        hex(&sha256(&[&file]))
+    );
+    let mut stream = case.agent.connect().await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&file[..10_000]).await.unwrap();
+    super::rig::until(async || (case.head().await.offset() == 10_000).then_some(())).await;
+    let (actor, tenant) = (quell_engine::Actor::system(), case.rig.tenant);
+    case.rig.engine.revoke(&actor, tenant, case.agent.id(), "stolen").await.unwrap();
+    case.rig.gateway.sessions().revoked(case.agent.id());
+    let began = std::time::Instant::now();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_ne!(case.row().await.unwrap().state, "stored");
+}
