@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quell_catalog::{PathText, Secret};
 use quell_catalog::file::collect::{Archive, Outcome, Params};
+use quell_catalog::{PathText, Secret};
 
 use quell_host::file::{self, Collected, Kind, Limits, Opened, Password};
 use quell_host::process::{Error as ProcessError, Identity};
