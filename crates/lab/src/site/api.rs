@@ -52,7 +52,9 @@ impl Api {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Arc::new(runtime.map_err(failed("make a runtime"))?);
-        let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().map_err(Error::Request)?;
+        // A kept connection would not be seen to end while nobody drives the runtime.
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(LIMIT);
+        let http = client.build().map_err(Error::Request)?;
         Ok(Self { runtime, http, base: format!("{url}/api/v1"), key: key.to_owned() })
     }
 

@@ -24,15 +24,19 @@ pub struct Machine {
 impl Machine {
     /// Makes an endpoint and enrols it. Its agent does not run yet; its log goes to `NAME.log` in `logs`.
     pub fn enrol(lab: &Lab, name: &str, token: &str, gateway: &str, logs: &Path) -> Result<Self, Error> {
-        let mut machine = Self::bare(lab, name, logs)?;
+        let machine = Self::bare(lab, name, logs)?;
+        machine.enrol_with(token, gateway, &[])?;
+        Ok(machine)
+    }
+
+    /// Enrols its agent, with further settings from the environment (`HTTPS_PROXY`).
+    pub fn enrol_with(&self, token: &str, gateway: &str, env: &[(&str, &str)]) -> Result<(), Error> {
         // In the environment: a command line is seen by everybody on the endpoint.
-        let child = machine.agent(&["enrol", "--server", gateway], &[("QUELL_ENROL_TOKEN", token)])?;
-        let status = child.wait(ENROL)?;
-        machine.agent = None;
-        if status.success() {
-            return Ok(machine);
+        let env = [env, &[("QUELL_ENROL_TOKEN", token)]].concat();
+        if self.agent(&["enrol", "--server", gateway], &env)?.wait(ENROL)?.success() {
+            return Ok(());
         }
-        Err(Error::Enrol(name.to_owned(), last_lines(&machine.log, 5)))
+        Err(Error::Enrol(self.name().to_owned(), last_lines(&self.log, 5)))
     }
 
     /// Makes an endpoint with an agent that knows no server.

@@ -7,6 +7,7 @@ mod api;
 mod machine;
 mod programs;
 mod server;
+mod witness;
 
 use std::io;
 use std::net::TcpListener;
@@ -20,6 +21,7 @@ pub use api::{Answer, Api};
 pub use machine::{AGENT, Machine, STATE};
 pub use programs::Programs;
 pub use server::{Places, Server};
+pub use witness::{Way, Witness, ways_out};
 
 use crate::{Lab, LabOptions, Share};
 
@@ -118,8 +120,7 @@ impl Site {
 
     /// What the server has on an endpoint.
     pub fn record(&self, name: &str) -> Result<Value, Error> {
-        let mut found = self.api.get(&format!("/endpoints?name={name}"))?.good()?;
-        Ok(found["items"][0].take())
+        Ok(first(self.api.get(&format!("/endpoints?name={name}"))?.good()?))
     }
 
     /// Waits until the endpoint's agent is connected, or is not.
@@ -183,8 +184,8 @@ impl Site {
     /// Waits for an audit record of this verb about this object.
     pub fn audited(&self, verb: &str, object: &str) -> Result<Value, Error> {
         wait_for(&format!("an audit record {verb}"), PATIENCE, || {
-            let mut found = self.api.get(&format!("/audit?verb={verb}&object={object}"))?.good()?;
-            Ok((!found["items"][0].is_null(), found["items"][0].take()))
+            let record = first(self.api.get(&format!("/audit?verb={verb}&object={object}"))?.good()?);
+            Ok((!record.is_null(), record))
         })
     }
 
@@ -198,6 +199,11 @@ impl Site {
     pub fn log(&self, name: &str) -> String {
         last_lines(&self.folder.path().join(format!("{name}.log")), 30)
     }
+}
+
+/// The first item of a page; null where there is none.
+fn first(mut page: Value) -> Value {
+    page.pointer_mut("/items/0").map(Value::take).unwrap_or_default()
 }
 
 /// Looks until the condition holds; answers what was seen with it.
