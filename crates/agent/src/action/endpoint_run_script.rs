@@ -42,14 +42,13 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
     })?;
     let work =
         endpoint.work_directory(job).map_err(|error| Ending::refused("spool_failed", chain(&error)))?;
-    let (run, outcome) = match taken_up(job, &work).await? {
-        Some(found) => found,
-        None => {
-            let running = start(endpoint, job, &params, digest, interpreter, &work).await?;
-            let run = running.path().to_owned();
-            let outcome = wait(job, running).await?;
-            (run, outcome)
-        }
+    let (run, outcome) = if let Some(found) = taken_up(job, &work).await? {
+        found
+    } else {
+        let running = start(endpoint, job, &params, digest, interpreter, &work).await?;
+        let run = running.path().to_owned();
+        let outcome = wait(job, running).await?;
+        (run, outcome)
     };
     report(endpoint, job, &work, Finished { run: &run, outcome: &outcome, digest, interpreter }).await
 }
@@ -189,10 +188,9 @@ async fn wait(job: &Job, running: Running) -> Result<script::Outcome, Ending> {
     loop {
         // Answered at once by the kernel: no thread is held while a script runs.
         match running.wait(Duration::ZERO) {
-            Ok(None) => {}
+            Ok(None | Some(Adopted::Running(_))) => {}
             Ok(Some(Adopted::Finished(outcome))) => return Ok(outcome),
             Ok(Some(Adopted::Lost(lost))) => return Err(lost_ending(&lost)),
-            Ok(Some(Adopted::Running(_))) => {}
             Ok(Some(Adopted::NotStarted)) => {
                 return Err(Ending::refused("not_started", "the script's supervisor never came"));
             }

@@ -1,5 +1,7 @@
 //! `process.terminate` on this endpoint: find what is meant, end it, look again.
 
+mod evidence;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -7,33 +9,25 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use quell_catalog::PathText;
-use quell_catalog::evidence::Probe;
 use quell_catalog::process::terminate::{Ended, Outcome, Params, Spared};
 use quell_host::process::{self, Error, Found, Guard, How, Identity, Options, Process, Scope, Selector};
 use quell_host::system::boot_id;
-use quell_wire::limits;
 
 use super::{Endpoint, decode, leftovers, thread};
 use crate::runner::{Cancel, Ending, Job, chain};
 use crate::state::StateDir;
+use evidence::{ended, fit, members_probe, probe, spared};
 
 /// Processes named in an outcome, of each list.
 const NAMED: usize = 256;
-/// Bytes of a command line or path in an outcome; shorter where many are named.
-const CAPS: [usize; 4] = [4096, 1024, 256, 64];
-/// The outcome's part of the frame.
-const ROOM: usize = limits::RESULT - (32 << 10);
 /// After the kill.
 const WAIT: Duration = Duration::from_secs(5);
 /// For a tree to be gone.
 const TREE: Duration = Duration::from_secs(20);
 /// For everything: well within the action's longest time.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 /// What is ended may be started again by something else: looked for this often before that is reported.
 const ROUNDS: u32 = 5;
-/// The final look is repeated this often, and after this pause, while some executable cannot be read.
-const LOOKS: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(100);
 /// Ended at the same time, since each may take its grace.
 const ABREAST: usize = 16;
 
@@ -153,7 +147,7 @@ impl Work<'_> {
                 return Err(Ending::failed("process_unreadable", chain(&error)));
             }
             Err(error @ Error::Survived { .. }) => {
-                self.spare(spared(identity, named.as_ref(), chain(&error)), identity)
+                self.spare(spared(identity, named.as_ref(), chain(&error)), identity);
             }
         }
         Ok(())
@@ -345,136 +339,4 @@ fn ask(members: &[Identity], options: Options, guard: &Guard) -> Vec<(Identity, 
         });
     }
     ended
-}
-
-fn ended(identity: Identity, process: Option<&Process>, how: How) -> Ended {
-    let how = match how {
-        How::AlreadyGone => "already_gone",
-        How::Asked => "exited",
-        How::Killed => "killed",
-    };
-    Ended {
-        pid: identity.pid,
-        start_time: identity.start_time,
-        path: path(process),
-        command_line: process.map(command_line).unwrap_or_default(),
-        how: how.to_owned(),
-    }
-}
-
-fn spared(identity: Identity, process: Option<&Process>, reason: String) -> Spared {
-    Spared { pid: identity.pid, path: path(process), reason }
-}
-
-fn path(process: Option<&Process>) -> String {
-    let exe = process.and_then(|process| process.exe.as_ref());
-    exe.map(|exe| exe.path.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn command_line(process: &Process) -> String {
-    let words: Vec<_> = process.cmdline.iter().map(|word| word.to_string_lossy()).collect();
-    words.join(" ")
-}
-
-/// Looks anew whether anything that was meant still runs. A process in the middle of its own end cannot be
-/// read for a moment, so it is looked at again before it counts as unknown.
-fn probe(selector: &Selector, before: &Found) -> Probe {
-    let subject = match selector {
-        Selector::Identity(identity) => format!("process {identity}"),
-        Selector::Sha1(_) => "processes whose executable has this SHA-1".to_owned(),
-        Selector::Sha256(_) => "processes whose executable has this SHA-256".to_owned(),
-        Selector::Path(path) => format!("processes started from {}", clip(&path.to_string_lossy(), 256)),
-    };
-    let mut found = process::still_running(selector);
-    for _ in 0..LOOKS {
-        if !found.as_ref().is_ok_and(|found| found.matches.is_empty() && found.unreadable > 0) {
-            break;
-        }
-        std::thread::sleep(BETWEEN);
-        found = process::still_running(selector);
-    }
-    let (after, held) = match found {
-        Ok(found) => (count(&found), found.matches.is_empty() && found.unreadable == 0),
-        Err(error) => (chain(&error), false),
-    };
-    Probe {
-        subject,
-        method: "process list".to_owned(),
-        before: Some(count(before)),
-        after,
-        held,
-        proves: true,
-    }
-}
-
-fn count(found: &Found) -> String {
-    let running = match found.matches.len() {
-        0 => "not running".to_owned(),
-        1 => "running".to_owned(),
-        more => format!("{more} running"),
-    };
-    match found.unreadable {
-        0 => running,
-        unknown => format!("{running}, and {unknown} processes whose executable could not be read"),
-    }
-}
-
-fn members_probe(members: &[Identity]) -> Probe {
-    let left = members.iter().filter(|member| !matches!(member.is_running(), Ok(false))).count();
-    Probe {
-        subject: format!("{} processes that were ended", members.len()),
-        method: "pid and start time".to_owned(),
-        before: Some("running".to_owned()),
-        after: if left == 0 { "gone".to_owned() } else { format!("{left} still running") },
-        held: left == 0,
-        proves: true,
-    }
-}
-
-/// Cuts texts until the outcome fits its frame.
-fn fit(mut outcome: Outcome) -> Outcome {
-    for cap in CAPS {
-        for one in &mut outcome.ended {
-            one.path = clip(&one.path, cap);
-            one.command_line = clip(&one.command_line, cap);
-        }
-        for one in &mut outcome.spared {
-            one.path = clip(&one.path, cap);
-            one.reason = clip(&one.reason, cap);
-        }
-        if serde_json::to_vec(&outcome).is_ok_and(|bytes| bytes.len() <= ROOM) {
-            break;
-        }
-    }
-    outcome
-}
-
-fn clip(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outcome_of_hostile_command_lines_fits_its_frame() {
-        let one = Ended {
-            pid: u32::MAX,
-            start_time: u64::MAX,
-            path: "\u{1}".repeat(4096),
-            command_line: "\u{1b}".repeat(32 << 10),
-            how: "killed".into(),
-        };
-        let spared = Spared { pid: 7, path: "\u{2}".repeat(4096), reason: "\u{3}".repeat(9000) };
-        let few = Outcome { ended: vec![one.clone()], spared: vec![], truncated: false, probes: vec![] };
-        assert_eq!(fit(few).ended[0].command_line.len(), 4096, "cut at 4 KiB where there is room");
-        let many = Outcome {
-            ended: vec![one; NAMED],
-            spared: vec![spared; NAMED],
-            truncated: false,
-            probes: vec![],
-        };
-        assert!(serde_json::to_vec(&fit(many)).is_ok_and(|bytes| bytes.len() <= limits::RESULT));
-    }
 }

@@ -40,7 +40,7 @@ pub async fn script(gateway: &Gateway, digest: &[u8; 32], cancel: &Cancel) -> Re
         fetched = timeout(LIMIT, fetch) => fetched,
         () = cancel.asked() => return Err(Error::Canceled),
     };
-    fetched.unwrap_or_else(|_| Err(Error::Time { limit: LIMIT, last }))
+    fetched.unwrap_or(Err(Error::Time { limit: LIMIT, last }))
 }
 
 async fn attempt(gateway: &Gateway, digest: &[u8; 32]) -> Result<Vec<u8>, Failure> {

@@ -18,7 +18,7 @@ use crate::request::{self, Answer};
 
 /// Nothing moved for this long: the connection is given up. The gateway may check a large file before it
 /// answers, so this is generous.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Buffer of the connection. Bytes.
 const BUFFER: usize = 128 << 10;
 
@@ -82,16 +82,14 @@ impl Line {
         let mut call = Box::pin(self.sender.send_request(request));
         let mut seen = moved.load(Ordering::Relaxed);
         let answer = loop {
-            match timeout(SILENCE, &mut call).await {
-                Ok(answer) => break answer.map_err(request::Error::Http)?,
-                Err(_) => {
-                    let now = moved.load(Ordering::Relaxed);
-                    if now == seen {
-                        return Err(request::Error::Timeout.into());
-                    }
-                    seen = now;
-                }
+            if let Ok(answer) = timeout(SILENCE, &mut call).await {
+                break answer.map_err(request::Error::Http)?;
             }
+            let now = moved.load(Ordering::Relaxed);
+            if now == seen {
+                return Err(request::Error::Timeout.into());
+            }
+            seen = now;
         };
         let (head, body) = answer.into_parts();
         let body = timeout(SILENCE, Limited::new(body, most).collect()).await;
