@@ -19,7 +19,7 @@ const AFTER: &str = "Exit status: 0 done and verified; 1 usage or a problem; 2 a
 
 /// Open response management: act on endpoints, with evidence.
 #[derive(Debug, Parser)]
-#[command(name = "quell", version, after_help = AFTER, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "quell", version, after_help = AFTER, max_term_width = 110, subcommand_required = true)]
 pub struct Cli {
     /// What stands before every command.
     #[command(flatten)]
@@ -60,26 +60,21 @@ pub enum Command {
     #[command(subcommand)]
     Act(act::Request),
     /// Tasks: what was requested, and how it ended
-    #[command(subcommand)]
-    Tasks(tasks::Command),
+    Tasks(OrList<tasks::Command>),
     /// Endpoints and the tokens that enrol them
-    #[command(subcommand)]
-    Endpoints(endpoints::Command),
+    Endpoints(OrList<endpoints::Command>),
     /// What is changed now and not undone
     Overview(overview::Arguments),
     /// Collected files
-    #[command(subcommand)]
-    Artifacts(artifacts::Command),
+    Artifacts(OrList<artifacts::Command>),
     /// The library of scripts
-    #[command(subcommand)]
-    Scripts(scripts::Command),
+    Scripts(OrList<scripts::Command>),
     /// The one-time code that ends an isolation at the endpoint itself
     ReleaseCode(release_code::Arguments),
     /// Who did what, and when
     Audit(audit::Arguments),
     /// API keys
-    #[command(subcommand)]
-    Keys(keys::Command),
+    Keys(OrList<keys::Command>),
     /// Keep a server's address and an API key for later commands
     Login(login::Arguments),
     /// Run the server
@@ -95,6 +90,28 @@ pub enum Command {
     /// Print this reference as Markdown
     #[command(hide = true)]
     Reference,
+}
+
+/// A group of commands that lists where no command is named.
+#[derive(Debug, Args)]
+pub struct OrList<C: Subcommand> {
+    #[command(subcommand)]
+    command: Option<C>,
+}
+
+impl<C: Subcommand> OrList<C> {
+    /// The command, or the group's `list` with nothing said.
+    fn read(self) -> Result<C, Failure> {
+        match self.command {
+            Some(command) => Ok(command),
+            None => {
+                let group = C::augment_subcommands(clap::Command::new("quell"));
+                let listed = group.try_get_matches_from(["quell", "list"]);
+                let command = listed.and_then(|matches| C::from_arg_matches(&matches));
+                command.map_err(|error| Failure::new(error.to_string()))
+            }
+        }
+    }
 }
 
 /// What a command is given: the form of its result, and the way to the server.
@@ -144,14 +161,14 @@ impl Command {
     async fn ask(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Act(request) => request.run(context).await,
-            Self::Tasks(command) => tasks::run(command, context).await,
-            Self::Endpoints(command) => endpoints::run(command, context).await,
+            Self::Tasks(command) => tasks::run(command.read()?, context).await,
+            Self::Endpoints(command) => endpoints::run(command.read()?, context).await,
             Self::Overview(arguments) => overview::run(&arguments, context).await,
-            Self::Artifacts(command) => artifacts::run(command, context).await,
-            Self::Scripts(command) => scripts::run(command, context).await,
+            Self::Artifacts(command) => artifacts::run(command.read()?, context).await,
+            Self::Scripts(command) => scripts::run(command.read()?, context).await,
             Self::ReleaseCode(arguments) => release_code::run(&arguments, context).await,
             Self::Audit(arguments) => audit::run(&arguments, context).await,
-            Self::Keys(command) => keys::run(command, context).await,
+            Self::Keys(command) => keys::run(command.read()?, context).await,
             Self::Completions(_)
             | Self::Explain(_)
             | Self::Openapi

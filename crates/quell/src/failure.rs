@@ -53,13 +53,6 @@ impl Failure {
         self
     }
 
-    /// Adds a stable code.
-    #[must_use]
-    pub fn code(mut self, code: impl Into<String>) -> Self {
-        self.advice.code = Some(code.into());
-        self
-    }
-
     /// Puts what was being done before what happened.
     #[must_use]
     pub fn during(mut self, doing: &str) -> Self {
@@ -123,8 +116,8 @@ mod tests {
     #[test]
     fn an_error_says_what_what_to_try_and_where_to_read_more() {
         let mut failure = Failure::new("submitting endpoint.isolate: `web-\u{202e}1` is not known")
-            .hint("quell endpoints lists them")
-            .code("endpoint_unknown");
+            .hint("quell endpoints lists them");
+        failure.advice.code = Some("endpoint_unknown".to_owned());
         failure.advice.request_id = Some("0190b0a0".to_owned());
         failure
             .advice

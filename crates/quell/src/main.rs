@@ -25,6 +25,12 @@ use crate::failure::Failure;
 use crate::output::{Format, terminal};
 
 fn main() -> ExitCode {
+    // An address in the environment counts as an argument, so clap alone would not show the help.
+    if std::env::args_os().len() <= 1 {
+        // As below: nothing is left to tell a closed terminal.
+        let _ = terminal::complain(&Cli::command().render_help().to_string());
+        return ExitCode::from(failure::PROBLEM);
+    }
     let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return refuse_usage(&error),

@@ -39,8 +39,7 @@ pub async fn until_ended(client: &Client, id: &str, limit: Duration) -> Result<V
         if Instant::now() >= end {
             let mut failure =
                 Failure::new(format!("task {id} is still {state} after {}", crate::duration::words(limit)))
-                    .hint(format!("it goes on: quell tasks watch {id}"))
-                    .code("wait_over");
+                    .hint(format!("it goes on: quell tasks watch {id}"));
             failure.exit = WAIT_OVER;
             return Err(failure);
         }

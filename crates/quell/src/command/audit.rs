@@ -1,6 +1,7 @@
 //! `quell audit`: who did what, and when.
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::cli::Context;
 use crate::failure::Failure;
@@ -9,10 +10,7 @@ use crate::output::{self, moment};
 
 const COLUMNS: &[Column] = &[
     Column { heading: "AT", cell: |row| moment::of(row, "/at") },
-    Column {
-        heading: "ACTOR",
-        cell: |row| format!("{} {}", field(row, "/actor_kind"), field(row, "/actor_name")),
-    },
+    Column { heading: "ACTOR", cell: |row| actor(row) },
     Column { heading: "VERB", cell: |row| field(row, "/verb") },
     Column {
         heading: "OBJECT",
@@ -20,6 +18,12 @@ const COLUMNS: &[Column] = &[
     },
     Column { heading: "OUTCOME", cell: |row| field(row, "/outcome") },
 ];
+
+/// The name at that time; an endpoint has only its id.
+fn actor(row: &Value) -> String {
+    let name = field(row, "/actor_name");
+    format!("{} {}", field(row, "/actor_kind"), if name.is_empty() { field(row, "/actor_id") } else { name })
+}
 
 /// Which records.
 #[derive(Debug, Args)]

@@ -45,10 +45,10 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 async fn show(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let stage = Stage::set(&options.agent, report).await?;
     step::terminate::show(&stage, report).await?;
-    step::isolate::show(&stage, report).await?;
+    let isolation = step::isolate::show(&stage, report).await?;
     step::collect::show(&stage, report).await?;
     step::run_script::show(&stage, report).await?;
-    step::restore::show(&stage, report).await?;
+    step::restore::show(&stage, &isolation, report).await?;
     if options.once {
         return Ok(());
     }

@@ -135,6 +135,13 @@ impl Stage {
         wait::until_ended(&self.client, &field(&task, "/id"), STEP).await
     }
 
+    /// Requests what takes a task back, and waits for its end.
+    pub async fn undo(&self, task: &str, reason: &str) -> Result<Value, Failure> {
+        let path = format!("/api/v1/tasks/{task}/undo");
+        let undo = self.client.post(&path, &json!({"reason": reason}), None).await?;
+        wait::until_ended(&self.client, &field(&undo, "/id"), STEP).await
+    }
+
     /// Keeps the files for whoever looks for the fault; answers where.
     fn keep(&self) -> String {
         let kept = std::env::temp_dir().join(format!("quell-demo-failed-{}", std::process::id()));

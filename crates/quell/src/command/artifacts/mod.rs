@@ -123,6 +123,8 @@ impl Get {
                 Failure::new("the task has brought in no file").hint("quell tasks show says how it ended")
             );
         }
+        std::fs::create_dir_all(&self.directory)
+            .map_err(|error| Failure::new(format!("making {}: {error}", self.directory.display())))?;
         let mut written = Vec::new();
         for artifact in &artifacts {
             let name = download::file_name(artifact);

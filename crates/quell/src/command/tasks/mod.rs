@@ -144,19 +144,18 @@ impl List {
 
 async fn cancel(id: &str, context: &Context) -> Result<(), Failure> {
     let doing = format!("canceling task {id}");
-    let task = context
+    let done = context
         .client()?
         .post(&path(id, "/cancel"), &json!({}), None)
         .await
         .map_err(|failure| failure.during(&doing))?;
-    output::one(context.format, &task, |task| {
-        let (state, open) = (field(task, "/state"), field(task, "/open_count"));
-        let rest = if wait::is_open(&state) {
-            format!("; {} still under way", text::visible(&open))
-        } else {
-            String::new()
-        };
-        format!("task {} {}{rest}", text::visible(id), text::visible(&state))
+    output::one(context.format, &done, |done| {
+        let count = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
+        format!(
+            "{} commands that waited have ended; {} that run are asked to stop, and their outcomes say what was done",
+            count("ended"),
+            count("asked")
+        )
     })
 }
 
@@ -164,10 +163,9 @@ impl Undo {
     async fn run(&self, context: &Context) -> Result<(), Failure> {
         let doing = format!("undoing task {}", self.task);
         let client = context.client()?;
-        let key = uuid::Uuid::new_v4().to_string();
         let body = json!({"reason": self.reason});
         let task = client
-            .post(&path(&self.task, "/undo"), &body, Some(&key))
+            .post(&path(&self.task, "/undo"), &body, None)
             .await
             .map_err(|failure| failure.during(&doing))?;
         let id = field(&task, "/id");

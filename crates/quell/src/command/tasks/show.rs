@@ -48,9 +48,7 @@ pub fn page(task: &Value, coloured: bool) -> String {
     fact("reverts", moment::of(task, "/revert_at"));
     fact("undoes", safe(task, "/undo_of"));
     fact("undone by", safe(task, "/undone_by"));
-    let params =
-        task.get("params").filter(|params| params.as_object().is_some_and(|object| !object.is_empty()));
-    fact("params", params.map(|params| text::plain_json(&params.to_string())).unwrap_or_default());
+    fact("params", given(task.get("params")));
     let commands = task.pointer("/commands/items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     lines.extend(commands.iter().map(|command| of_command(command, coloured)));
     let total = task.get("target_count").and_then(Value::as_u64).unwrap_or(0);
@@ -58,6 +56,16 @@ pub fn page(task: &Value, coloured: bool) -> String {
         lines.push(format!("… and {} more targets", total - commands.len() as u64));
     }
     lines.join("\n")
+}
+
+/// Parameters that say something, as one line of JSON.
+fn given(params: Option<&Value>) -> String {
+    let says_nothing = |value: &Value| {
+        value.is_null() || *value == Value::Bool(false) || value.as_array().is_some_and(Vec::is_empty)
+    };
+    let mut given = params.and_then(Value::as_object).cloned().unwrap_or_default();
+    given.retain(|_, value| !says_nothing(value));
+    if given.is_empty() { String::new() } else { text::plain_json(&Value::Object(given).to_string()) }
 }
 
 fn safe(item: &Value, pointer: &str) -> String {

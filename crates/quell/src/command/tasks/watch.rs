@@ -37,7 +37,7 @@ pub async fn run(task: Option<String>, limit: Duration, context: &Context) -> Re
         }
         (Err(_), id) => {
             let what = id.map_or("the wait is over".to_owned(), |id| format!("task {id} has not ended"));
-            Err(Failure { exit: WAIT_OVER, ..Failure::new(what).code("wait_over") })
+            Err(Failure { exit: WAIT_OVER, ..Failure::new(what) })
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::output::table::field;
 /// After this no byte may cross.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Shows it.
-pub async fn show(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
+/// Shows it; answers the task.
+pub async fn show(stage: &Stage, report: &mut Report) -> Result<String, Failure> {
     let mut witness = Witness::take(stage)?;
     let mut seen = Seen::default();
     for way in witness.old_ways().into_iter().chain(witness.new_ways(stage)?) {
@@ -41,5 +41,6 @@ pub async fn show(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
         record.get("isolation").is_some_and(|isolation| !isolation.is_null()),
         "server: the endpoint is shown as isolated",
     );
-    report.step("endpoint.isolate", stage.suspect.name(), &field(&task, "/state"), &seen, took)
+    report.step("endpoint.isolate", stage.suspect.name(), &field(&task, "/state"), &seen, took)?;
+    Ok(field(&task, "/id"))
 }

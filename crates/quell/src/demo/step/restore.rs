@@ -1,8 +1,8 @@
-//! `endpoint.restore`: what was cut is open again, and the rules are exactly those of before.
+//! `endpoint.restore`, asked for by undoing the isolation: what was cut is open again, and the rules are exactly those of before.
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::demo::report::{Report, Seen, judged};
 use crate::demo::stage::{Stage, lab_failed};
@@ -13,13 +13,13 @@ use crate::output::table::field;
 /// A list that was just changed may be told late.
 const LATE: Duration = Duration::from_secs(5);
 
-/// Shows it.
-pub async fn show(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
+/// Shows it, as the undoing of the isolation.
+pub async fn show(stage: &Stage, isolation: &str, report: &mut Report) -> Result<(), Failure> {
     let mut seen = Seen::default();
     let cut = rules(stage)?;
     seen.must(cut.contains("quell"), "endpoint: its rules hold the isolation before");
     let began = Instant::now();
-    let task = stage.act("endpoint.restore", json!({}), "clean; back to work").await?;
+    let task = stage.undo(isolation, "clean; back to work").await?;
     let took = began.elapsed();
     seen.judged(judged(&task));
     seen.must(
