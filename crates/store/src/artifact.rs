@@ -60,6 +60,7 @@ sql! {
         WHERE tenant_id = $1 AND id = $2 AND state = 'uploading' AND received <= $3";
     STORED = "UPDATE artifact SET state = 'stored', received = size, object_key = $3, stored_at = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'uploading'";
+    KEEP_UNTIL = "UPDATE artifact SET expires_at = $3 WHERE tenant_id = $1 AND id = $2";
     END = "UPDATE artifact SET state = $4, object_key = NULL WHERE tenant_id = $1 AND id = $2 AND state = $3";
     RESTART = "UPDATE artifact SET size = $4, sha256 = $5, sha1 = NULL, state = 'uploading', received = 0, \
         object_key = NULL, created_at = $6, stored_at = NULL, expires_at = $7 \
@@ -140,6 +141,11 @@ pub fn received(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, bytes: i64) -> Result<(
 /// Notes that the whole artifact is there, checked, under this key.
 pub fn stored(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, object_key: &str, now: Micros) -> Result<(), Error> {
     tx.change(STORED, &[&tenant, &id, &object_key, &now], Error::Conflict("artifact".to_owned()))
+}
+
+/// Sets when its time is over.
+pub fn keep_until(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, expires_at: Micros) -> Result<(), Error> {
+    tx.change(KEEP_UNTIL, &[&tenant, &id, &expires_at], Error::NotFound("artifact"))
 }
 
 /// Ends an artifact: from `uploading` to `failed` or `expired`, from `stored` to `expired` or `deleted`.

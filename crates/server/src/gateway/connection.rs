@@ -17,8 +17,10 @@ use crate::pki::PeerIdentity;
 
 /// All that a stranger may do takes this long.
 const STRANGER: Duration = Duration::from_secs(30);
-/// Bytes of a request's head.
-const HEAD_BYTES: usize = 16 << 10;
+/// Bytes of a stranger's request head.
+const STRANGER_BUFFER: usize = 16 << 10;
+/// The same of an agent, which may be sending a file.
+const AGENT_BUFFER: usize = 128 << 10;
 
 /// What the requests of a connection share.
 #[derive(Debug)]
@@ -79,16 +81,18 @@ async fn handshake(shared: &Shared, stream: TcpStream) -> Option<TlsStream<TcpSt
 }
 
 async fn serve_http(shared: Arc<Shared>, tls: TlsStream<TcpStream>, connection: Connection) {
+    let is_known = connection.peer.is_some();
     let connection = Arc::new(connection);
     let service = {
         let shared = Arc::clone(&shared);
         service_fn(move |request| route::answer(Arc::clone(&shared), Arc::clone(&connection), request))
     };
     let mut builder = http1::Builder::new();
+    let buffer = if is_known { AGENT_BUFFER } else { STRANGER_BUFFER };
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(shared.settings.handshake)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(buffer)
         .max_headers(32);
     let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(tls), service).with_upgrades());
     let ended = tokio::select! {

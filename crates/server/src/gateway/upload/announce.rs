@@ -80,6 +80,12 @@ fn row(shared: &Shared, upload: &Upload, announced: Announced, now: i64) -> Arti
         object_key: None,
         created_at: now,
         stored_at: None,
-        expires_at: now.saturating_add(shared.settings.artifact_life.as_micros() as i64),
+        // Until it is complete it is kept for no longer than its order may still need it.
+        expires_at: command.deadline_at.max(now).min(kept_until(shared, now)),
     }
+}
+
+/// When the time of a file that is complete now is over.
+pub fn kept_until(shared: &Shared, now: i64) -> i64 {
+    now.saturating_add(shared.settings.artifact_life.as_micros() as i64)
 }

@@ -89,9 +89,10 @@ async fn finish(
     record.detail = json!({ "command": row.command_id, "bytes": size,
         "sha256": quell_wire::digest::hex(&row.sha256) })
     .to_string();
-    let stored_key = key.clone();
+    let (stored_key, expires_at) = (key.clone(), announce::kept_until(&shared, now));
     let stored = shared.store.write(move |tx| {
         artifact::stored(tx, tenant, id, &stored_key, now)?;
+        artifact::keep_until(tx, tenant, id, expires_at)?;
         audit::append(tx, &record)
     });
     match stored.await {

@@ -91,7 +91,7 @@ async fn who_dawdles_is_cut_off() {
     head.write_all(b"GET /agent/v1/ping HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     assert!(closed_after(&mut head).await < Duration::from_secs(3), "a head that never ends");
     let mut long = agent.connect().await.unwrap();
-    let _ = long.write_all(&[b"GET / HTTP/1.1\r\nx: ".as_slice(), &vec![b'y'; 100_000]].concat()).await;
+    let _ = long.write_all(&[b"GET / HTTP/1.1\r\nx: ".as_slice(), &vec![b'y'; 300_000]].concat()).await;
     assert!(closed_after(&mut long).await < Duration::from_secs(3), "a head that is too long");
 }
 

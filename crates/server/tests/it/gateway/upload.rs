@@ -69,6 +69,8 @@ async fn a_file_comes_in_pieces_and_proves_the_deed() {
     assert_eq!(case.head().await.offset(), 0);
     let answer = case.put(0, &file, &file[..100_000]).await;
     assert_eq!((answer.status, answer.offset()), (StatusCode::OK, 100_000));
+    let day = 24 * 3_600_000_000;
+    assert!(case.row().await.unwrap().expires_at < now() + 3 * day, "what is not complete is not kept for long");
     assert_eq!(case.head().await.offset(), 100_000);
     let answer = case.put(100_000, &file, &file[100_000..]).await;
     assert_eq!((answer.status, answer.offset()), (StatusCode::CREATED, 300_000));
@@ -76,6 +78,7 @@ async fn a_file_comes_in_pieces_and_proves_the_deed() {
     assert_eq!((answer.status, answer.offset()), (StatusCode::CREATED, 300_000), "a repeat does no harm");
     let row = case.row().await.unwrap();
     assert_eq!((row.state.as_str(), row.sha256), ("stored", sha256(&[&file])));
+    assert!(row.expires_at > now() + 29 * day);
     let result = json!({
         "path": "/etc/hostname", "size": 7, "sha1": "a", "sha256": "b", "modified_us": 0, "uid": 0, "mode": 420,
         "changed_while_reading": false,
