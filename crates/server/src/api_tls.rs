@@ -91,7 +91,7 @@ fn read(files: &TlsFiles) -> Result<Pair, Error> {
             problem: "it holds no certificate".to_owned(),
         });
     }
-    crate::run::check_private(&files.key)
+    crate::directory::check_private(&files.key)
         .map_err(|problem| Error::File { path: files.key.clone(), problem: problem.to_string() })?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key))?;
     Ok((chain, key))

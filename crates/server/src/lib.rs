@@ -7,7 +7,9 @@
 mod api;
 mod api_tls;
 mod auth;
+mod background;
 mod config;
+mod directory;
 mod first_key;
 pub mod gateway;
 mod health;

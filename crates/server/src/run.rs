@@ -1,37 +1,27 @@
 //! Puts a server together, runs it, and takes it apart again.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use quell_engine::{
-    Auto, Change, Clock, Engine, FileSigner, Heard, Limits as EngineLimits, Secrets, SystemClock,
-    SystemEntropy,
+    Auto, Clock, Engine, FileSigner, Limits as EngineLimits, Secrets, SystemClock, SystemEntropy,
 };
 use quell_store::{ArtifactStore, Options, Store};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::background::Background;
 use crate::config::{Config, ConfigError};
 use crate::first_key::{self, FirstKey};
 use crate::gateway::{self, Gateway, Settings};
 use crate::listen::{self, Listeners};
-use crate::metrics::Metrics;
 use crate::pki::{self, Authority};
-use crate::state::{App, Inner};
-use crate::{api, api_tls, live, retention, serve};
-
-/// Time between two looks at what is due.
-const TICK: Duration = Duration::from_secs(1);
-/// Time between two rounds of slower work.
-const ROUND: Duration = Duration::from_mins(1);
+use crate::state::{App, Inner, Parts};
+use crate::{api, api_tls, directory, serve};
 
 /// A server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,28 +29,9 @@ pub enum Error {
     /// The set-up cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The data directory cannot be used.
-    #[error("the data directory {path} cannot be used")]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another server uses the directory.
-    #[error("another server uses the data directory {0}; stop it first")]
-    InUse(PathBuf),
-    /// Others may read what only the server may read.
-    #[error(
-        "{path} may be read by others (mode {mode:03o}); `chmod go-rwx` it, and replace the key if others had access"
-    )]
-    Exposed {
-        /// Which file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
+    /// The data directory.
+    #[error(transparent)]
+    Directory(#[from] directory::Error),
     /// The database.
     #[error("the database cannot be opened")]
     Store(#[from] quell_store::Error),
@@ -131,16 +102,16 @@ impl Server {
         let api_address = address(&api_listener, config.api)?;
         let gateway_address = address(&gateway_listener, config.gateway)?;
         config.check_plain(api_address)?;
-        prepare(&config.data_dir)?;
-        let lock = lock(&config.data_dir)?;
+        directory::prepare(&config.data_dir)?;
+        let lock = directory::lock(&config.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let authority = Arc::new(Authority::open(&config.data_dir, clock.now())?);
         let tls =
             config.api_tls.as_ref().map(|tls| api_tls::acceptor(tls, &authority, &clock)).transpose()?;
         let store = Store::open(&config.database_url()?, Options::default(), clock.now()).await?;
         let (stop, stopping) = watch::channel(false);
-        let parts = assemble(&config, gateway_address, store, clock, authority, stopping).await?;
-        let (app, gateway, first_key) = parts;
+        let opened = Opened { store, clock, authority, stopping };
+        let (app, gateway, first_key) = assemble(&config, gateway_address, opened).await?;
         Ok(Self {
             app,
             gateway,
@@ -189,9 +160,7 @@ impl Server {
                 .await;
         });
         app.gateway_listens.store(true, Ordering::Relaxed);
-        let due = tokio::spawn(tick(app.clone()));
-        let slow = tokio::spawn(rounds(app.clone()));
-        let counted = tokio::spawn(count(app.clone()));
+        let background = Background::start(&app);
         tracing::info!(api = %self.api_address, gateway = %self.gateway_address, "the server is ready");
         shutdown.await;
         tracing::info!("the server stops");
@@ -202,9 +171,7 @@ impl Server {
                 tracing::error!(%error, "the {name} ended unexpectedly");
             }
         }
-        due.abort();
-        slow.abort();
-        counted.abort();
+        drop(background);
         if let Err(error) = app.flush_used().await {
             tracing::warn!(%error, "when keys were last used could not be written");
         }
@@ -212,27 +179,26 @@ impl Server {
     }
 }
 
-async fn assemble(
-    config: &Config,
-    gateway_address: SocketAddr,
+/// What is opened before anything is put together.
+struct Opened {
     store: Store,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
     stopping: watch::Receiver<bool>,
+}
+
+async fn assemble(
+    config: &Config,
+    gateway_address: SocketAddr,
+    opened: Opened,
 ) -> Result<(App, Gateway, Option<FirstKey>), Error> {
+    let Opened { store, clock, authority, stopping } = opened;
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
     let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
-    let engine = Engine::new(quell_engine::Parts {
-        store: store.clone(),
-        clock: Arc::clone(&clock),
-        entropy: Arc::new(SystemEntropy),
-        signer: Arc::new(FileSigner::open(&directory.join("order.key"))?),
-        secrets: secrets.clone(),
-        approval: Arc::new(Auto),
-        limits: EngineLimits::default(),
-    });
+    let signer = FileSigner::open(&directory.join("order.key"))?;
+    let engine = engine(&store, &clock, signer, &secrets);
     let gateway = Gateway::new(gateway::Parts {
         engine: engine.clone(),
         store: store.clone(),
@@ -241,28 +207,21 @@ async fn assemble(
         clock: Arc::clone(&clock),
         settings: settings(config, gateway_address),
     })?;
-    let app = Arc::new(Inner {
-        engine,
-        store,
-        artifacts,
-        clock,
-        secrets,
-        authority,
-        sessions: Arc::clone(gateway.sessions()),
-        tenant,
-        guesses: crate::auth::Guesses::default(),
-        metrics: Metrics::new(),
-        streams: Arc::new(Semaphore::new(live::STREAMS)),
-        limits: config.limits,
-        is_tls: config.api_tls.is_some(),
-        key_revocations: watch::Sender::new(0),
-        stopping,
-        gateway_listens: false.into(),
-        openapi: std::sync::OnceLock::new(),
-        used: std::sync::Mutex::default(),
-        written_at: 0.into(),
-    });
-    Ok((app, gateway, first_key))
+    let sessions = Arc::clone(gateway.sessions());
+    let parts = Parts { engine, store, artifacts, clock, secrets, authority, sessions, tenant, stopping };
+    Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
+}
+
+fn engine(store: &Store, clock: &Arc<dyn Clock>, signer: FileSigner, secrets: &Secrets) -> Engine {
+    Engine::new(quell_engine::Parts {
+        store: store.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::new(SystemEntropy),
+        signer: Arc::new(signer),
+        secrets: secrets.clone(),
+        approval: Arc::new(Auto),
+        limits: EngineLimits::default(),
+    })
 }
 
 fn settings(config: &Config, gateway_address: SocketAddr) -> Settings {
@@ -278,81 +237,5 @@ fn settings(config: &Config, gateway_address: SocketAddr) -> Settings {
         artifact_life: config.limits.artifact_life,
         artifact_directory: config.data_dir.join("artifacts"),
         ..Settings::default()
-    }
-}
-
-/// The data directory, made when absent, and refused while others may read its keys.
-fn prepare(directory: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Directory { path: directory.to_owned(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    for name in ["", "ca.key", "order.key", "secret.key", "admin.key"] {
-        let path = if name.is_empty() { directory.to_owned() } else { directory.join(name) };
-        match check_private(&path) {
-            Err(Error::Directory { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            result => result?,
-        }
-    }
-    Ok(())
-}
-
-/// Keeps other servers out of the directory, until dropped or until the process ends however it ends.
-fn lock(directory: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Directory { path: directory.to_owned(), source };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(directory.join("lock"))
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// Whether nobody but the owner may do anything with this path.
-pub(crate) fn check_private(path: &Path) -> Result<(), Error> {
-    let found =
-        std::fs::metadata(path).map_err(|source| Error::Directory { path: path.to_owned(), source })?;
-    let mode = found.mode() & 0o777;
-    if mode & 0o077 != 0 { Err(Error::Exposed { path: path.to_owned(), mode }) } else { Ok(()) }
-}
-
-async fn tick(app: App) {
-    let mut turn = interval(TICK);
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        turn.tick().await;
-        if let Err(error) = app.engine.tick().await {
-            tracing::error!(%error, "what is due could not be done; it is tried again");
-        }
-    }
-}
-
-async fn rounds(app: App) {
-    let mut turn = interval(ROUND);
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        turn.tick().await;
-        if let Err(error) = app.flush_used().await {
-            tracing::warn!(%error, "when keys were last used could not be written");
-        }
-        if let Err(problem) = retention::sweep(&app).await {
-            tracing::warn!(?problem, "expired artifacts could not be removed");
-        }
-    }
-}
-
-/// Counts what changes, for the metrics.
-async fn count(app: App) {
-    let mut news = app.engine.changes().watch(app.tenant);
-    while let Some(heard) = news.next().await {
-        match heard {
-            Heard::Change(Change::Task { state, .. }) => app.metrics.changed("task", state),
-            Heard::Change(Change::Command { state, .. }) => app.metrics.changed("command", state),
-            Heard::Change(Change::Progress { .. } | Change::Endpoint { .. }) | Heard::Resync => {}
-        }
     }
 }

@@ -10,8 +10,9 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::auth::Guesses;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::gateway::Sessions;
+use crate::live;
 use crate::metrics::Metrics;
 use crate::pki::Authority;
 
@@ -60,7 +61,46 @@ pub(crate) struct Inner {
     pub written_at: AtomicI64,
 }
 
+/// What is put together before.
+pub(crate) struct Parts {
+    pub engine: Engine,
+    pub store: Store,
+    pub artifacts: ArtifactStore,
+    pub clock: Arc<dyn Clock>,
+    pub secrets: Secrets,
+    pub authority: Arc<Authority>,
+    pub sessions: Arc<Sessions>,
+    pub tenant: Uuid,
+    pub stopping: watch::Receiver<bool>,
+}
+
 impl Inner {
+    /// Nothing asked yet.
+    pub fn new(parts: Parts, config: &Config) -> Self {
+        let Parts { engine, store, artifacts, clock, secrets, authority, sessions, tenant, stopping } = parts;
+        Self {
+            engine,
+            store,
+            artifacts,
+            clock,
+            secrets,
+            authority,
+            sessions,
+            tenant,
+            stopping,
+            guesses: Guesses::default(),
+            metrics: Metrics::new(),
+            streams: Arc::new(Semaphore::new(live::STREAMS)),
+            limits: config.limits,
+            is_tls: config.api_tls.is_some(),
+            key_revocations: watch::Sender::new(0),
+            gateway_listens: AtomicBool::new(false),
+            openapi: OnceLock::new(),
+            used: Mutex::default(),
+            written_at: AtomicI64::new(0),
+        }
+    }
+
     /// The time.
     pub fn now(&self) -> Micros {
         self.clock.now()

@@ -49,8 +49,9 @@ pub(crate) fn scan<R>(
     let mut seen = 0;
     let mut turn = span.begin(page);
     loop {
-        let paged = fetch(turn)?;
-        for row in paged.rows {
+        let Paged { rows: found, next } = fetch(turn)?;
+        let mut found = found.into_iter().peekable();
+        while let Some(row) = found.next() {
             if span.since.is_some_and(|since| made_at(&row) < since) {
                 return Ok(Paged { rows, next: None });
             }
@@ -60,10 +61,11 @@ pub(crate) fn scan<R>(
                 rows.push(row);
             }
             if rows.len() == wanted || seen >= MOST {
-                return Ok(Paged { rows, next: Some(last) });
+                let is_more = found.peek().is_some() || next.is_some();
+                return Ok(Paged { rows, next: is_more.then_some(last) });
             }
         }
-        let Some(next) = paged.next else { return Ok(Paged { rows, next: None }) };
+        let Some(next) = next else { return Ok(Paged { rows, next: None }) };
         turn = Page { after: Some(next), limit: 500 };
     }
 }

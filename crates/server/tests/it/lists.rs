@@ -34,6 +34,8 @@ async fn pages_lead_through_everything_once() {
     }
     let expected: Vec<String> = (0..7).rev().map(|number| format!("ticket {number}")).collect();
     assert_eq!(seen, expected);
+    let (_, exact) = world.get("/api/v1/tasks?limit=7").await;
+    assert_eq!(exact["next"], Value::Null, "a page that holds the last row leads nowhere");
     world.stop().await;
 }
 

@@ -34,7 +34,9 @@ pub(super) struct Filter {
     state: Option<String>,
 }
 
-/// Artifacts, newest first
+/// Artifacts
+///
+/// In the order of their ids, which says nothing about time.
 #[utoipa::path(get, path = "/artifacts", tag = "artifacts", params(Turn, Filter),
     responses((status = 200, body = Page<Artifact>)))]
 pub(super) async fn list_artifacts(

@@ -1,0 +1,78 @@
+//! What goes on beside the requests: what is due, what is written in batches, what is counted.
+
+use std::time::Duration;
+
+use quell_engine::{Change, Heard};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::retention;
+use crate::state::App;
+
+/// Time between two looks at what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Time between two rounds of slower work.
+const ROUND: Duration = Duration::from_mins(1);
+
+/// All of it; ends when dropped.
+pub(crate) struct Background {
+    tasks: [JoinHandle<()>; 3],
+}
+
+impl Background {
+    /// Begins.
+    pub fn start(app: &App) -> Self {
+        Self {
+            tasks: [
+                tokio::spawn(tick(app.clone())),
+                tokio::spawn(rounds(app.clone())),
+                tokio::spawn(count(app.clone())),
+            ],
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn tick(app: App) {
+    let mut turn = interval(TICK);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        if let Err(error) = app.engine.tick().await {
+            tracing::error!(%error, "what is due could not be done; it is tried again");
+        }
+    }
+}
+
+async fn rounds(app: App) {
+    let mut turn = interval(ROUND);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        if let Err(error) = app.flush_used().await {
+            tracing::warn!(%error, "when keys were last used could not be written");
+        }
+        if let Err(problem) = retention::sweep(&app).await {
+            tracing::warn!(?problem, "expired artifacts could not be removed");
+        }
+    }
+}
+
+/// Counts what changes, for the metrics.
+async fn count(app: App) {
+    let mut news = app.engine.changes().watch(app.tenant);
+    while let Some(heard) = news.next().await {
+        match heard {
+            Heard::Change(Change::Task { state, .. }) => app.metrics.changed("task", state),
+            Heard::Change(Change::Command { state, .. }) => app.metrics.changed("command", state),
+            Heard::Change(Change::Progress { .. } | Change::Endpoint { .. }) | Heard::Resync => {}
+        }
+    }
+}
