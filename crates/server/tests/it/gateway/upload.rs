@@ -70,7 +70,10 @@ async fn a_file_comes_in_pieces_and_proves_the_deed() {
     let answer = case.put(0, &file, &file[..100_000]).await;
     assert_eq!((answer.status, answer.offset()), (StatusCode::OK, 100_000));
     let day = 24 * 3_600_000_000;
-    assert!(case.row().await.unwrap().expires_at < now() + 3 * day, "what is not complete is not kept for long");
+    assert!(
+        case.row().await.unwrap().expires_at < now() + 3 * day,
+        "what is not complete is not kept for long"
+    );
     assert_eq!(case.head().await.offset(), 100_000);
     let answer = case.put(100_000, &file, &file[100_000..]).await;
     assert_eq!((answer.status, answer.offset()), (StatusCode::CREATED, 300_000));
