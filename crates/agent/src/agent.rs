@@ -18,7 +18,7 @@ use crate::outbox::Outbox;
 use crate::proxy::{self, Proxy};
 use crate::runner::{Actions, Runner, chain};
 use crate::state::StateDir;
-use crate::{VERSION, control, facts, random};
+use crate::{VERSION, control, facts, random, ready};
 
 const JOURNAL: &str = "journal";
 /// The subcommand of this binary that carries a script through.
@@ -167,6 +167,7 @@ impl Agent {
             // First the door on the machine, so that a code can be typed while the network is still awaited.
             tasks.spawn(serve_control(self.state.clone(), self.isolation.clone(), self.context.clone()));
             self.isolation.recover().await?;
+            ready::tell();
             let guard = Guard::new(self.isolation.clone(), self.context.moved.clone());
             tasks.spawn(guard.run(stop.clone()));
         }

@@ -24,6 +24,7 @@ pub mod link;
 pub mod outbox;
 pub mod proxy;
 pub mod random;
+mod ready;
 pub mod request;
 pub mod runner;
 pub mod state;

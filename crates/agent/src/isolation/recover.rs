@@ -7,7 +7,7 @@ use serde_json::json;
 use super::change::Failure;
 use super::kept::{self, Kept, Last, Phase, What};
 use super::{Error, Isolation};
-use crate::facts;
+use crate::{facts, ready};
 use crate::runner::chain;
 
 /// For the self-test that an earlier run of the agent owes.
@@ -31,6 +31,8 @@ impl Isolation {
             return Ok(());
         }
         let installed = self.install(&mut live, &kept.plan).await;
+        // The network may come up from here on; a self-test needs it.
+        ready::tell();
         match (kept.phase, installed) {
             (Phase::Confirmed, Ok(_)) => {
                 tracing::info!(order.id = kept.order_id, "isolation put back");
