@@ -1,0 +1,7 @@
+//! The binary as people use it: a real server, real sockets, real exit statuses.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[cfg(target_os = "linux")]
+mod demo;
+mod operate;
+mod program;
