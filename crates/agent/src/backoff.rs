@@ -8,6 +8,8 @@ use crate::random;
 const FIRST: Duration = Duration::from_millis(500);
 /// No wait is longer than this, whatever the server says.
 const LONGEST: Duration = Duration::from_mins(5);
+/// About the longest wait while an event waits to be told.
+const NEWS: Duration = Duration::from_secs(5);
 /// A wait that the server asked for is spread over this many times its length.
 const SPREAD: u32 = 2;
 
@@ -30,6 +32,12 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let least = span / 10;
         least + jitter(span.saturating_sub(least))
+    }
+
+    /// The same, but not long: something has happened that the server should know.
+    pub fn after_failure_with_news(&mut self) -> Duration {
+        let wait = self.after_failure();
+        if wait > NEWS { NEWS + jitter(NEWS) } else { wait }
     }
 
     /// The wait that the server asked for, spread.

@@ -36,6 +36,8 @@ struct Queue {
 struct Inner {
     queue: Mutex<Queue>,
     bell: Notify,
+    /// Rung when there is news and nobody to tell it to.
+    news: Notify,
     clock: Clock,
 }
 
@@ -52,7 +54,7 @@ impl std::fmt::Debug for Outbox {
 impl Outbox {
     /// An empty one.
     pub fn new(clock: Clock) -> Self {
-        Self(Arc::new(Inner { queue: Mutex::default(), bell: Notify::new(), clock }))
+        Self(Arc::new(Inner { queue: Mutex::default(), bell: Notify::new(), news: Notify::new(), clock }))
     }
 
     /// A session stands; these outcomes are not acknowledged yet.
@@ -109,8 +111,25 @@ impl Outbox {
             queue.events.pop_front();
         }
         queue.events.push_back(event);
+        let is_online = queue.online;
         drop(queue);
-        self.0.bell.notify_one();
+        if is_online { self.0.bell.notify_one() } else { self.0.news.notify_one() }
+    }
+
+    /// Waits, without a session, until there is an event that the server should hear of soon.
+    pub async fn news(&self) {
+        loop {
+            self.0.news.notified().await;
+            // Rung for an event that an earlier session has taken along means nothing.
+            if self.has_news() {
+                return;
+            }
+        }
+    }
+
+    /// Whether an event waits to be told.
+    pub fn has_news(&self) -> bool {
+        !self.queue().events.is_empty()
     }
 
     /// Waits until there may be something to say.

@@ -129,20 +129,27 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
             End::Goodbye(goodbye) => {
                 let why = format!("the server ended the session: {} ({})", goodbye.message, goodbye.code);
                 let wait = match goodbye.retry_after_s {
-                    0 => backoff.after_failure(),
+                    0 => unasked(&context, &mut backoff),
                     seconds => backoff.asked(seconds),
                 };
                 (why, wait)
             }
-            End::Lost(why) => (why, backoff.after_failure()),
+            End::Lost(why) => (why, unasked(&context, &mut backoff)),
         };
         tracing::warn!(why, wait_ms = wait.as_millis(), "no session");
         tell_down(&context, &why, false);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            // An isolation that ended by itself is told at once; events are rare enough not to hammer.
+            () = context.outbox.news() => {}
             () = stopped(&mut stop) => return Over::Stopped,
         }
     }
+}
+
+/// The agent's own wait.
+fn unasked(context: &Context, backoff: &mut Backoff) -> Duration {
+    if context.outbox.has_news() { backoff.after_failure_with_news() } else { backoff.after_failure() }
 }
 
 /// Waits until the agent is to stop, without holding the channel's lock afterwards.

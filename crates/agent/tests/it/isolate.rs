@@ -104,7 +104,9 @@ fn a_flush_by_local_root_is_repaired_and_told() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     is_cut(&world);
     let event = world.gateway.event("isolation_repaired");
-    assert!(event["what"][0].as_str().unwrap().contains("gone"), "{event}");
+    // Seen in the middle of the flush or after it.
+    let what = event["what"].to_string();
+    assert!(what.contains("gone") || what.contains("missing"), "{event}");
     // One rule alone, slipped in.
     world.nft("insert rule inet quell_isolation output accept");
     let event = world.gateway.event("isolation_repaired");
