@@ -171,8 +171,9 @@ async fn a_shutdown_says_goodbye_and_writes_down_who_was_seen() {
     let mut rig = Rig::start().await;
     let agent = Agent::enrolled(&rig).await;
     let mut session = agent.session().await;
+    let welcomed = rig.gateway.sessions().heard_us(agent.id()).unwrap();
     session.raw(tokio_tungstenite::tungstenite::Message::Ping(bytes::Bytes::new())).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until(async || rig.gateway.sessions().heard_us(agent.id()).filter(|heard| *heard > welcomed)).await;
     let closing = tokio::spawn(async move { session.goodbye().await });
     rig.stop().await;
     assert_eq!(closing.await.unwrap(), "shutdown");
@@ -190,7 +191,7 @@ async fn an_agent_that_falls_silent_is_let_go() {
     let mut dialled = agent.dial().await;
     dialled.say(FromAgent::Hello(agent.hello())).await;
     assert_eq!(dialled.welcome().await.keep_alive_s, 1);
-    tokio::time::sleep(Duration::from_millis(2000)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     dialled.raw(tokio_tungstenite::tungstenite::Message::Ping(bytes::Bytes::new())).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(rig.gateway.sessions().is_connected(agent.id()), "its keep-alive counts");
