@@ -63,14 +63,18 @@ pub fn check() -> ExitCode {
 /// network may not have.
 fn deny(report: &mut Report) {
     const NAME: &str = "licences and bans";
-    let there = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there =
+        Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
         report.skip(NAME, "cargo-deny is not installed (cargo install cargo-deny --locked)");
         return;
     }
     let mut check = cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]);
     let output = check.output();
-    let said = output.as_ref().map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+    let said = output
+        .as_ref()
+        .map(|output| String::from_utf8_lossy(&output.stderr).into_owned())
+        .unwrap_or_default();
     if said.contains("failed to download") || said.contains("failed to fetch") {
         report.skip(NAME, "the manifests of all platforms cannot be fetched here");
         return;

@@ -1,5 +1,5 @@
 //! Tests over the list: what must hold for every action, whoever adds it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::HashSet;
 

@@ -102,15 +102,13 @@ pub struct OrList<C: Subcommand> {
 impl<C: Subcommand> OrList<C> {
     /// The command, or the group's `list` with nothing said.
     fn read(self) -> Result<C, Failure> {
-        match self.command {
-            Some(command) => Ok(command),
-            None => {
-                let group = C::augment_subcommands(clap::Command::new("quell"));
-                let listed = group.try_get_matches_from(["quell", "list"]);
-                let command = listed.and_then(|matches| C::from_arg_matches(&matches));
-                command.map_err(|error| Failure::new(error.to_string()))
-            }
+        if let Some(command) = self.command {
+            return Ok(command);
         }
+        let group = C::augment_subcommands(clap::Command::new("quell"));
+        let listed = group.try_get_matches_from(["quell", "list"]);
+        let command = listed.and_then(|matches| C::from_arg_matches(&matches));
+        command.map_err(|error| Failure::new(error.to_string()))
     }
 }
 
