@@ -5,6 +5,7 @@
 //! tail is never cut silently: the file is kept aside, what is readable is taken over, and orders from before
 //! that moment that the journal does not know are not carried out, since they may have been.
 
+mod compact;
 mod ledger;
 pub mod record;
 mod replay;
@@ -17,10 +18,10 @@ use std::path::{Path, PathBuf};
 
 pub use ledger::Ledger;
 use quell_wire::{SignedOutcome, limits};
-use record::{Body, HEADER, MAGIC, Record};
+use record::{Body, Record};
 
 use crate::random;
-use crate::state::{sync_directory, write_synced};
+use crate::state::write_synced;
 
 /// An id is remembered this long after its order's window ended: twice the skew allowed, and a day.
 const REMEMBER_US: i64 = 2 * limits::CLOCK_SKEW_US + 24 * 3600 * 1_000_000;
@@ -120,7 +121,7 @@ impl Journal {
     /// Opens or makes it.
     pub fn open(path: &Path, now_us: i64) -> Result<(Self, Recovered), Error> {
         if !path.try_exists().map_err(Error::io("look for"))? {
-            create(path, &[])?;
+            compact::create(path, &[])?;
         }
         let (found, recovered) = replay::open(path, now_us)?;
         let file =
@@ -312,63 +313,6 @@ impl Journal {
         }
     }
 
-    /// Rewrites the file with what must be kept: whole orders until they are acknowledged, then their ids
-    /// until they cannot come again.
-    pub fn compact(&mut self, now_us: i64) -> Result<(), Error> {
-        let mut keep = Vec::new();
-        if let Some(at_us) = self.damaged_us.filter(|at| now_us < at.saturating_add(KEEP_DAMAGE_US)) {
-            keep.push(Body::Damaged(record::Damaged { at_us }));
-        }
-        let entries: Vec<_> = self.entries.iter().map(|(id, entry)| (id.clone(), entry.clone())).collect();
-        for (order_id, entry) in entries {
-            self.keep(order_id, &entry, now_us, &mut keep)?;
-        }
-        let salt = create(&self.path, &keep)?;
-        let (found, _) = replay::open(&self.path, now_us)?;
-        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Error::io("open"))?;
-        self.salt = salt;
-        self.end = found.end;
-        self.compacted = found.end;
-        self.entries = HashMap::new();
-        self.damaged_us = None;
-        for (body, at, len) in found.records {
-            self.index(&body, Span { at, len });
-        }
-        Ok(())
-    }
-
-    fn keep(
-        &mut self,
-        order_id: String,
-        entry: &Entry,
-        now_us: i64,
-        keep: &mut Vec<Body>,
-    ) -> Result<(), Error> {
-        match (entry.stage, entry.accepted) {
-            (Stage::Acknowledged, _) | (_, None) => {
-                if now_us <= entry.not_after_us.saturating_add(REMEMBER_US) {
-                    let order_sha256 = entry.order_sha256.clone();
-                    keep.push(Body::Spent(record::Spent {
-                        order_id,
-                        order_sha256,
-                        not_after_us: entry.not_after_us,
-                    }));
-                }
-            }
-            (stage, Some(accepted)) => {
-                keep.push(self.read(accepted)?);
-                if let Stage::Started { attempts, first_us } = stage {
-                    let started = record::Started { order_id, at_us: first_us, attempt: attempts };
-                    keep.push(Body::Started(started));
-                }
-                if let Some(finished) = entry.finished {
-                    keep.push(self.read(finished)?);
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn reserve(&self) -> PathBuf {
         self.path.with_extension("reserve")
     }
@@ -389,30 +333,6 @@ impl Journal {
     pub fn size(&self) -> u64 {
         self.end
     }
-}
-
-/// The longest window of an order, after which no order from before the damage can come any more.
-const KEEP_DAMAGE_US: i64 = limits::ORDER_WINDOW_US + REMEMBER_US;
-
-/// Makes the file anew with these records, atomically.
-fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
-    let salt = random::bytes::<8>()?;
-    let mut bytes = Vec::with_capacity(HEADER);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&salt);
-    for body in records {
-        record::frame(salt, &Record::from(body.clone()), &mut bytes);
-    }
-    let fresh = path.with_extension("new");
-    let parent = path.parent().unwrap_or(Path::new("."));
-    write_synced(&fresh, &bytes)
-        .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| sync_directory(parent))
-        .map_err(|source| {
-            let _ = fs::remove_file(&fresh);
-            Error::Io { what: "rewrite", source }
-        })?;
-    Ok(salt)
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -5,8 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::compact::create;
 use super::record::{self, Body, HEADER, MAGIC};
-use super::{Error, FULL_AT, Recovered, create};
+use super::{Error, FULL_AT, Recovered};
 
 /// Far more than the journal ever grows to. Bytes.
 const LARGEST: u64 = 4 * FULL_AT;

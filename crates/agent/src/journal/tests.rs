@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 
+use super::record::HEADER;
 use super::record::{Accepted, Acknowledged, Finished, Started};
 use super::*;
 
