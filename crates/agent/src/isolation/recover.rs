@@ -7,8 +7,8 @@ use serde_json::json;
 use super::change::Failure;
 use super::kept::{self, Kept, Last, Phase, What};
 use super::{Error, Isolation};
-use crate::{facts, ready};
 use crate::runner::chain;
+use crate::{facts, ready};
 
 /// For the self-test that an earlier run of the agent owes.
 const SAME_BOOT: Duration = Duration::from_secs(10);
