@@ -3,6 +3,7 @@
 //! A watcher that does not read holds nothing but its place in the engine's ring: when it falls out of it, it is
 //! told to look at everything again. A key that is revoked or ends takes its streams with it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use quell_engine::{Change, ChangeStream, Heard};
-use quell_store::{Error, api_key};
+use quell_store::{Error, api_key, command};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -22,6 +23,8 @@ use crate::state::App;
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(15);
+/// Commands whose task one watcher remembers.
+const KNOWN: usize = 10_000;
 /// Streams of all watchers together.
 pub(crate) const STREAMS: usize = 512;
 
@@ -33,6 +36,8 @@ struct Watcher {
     beat: Interval,
     stopping: watch::Receiver<bool>,
     revocations: watch::Receiver<u64>,
+    /// Commands that reported progress, and whether they are of the task that is watched.
+    known: HashMap<Uuid, bool>,
     number: u64,
     first: Option<&'static str>,
     _place: Place,
@@ -75,6 +80,7 @@ pub(crate) fn stream(
         caller,
         task,
         beat,
+        known: HashMap::new(),
         number: 0,
         first: Some(if is_return { "resync" } else { "ready" }),
     };
@@ -103,12 +109,33 @@ impl Watcher {
                 }
                 Some(Heard::Resync) => return Some(self.event("resync", &json!({}))),
                 Some(Heard::Change(change)) => {
+                    if let Change::Progress { command, .. } = &change
+                        && !self.is_watched(*command).await
+                    {
+                        continue;
+                    }
                     if let Some((kind, data)) = self.told(&change) {
                         return Some(self.event(kind, &data));
                     }
                 }
             }
         }
+    }
+
+    /// Whether the command is of the task that is watched; progress itself does not say of which it is.
+    async fn is_watched(&mut self, command: Uuid) -> bool {
+        let Some(task) = self.task else { return true };
+        if let Some(known) = self.known.get(&command) {
+            return *known;
+        }
+        let tenant = self.caller.tenant;
+        let row = self.app.store.read(move |tx| command::get(tx, tenant, command)).await;
+        let is_watched = row.ok().flatten().is_some_and(|row| row.task_id == task);
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(command, is_watched);
+        is_watched
     }
 
     fn event(&mut self, kind: &str, data: &Value) -> Event {

@@ -56,6 +56,25 @@ async fn news_come_as_they_happen_to_the_tenant_that_they_are_of() {
 }
 
 #[tokio::test]
+async fn one_task_can_be_watched_alone() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    world.endpoint("db-1").await;
+    let (one, other) = (world.isolate("web-1").await, world.isolate("db-1").await);
+    let id = |task: &serde_json::Value| task["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/events?task={}", id(&one));
+    let mut watching = world.request(Method::GET, &path).send().await.unwrap();
+    until(&mut watching, "event: ready").await;
+    for task in [&other, &one] {
+        let (status, _) = world.post(&format!("/api/v1/tasks/{}/cancel", id(task)), json!({})).await;
+        assert_eq!(status, 200);
+    }
+    let text = until(&mut watching, "event: task").await;
+    assert!(text.contains(&id(&one)) && !text.contains(&id(&other)), "{text}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn who_comes_back_is_told_to_look_again() {
     let world = World::new().await;
     let mut back =

@@ -196,3 +196,36 @@ async fn who_dawdles_is_let_go() {
     let _ = stop.send(());
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn one_address_does_not_take_all_connections() {
+    let directory = tempfile::tempdir().unwrap();
+    set_private(directory.path());
+    let mut narrow = config(directory.path());
+    narrow.limits.connections_per_address = 2;
+    let server = Server::start(narrow, Listeners::default()).await.unwrap();
+    let address = server.api_address();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    let ask = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut first = [0; 12];
+        let answered = timeout(Duration::from_secs(10), stream.read_exact(&mut first)).await.unwrap();
+        (stream, answered.is_ok() && &first == b"HTTP/1.1 200")
+    };
+    let (first, second, third) = (ask().await, ask().await, ask().await);
+    assert!(first.1 && second.1, "two are allowed");
+    assert!(!third.1, "the third was answered");
+    drop((first, second, third));
+    let freed = timeout(Duration::from_secs(10), async {
+        while !ask().await.1 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(freed.await.is_ok(), "a place was not given back");
+    let _ = stop.send(());
+    running.await.unwrap();
+}
