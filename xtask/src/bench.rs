@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: everything in the release profile, then the program that measures.
+//! `cargo xtask bench` and `cargo xtask faults`: everything in the release profile, then the program that measures, or
+//! the one that kills.
 
 use std::process::{Command, ExitCode};
 
@@ -7,10 +8,21 @@ use anyhow::{Context as _, Result};
 use crate::cargo::{cargo, must, root, target};
 use crate::setup;
 
-/// Runs it; its exit status is ours.
+/// Measures; its exit status is ours.
 pub fn run(arguments: &[&str]) -> Result<ExitCode> {
     eprintln!("== system packages");
     setup::for_demo()?;
+    start("quell-bench", arguments)
+}
+
+/// Kills server and agents under load; its exit status is ours.
+pub fn faults(arguments: &[&str]) -> Result<ExitCode> {
+    eprintln!("== system packages");
+    setup::for_tests()?;
+    start("faults", arguments)
+}
+
+fn start(program: &str, arguments: &[&str]) -> Result<ExitCode> {
     eprintln!("== building in the release profile");
     must(&mut cargo(&[
         "build",
@@ -22,10 +34,10 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
         "--package",
         "quell-lab",
     ]))?;
-    let status = Command::new(target().join("release").join("quell-bench"))
+    let status = Command::new(target().join("release").join(program))
         .args(arguments)
         .current_dir(root())
         .status()
-        .context("starting the bench")?;
+        .with_context(|| format!("starting {program}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -22,6 +22,7 @@ cargo xtask check                    the quick part of it: types, lints of layou
 cargo xtask gen [--check]            write the generated files, or say which differ
 cargo xtask tidy                     crate edges, names, lengths, headers
 cargo xtask bench [...]              measure, in the release profile
+cargo xtask faults [...]             kill server and agents under load, and see that nothing is lost or done twice
 cargo xtask setup                    install the system packages that demo and test need";
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["gen", "--check"] => generate::check().map(|()| ExitCode::SUCCESS),
         ["tidy"] => tidy::run().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest),
+        ["faults", rest @ ..] => bench::faults(rest),
         ["setup"] => setup::for_tests().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -45,6 +45,23 @@ const PYTHON: Need = Need {
     shown_by: &["/usr/bin/python3"],
     packages: &["python3-minimal"],
 };
+const QEMU: Need = Need {
+    purpose: "endpoints with a kernel of their own",
+    shown_by: &["/usr/bin/qemu-system-x86_64"],
+    packages: &["qemu-system-x86"],
+};
+const BUSYBOX: Need = Need {
+    purpose: "the disk of such endpoints",
+    shown_by: &["/usr/bin/busybox", "/bin/busybox"],
+    packages: &["busybox-static"],
+};
+const MKE2FS: Need = Need {
+    purpose: "the disk of such endpoints",
+    shown_by: &["/usr/sbin/mke2fs", "/sbin/mke2fs"],
+    packages: &["e2fsprogs"],
+};
+const STRACE: Need =
+    Need { purpose: "kills at chosen system calls", shown_by: &["/usr/bin/strace"], packages: &["strace"] };
 
 /// What the demo needs. An error where something is missing and cannot be installed.
 pub fn for_demo() -> Result<()> {
@@ -53,7 +70,7 @@ pub fn for_demo() -> Result<()> {
 
 /// What the tests need.
 pub fn for_tests() -> Result<()> {
-    install(&[NFT, IP, UNSHARE, SEVEN_ZIP, POSTGRES, PYTHON])
+    install(&[NFT, IP, UNSHARE, SEVEN_ZIP, POSTGRES, PYTHON, QEMU, BUSYBOX, MKE2FS, STRACE])
 }
 
 fn install(needs: &[Need]) -> Result<()> {

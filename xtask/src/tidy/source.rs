@@ -7,6 +7,9 @@ use crate::cargo::root;
 const EMPTY_NAMES: &[&str] =
     &["utils", "util", "common", "helpers", "helper", "manager", "managers", "misc", "stuff"];
 
+/// Where programs are started: the levers of a system, endpoints made of namespaces, and what runs those.
+const STARTERS: &[&str] = &["crates/host", "crates/lab", "crates/quell/src/demo", "xtask"];
+
 /// Everything that is wrong with these files.
 pub fn check(files: &[File]) -> Vec<String> {
     let here = root().to_string_lossy().into_owned();
@@ -39,7 +42,15 @@ fn rust(file: &File) -> impl Iterator<Item = String> {
         && file.text.lines().any(|line| {
             line.trim_start().starts_with('#') && line.contains(concat!("expect(uns", "afe_code"))
         });
+    let tests = file.path.iter().any(|part| part == "tests" || part == "examples" || part == "tests.rs");
+    let may_start = tests || STARTERS.iter().any(|folder| file.path.starts_with(folder));
+    let code = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let starts = !may_start
+        && code.lines().any(|line| {
+            line.contains(concat!("process::", "Command")) && !line.trim_start().starts_with("//")
+        });
     [
+        starts.then(|| "programs are started by crates/host alone".to_owned()),
         (!headed).then(|| "does not begin with `//!` and why it exists".to_owned()),
         opens_unsafe.then(|| "unsafe code lives in crates/host alone".to_owned()),
     ]
@@ -70,5 +81,9 @@ mod tests {
         assert_eq!(problems("crates/common/src/cut.rs", "//! Why.\n").len(), 1);
         assert_eq!(problems("README.md", &format!("cd {}\n", root().display())).len(), 1);
         assert!(problems("docs/commonplace.md", "").is_empty());
+        let starter = concat!("//! Why.\nuse std::process::", "Command;\n");
+        assert_eq!(problems("crates/agent/src/x.rs", starter).len(), 1);
+        assert!(problems("crates/host/src/x.rs", starter).is_empty());
+        assert!(problems("crates/agent/tests/it/x.rs", starter).is_empty());
     }
 }
