@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod gateway;
 mod access;
 mod artifacts;
 mod bodies;
 mod document;
+mod gateway;
 mod lists;
 mod live;
 mod scripts;
