@@ -21,11 +21,13 @@ const PLACES: [&str; 3] = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"];
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
 const MAX_MESSAGE: usize = 600;
+/// Standard input. `-` would mean `/dev/stdin`, a link that early in a boot, and on small systems, is not there.
+const SCRIPT: &str = "/proc/self/fd/0";
 
 /// Commits `script` as one transaction and returns what the kernel made of it, handles included:
 /// one `{"add": …}` or `{"delete": …}` for each object.
 pub(super) fn commit(script: &str) -> Result<Vec<Value>, Error> {
-    objects(&run(&["-j", "-e", "-f", "-"], script)?)
+    objects(&run(&["-j", "-e", "-f", SCRIPT], script)?)
 }
 
 /// The families that have a table of this name.
