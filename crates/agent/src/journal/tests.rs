@@ -1,3 +1,4 @@
+//! The journal through crashes, torn and spoilt files, and full disks.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;

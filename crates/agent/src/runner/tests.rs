@@ -1,3 +1,4 @@
+//! Orders through the runner: what is refused, what runs once, what a crash leaves.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
