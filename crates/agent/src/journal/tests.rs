@@ -1,4 +1,4 @@
-//! The journal through crashes, torn and spoilt files, and full disks.
+//! The journal through restarts, torn tails, damage and compaction.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
