@@ -11,8 +11,6 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket, sockopt,
 };
 
-use crate::switch::Addresses;
-
 /// The socket's buffer: a burst of a few thousand full frames.
 const BUFFER: usize = 8 << 20;
 
@@ -80,9 +78,9 @@ impl Capture {
         Mark(self.seen())
     }
 
-    pub fn since(&self, mark: &Mark, sender: Addresses) -> Traffic {
-        let now = self.seen().get(&sender.mac()).copied().unwrap_or_default();
-        now.since(mark.0.get(&sender.mac()).copied().unwrap_or_default())
+    pub fn since(&self, mark: &Mark, sender: [u8; 6]) -> Traffic {
+        let now = self.seen().get(&sender).copied().unwrap_or_default();
+        now.since(mark.0.get(&sender).copied().unwrap_or_default())
     }
 
     /// The count, after everything that has arrived until now was read.

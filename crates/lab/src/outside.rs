@@ -83,7 +83,12 @@ impl Outside {
 
     /// What arrived here from `sender` since `mark`, seen on the wire.
     pub fn received_since(&self, mark: &Mark, sender: Addresses) -> Traffic {
-        self.capture.since(mark, sender)
+        self.capture.since(mark, sender.mac())
+    }
+
+    /// The same for a machine that is no endpoint of this lab, by its hardware address.
+    pub fn received_from(&self, mark: &Mark, mac: [u8; 6]) -> Traffic {
+        self.capture.since(mark, mac)
     }
 
     /// Lines that arrived at the sink.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -55,6 +56,11 @@ impl Switch {
     /// Where a guest is plugged in. Good while this value lives.
     pub fn socket(&self) -> crate::guest::Network {
         crate::guest::Network::Bridge { namespace: self.network.path(), bridge: "br0".into() }
+    }
+
+    /// Its network namespace, and the bridge's name in it.
+    pub fn bridge(&self) -> (PathBuf, &'static str) {
+        (self.network.path(), "br0")
     }
 
     /// Plugs a machine in; an older cable of the same machine is taken out first.

@@ -8,7 +8,7 @@ use crate::disk::Share;
 use crate::endpoint::LabEndpoint;
 use crate::outside::Outside;
 use crate::switch::{Addresses, Host, Switch};
-use crate::{Error, privilege};
+use crate::{Error, guest, privilege};
 
 /// Endpoints in one lab.
 const MAX_ENDPOINTS: u8 = 200;
@@ -75,16 +75,25 @@ impl Lab {
         if !letters || name.is_empty() || name.len() > 63 || name.starts_with('-') {
             return Err(Error::Name(name.chars().take(80).collect()));
         }
+        let (addresses, switch) = (self.reserve()?, Arc::clone(&self.switch));
+        LabEndpoint::make(switch, name, addresses, &self.options.shares, self.options.disk_megabytes)
+    }
+
+    /// What makes a whole machine in QEMU one more on this lab's switch. It must end before the lab does.
+    pub fn guest(&self, name: &str) -> Result<guest::Options, Error> {
+        let (addresses, (namespace, bridge)) = (self.reserve()?, self.switch.bridge());
+        Ok(guest::Options {
+            network: guest::Network::Bridge { namespace, bridge: bridge.to_owned() },
+            addresses: vec![format!("{}/24", addresses.ip4()), format!("{}/64", addresses.ip6())],
+            gateways: vec![Addresses::OUTSIDE.ip4().to_string()],
+            ..guest::Options::new(name)
+        })
+    }
+
+    /// Addresses that no other machine has.
+    fn reserve(&self) -> Result<Addresses, Error> {
         let take = |n: u8| (n < MAX_ENDPOINTS).then_some(n + 1);
-        let n =
-            self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_err(|_| Error::Full)?;
-        let switch = Arc::clone(&self.switch);
-        LabEndpoint::make(
-            switch,
-            name,
-            Addresses::endpoint(n),
-            &self.options.shares,
-            self.options.disk_megabytes,
-        )
+        let n = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        Ok(Addresses::endpoint(n.map_err(|_| Error::Full)?))
     }
 }

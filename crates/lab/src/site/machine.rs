@@ -52,7 +52,12 @@ impl Machine {
 
     /// Starts the agent.
     pub fn start_agent(&mut self) -> Result<(), Error> {
-        self.agent = Some(self.agent(&["run"], &[])?);
+        self.start_agent_with(&[])
+    }
+
+    /// Starts the agent with this in its environment.
+    pub fn start_agent_with(&mut self, env: &[(&str, &str)]) -> Result<(), Error> {
+        self.agent = Some(self.agent(&["run"], env)?);
         Ok(())
     }
 

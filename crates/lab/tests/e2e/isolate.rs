@@ -1,6 +1,7 @@
 //! An isolation from its request to its end, seen from the endpoint, from outside and from another endpoint.
 
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -219,6 +220,24 @@ fn what_excludes_itself_is_refused_and_what_excludes_another_waits() {
     assert!(one["ended_at"].as_str().unwrap() <= two["started_at"].as_str().unwrap(), "{one:#}{two:#}");
     assert_eq!(two["outcome"]["was_isolated"], true);
     all_open(&ways_out(&web.endpoint, site.lab.outside()).unwrap());
+}
+
+#[test]
+fn the_service_manager_is_told_when_the_rules_stand_again() {
+    let Some(mut site) = site() else { return };
+    let mut web = site.machine("web-1").unwrap();
+    succeeded(&site.act("web-1", "endpoint.isolate", &canaries(&site)).unwrap());
+    site.server.kill();
+    web.reboot().unwrap();
+    // One file, seen from both sides.
+    let manager = UnixDatagram::bind(web.endpoint.path("/root/notify")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    web.start_agent_with(&[("NOTIFY_SOCKET", "/root/notify")]).unwrap();
+    let mut word = [0; 16];
+    let length = manager.recv(&mut word).unwrap();
+    let rules = web.rules().unwrap();
+    assert_eq!(&word[..length], b"READY=1");
+    assert!(rules.contains("quell"), "{rules}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod copied_identity;
+mod guest;
 mod hostile;
 mod isolate;
 mod lost_channel;
