@@ -2,6 +2,7 @@
 //! and five actions. Each effect is looked at from both ends: on the endpoint, and from a host outside of it.
 
 mod beacon;
+mod plain;
 mod report;
 mod server;
 mod stage;
@@ -29,20 +30,23 @@ pub struct Options {
 /// Shows it. Without `once` it stays up until it is interrupted.
 pub fn run(options: &Options) -> Result<(), Failure> {
     // Before any thread: where the rights are missing, this process begins again in a user namespace.
-    quell_lab::become_root().map_err(|error| Failure::new(error.to_string()))?;
+    let refused = quell_lab::become_root().err().map(|error| error.to_string());
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut report = Report::new(options.json);
         tokio::select! {
-            shown = show(options, &mut report) => shown?,
+            shown = show(options, refused.as_deref(), &mut report) => shown?,
             () = stop() => return if options.once { Err(Failure::new("interrupted")) } else { Ok(()) },
         }
         if report.all_verified() { Ok(()) } else { Err(Failure::silent(NOT_SUCCEEDED)) }
     })
 }
 
-async fn show(options: &Options, report: &mut Report) -> Result<(), Failure> {
+async fn show(options: &Options, refused: Option<&str>, report: &mut Report) -> Result<(), Failure> {
+    if let Some(refused) = refused {
+        return plain::show(&options.agent, refused, report).await;
+    }
     let stage = Stage::set(&options.agent, report).await?;
     step::terminate::show(&stage, report).await?;
     let isolation = step::isolate::show(&stage, report).await?;

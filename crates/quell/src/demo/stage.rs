@@ -121,18 +121,9 @@ impl Stage {
         found.pop().ok_or_else(|| Failure::new("the endpoint is not known"))
     }
 
-    /// Requests an action on the suspect, as anybody would over the API, and waits for its end.
+    /// Requests an action on the suspect, and waits for its end.
     pub async fn act(&self, action: &str, params: Value, reason: &str) -> Result<Value, Failure> {
-        let body = json!({
-            "action": action, "params": params, "reason": reason, "targets": {"endpoints": [self.suspect.name()]},
-        });
-        let key = uuid::Uuid::new_v4().to_string();
-        let task = self
-            .client
-            .post("/api/v1/tasks", &body, Some(&key))
-            .await
-            .map_err(|failure| failure.during(action))?;
-        wait::until_ended(&self.client, &field(&task, "/id"), STEP).await
+        request(&self.client, self.suspect.name(), action, params, reason).await
     }
 
     /// Requests what takes a task back, and waits for its end.
@@ -175,6 +166,22 @@ impl Stage {
             self.suspect.name()
         )
     }
+}
+
+/// Requests an action, as anybody would over the API, and waits for its end.
+pub async fn request(
+    client: &Client,
+    target: &str,
+    action: &str,
+    params: Value,
+    reason: &str,
+) -> Result<Value, Failure> {
+    let body =
+        json!({"action": action, "params": params, "reason": reason, "targets": {"endpoints": [target]}});
+    let key = uuid::Uuid::new_v4().to_string();
+    let task =
+        client.post("/api/v1/tasks", &body, Some(&key)).await.map_err(|failure| failure.during(action))?;
+    wait::until_ended(client, &field(&task, "/id"), STEP).await
 }
 
 fn enrol(lab: &Lab, name: &str, token: &str, gateway: &str, logs: &Path) -> Result<Machine, Failure> {
