@@ -32,7 +32,8 @@ pub struct Work {
 /// What a session has to send after the agent said what it holds.
 #[derive(Debug, Clone, Default)]
 pub struct Resumed {
-    /// Orders that were handed over and are not in the agent's journal: the same bytes again.
+    /// Orders that were handed over and are not in the agent's journal, or carry secrets, which are never in one: the
+    /// same bytes again.
     pub orders: Vec<SignedOrder>,
     /// Orders that are to be stopped.
     pub cancels: Vec<Uuid>,
@@ -64,7 +65,7 @@ impl Engine {
     /// Compares what the agent holds with what it was given.
     ///
     /// What it was given and does not hold is given again, or, when its time is over, ends as never begun. What
-    /// it had begun and no longer knows ends `indeterminate`.
+    /// it had begun and no longer knows ends `indeterminate`. What it holds is given again where it carries secrets.
     pub async fn resume(&self, tenant: Uuid, endpoint: Uuid, held: &[Uuid]) -> Result<Resumed, Error> {
         let held: HashSet<Uuid> = held.iter().copied().collect();
         let inner = self.inner.clone();
@@ -174,7 +175,13 @@ fn compare(
         let state = settle::state_of(&row)?;
         let task = load(tx, &mut tasks, &row)?;
         if held.contains(&row.id) {
-            cancels.extend(task.cancel_requested_at.map(|_| row.id));
+            if task.cancel_requested_at.is_some() {
+                cancels.push(row.id);
+            } else if needs_secrets(&task) && now <= row.not_after {
+                // An agent writes no secret down: one that was restarted waits for the order to come again. Any
+                // other takes it as the repeat that it is.
+                again.push((task, row));
+            }
             continue;
         }
         let step = if state == CommandState::Running {
@@ -194,6 +201,11 @@ fn compare(
         moved.extend(settle::apply(tx, &task, &row, &step, now)?);
     }
     Ok((again, cancels, moved))
+}
+
+/// Whether the orders of a task carry what the agent keeps in memory only.
+fn needs_secrets(task: &Task) -> bool {
+    ActionKind::from_id(&task.action).is_some_and(|kind| !kind.spec().secrets.is_empty())
 }
 
 /// The task of a command, read once.

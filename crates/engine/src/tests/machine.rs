@@ -174,7 +174,11 @@ impl Play {
                 let now = self.world.now();
                 let again: Vec<_> =
                     resumed.orders.iter().map(|order| self.agents[agent].check(order, now)).collect();
-                self.held[agent].extend(again);
+                // What it holds comes again for its secrets: a repeat.
+                let held = &mut self.held[agent];
+                let again: Vec<_> =
+                    again.into_iter().filter(|order| held.iter().all(|h| id_of(h) != id_of(order))).collect();
+                held.extend(again);
             }
             Happening::Cancel(task) => {
                 if let Some(task) = self.tasks.get(task) {

@@ -16,15 +16,35 @@ async fn what_never_arrived_is_given_again_byte_for_byte() {
     world.pass(60 * SECOND);
     let again = world.engine.resume(TENANT, agent.id, &[]).await.unwrap();
     assert_eq!(again.orders, sent);
-    let held = id_of(&agent.check(&sent[0], world.now()));
-    let resumed = world.engine.resume(TENANT, agent.id, &[held]).await.unwrap();
-    assert!(resumed.orders.is_empty(), "what it holds it is not given");
     let order = agent.check(&sent[0], world.now());
     assert_eq!(
         world.outcome(&agent, &agent.done(&order, cut())).await,
         Receipt::Stored(CommandState::Succeeded)
     );
     assert!(world.engine.resume(TENANT, agent.id, &[]).await.unwrap().orders.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_held_is_given_again_only_for_its_secrets() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    world.submit(isolate(&[&agent])).await;
+    world.submit(terminate(&[&agent])).await;
+    let sent = world.engine.lease(TENANT, agent.id, 10).await.unwrap().orders;
+    let held: Vec<Uuid> = sent.iter().map(|order| id_of(&agent.check(order, world.now()))).collect();
+    assert_eq!(held.len(), 2);
+    for id in &held {
+        world.engine.started(TENANT, agent.id, *id).await.unwrap();
+    }
+    let again = world.engine.resume(TENANT, agent.id, &held).await.unwrap().orders;
+    let isolation = sent.iter().find(|order| !agent.check(order, world.now()).order().secrets.is_empty());
+    assert_eq!(again.iter().collect::<Vec<_>>(), isolation.into_iter().collect::<Vec<_>>());
+    assert_eq!(again.len(), 1, "the release code is never in a journal");
+    world.pass(3601 * SECOND);
+    assert!(
+        world.engine.resume(TENANT, agent.id, &held).await.unwrap().orders.is_empty(),
+        "its time is over"
+    );
 }
 
 #[tokio::test]
