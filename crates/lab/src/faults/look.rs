@@ -158,10 +158,11 @@ fn found(row: &Row, stage: Option<Stage>, open: &[u8]) -> Result<Option<Found>, 
     }))
 }
 
-/// Whether the pages hold the audit record of this command's outcome: verb, kind and object, one after the other.
+/// Whether the pages hold the end of this command: the signed outcome, which names the order as a field of 36 bytes, or
+/// the audit record with verb, kind and object one after the other. Neither is in a page before it has ended.
 fn names_end(pages: &[u8], id: &str) -> bool {
-    let record = format!("command.outcomecommand{id}");
-    pages.windows(record.len()).any(|window| window == record.as_bytes())
+    let holds = |text: String| pages.windows(text.len()).any(|window| window == text.as_bytes());
+    holds(format!("\u{1a}\u{24}{id}")) || holds(format!("command.outcomecommand{id}"))
 }
 
 /// A copy of the agent's journal, as it is on its disk now.

@@ -36,7 +36,7 @@ use random::Random;
 const DRIVERS: u64 = 3;
 const AGENTS: usize = 3;
 /// For most agents to be connected again. An agent waits longer after each failure, so this bounds no promise.
-const CONNECTED: Duration = Duration::from_secs(6);
+const CONNECTED: Duration = Duration::from_secs(3);
 /// For every accepted command to end once nobody is killed any more.
 const ENDS: Duration = Duration::from_mins(3);
 const PAUSE: Duration = Duration::from_millis(20);

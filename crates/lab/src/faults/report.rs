@@ -149,7 +149,7 @@ impl Report {
         writeln!(out, "## Where it struck\n")?;
         writeln!(
             out,
-            "\"Late\": the call or state did not come within 1.5 s, and the process was killed then.\n"
+            "\"Late\": the call or state did not come within 0.8 s, and the process was killed then.\n"
         )?;
         writeln!(out, "| killed | at | there | late |\n|---|---|--:|--:|")?;
         for ((victim, trigger), [there, late]) in counts {

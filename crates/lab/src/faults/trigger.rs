@@ -14,9 +14,11 @@ use super::random::Random;
 use super::{Error, failed, look};
 
 /// A call that does not come within this time is not waited for.
-const PATIENCE: Duration = Duration::from_millis(1500);
-/// For a process to be gone after SIGKILL, and for `strace` to let go.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// For a process to be gone after SIGKILL.
 const END: Duration = Duration::from_secs(20);
+/// For `strace` to see that whom it traced is dead.
+const LET_GO: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Whom it strikes.
@@ -137,12 +139,19 @@ pub(super) fn strike(plan: Plan, pid: u32, data: &Path) -> Result<Struck, Error>
             Struck::There
         }
     };
+    end(pid)?;
+    Ok(struck)
+}
+
+/// Sees to it that a process is dead.
+fn end(pid: u32) -> Result<(), Error> {
     if !is_dead(pid) {
-        let pid = Pid::from_raw(pid as i32).ok_or_else(|| failed("name a process")(missing()))?;
+        let missing = || failed("name a process")(std::io::ErrorKind::NotFound.into());
+        let pid = Pid::from_raw(pid as i32).ok_or_else(missing)?;
         kill_process(pid, Signal::KILL).map_err(|error| failed("kill a process")(error.into()))?;
     }
     if until(END, || Ok(is_dead(pid)))? {
-        return Ok(struck);
+        return Ok(());
     }
     Err(failed("see the end of a process")(std::io::ErrorKind::TimedOut.into()))
 }
@@ -161,22 +170,14 @@ fn at_call(pid: u32, calls: &str, data: Option<&Path>, nth: u64) -> Result<Struc
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut tracer = command.spawn().map_err(failed("start strace"))?;
     let came = until(PATIENCE, || Ok(is_dead(pid)))?;
-    let_go(&mut tracer)?;
+    // Never asked to detach: it would wait for a first thread that cannot go before the others are collected. Killed,
+    // it leaves them all to the kernel.
+    end(pid)?;
+    if !until(LET_GO, || Ok(has_ended(&mut tracer)))? {
+        tracer.kill().map_err(failed("end strace"))?;
+        tracer.wait().map_err(failed("end strace"))?;
+    }
     Ok(if came { Struck::There } else { Struck::Late })
-}
-
-/// Asked to end, it detaches; killed, it would leave threads stopped.
-fn let_go(tracer: &mut Child) -> Result<(), Error> {
-    let pid = Pid::from_child(tracer);
-    let ended = until(Duration::from_millis(200), || Ok(has_ended(tracer)))?;
-    if !ended {
-        // It may have ended by itself.
-        let _ = kill_process(pid, Signal::TERM);
-    }
-    if until(END, || Ok(has_ended(tracer)))? {
-        return Ok(());
-    }
-    Err(failed("see the end of strace")(std::io::ErrorKind::TimedOut.into()))
 }
 
 fn has_ended(child: &mut Child) -> bool {
@@ -200,10 +201,6 @@ fn until(limit: Duration, mut look: impl FnMut() -> Result<bool, Error>) -> Resu
         }
         std::thread::sleep(LOOK);
     }
-}
-
-fn missing() -> std::io::Error {
-    std::io::ErrorKind::NotFound.into()
 }
 
 #[cfg(test)]
