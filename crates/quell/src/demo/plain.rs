@@ -94,11 +94,21 @@ async fn terminate(client: &Client, folder: &Path, report: &mut Report) -> Resul
     let mut seen = Seen::default();
     seen.must(process.0.try_wait()?.is_none(), format!("endpoint: {} ran before", program.display()));
     let began = Instant::now();
-    let params = json!({"path": program.to_string_lossy()});
+    // By path, an agent without rights could not say of other users' processes that none of them is meant.
+    let pid = process.0.id();
+    let params = json!({"pid": pid, "start_time": start_time(pid)?});
     let task = request(client, NAME, "process.terminate", params, "should not be there").await?;
     seen.judged(judged(&task));
     seen.must(process.0.try_wait()?.is_some(), "endpoint: its parent saw it end");
     report.step("process.terminate", NAME, &field(&task, "/state"), &seen, began.elapsed())
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)), counted behind the name, which may hold anything.
+fn start_time(pid: u32) -> Result<u64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    let field = behind.split_whitespace().nth(19).and_then(|field| field.parse().ok());
+    field.ok_or_else(|| Failure::new(format!("/proc/{pid}/stat is not as proc(5) describes it")))
 }
 
 async fn collect(client: &Client, folder: &Path, report: &mut Report) -> Result<(), Failure> {
