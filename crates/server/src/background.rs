@@ -59,6 +59,9 @@ async fn rounds(app: App) {
         if let Err(error) = app.flush_used().await {
             tracing::warn!(%error, "when keys were last used could not be written");
         }
+        if let Err(error) = app.addresses.look(&app.store, app.tenant, &app.sessions).await {
+            tracing::warn!(%error, "where agents are to connect could not be read");
+        }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");
         }

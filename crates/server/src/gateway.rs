@@ -10,6 +10,7 @@
 //! an await; an idle session has no timer and no buffer of its own.
 
 mod accept;
+pub(crate) mod addresses;
 mod admission;
 mod admit;
 mod attempts;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use addresses::Addresses;
 pub use sessions::Sessions;
 
 use crate::pki::{self, Authority, GatewayCertificate};
@@ -51,7 +53,8 @@ use crate::tls;
 pub struct Settings {
     /// How long an agent's certificate is good.
     pub certificate_life: Duration,
-    /// Where agents reach this gateway, `address:port`; told at enrolment and at each session.
+    /// Where agents reach this gateway, `address:port`; told at enrolment and at each session, unless
+    /// [`Addresses`] has better news.
     pub addresses: Vec<String>,
     /// Seconds between an agent's keep-alives. One that says nothing three times is gone.
     pub keep_alive_s: u32,
@@ -135,6 +138,7 @@ struct Shared {
     settings: Settings,
     tls: Arc<ServerConfig>,
     sessions: Arc<Sessions>,
+    addresses: Arc<Addresses>,
     admission: admission::Admission,
     attempts: attempts::Attempts,
     copies: session::Copies,
@@ -187,6 +191,7 @@ impl Gateway {
             clock,
             tls,
             sessions: Arc::default(),
+            addresses: Arc::new(Addresses::new(settings.addresses.clone())),
             admission,
             attempts: attempts::Attempts::default(),
             copies: session::Copies::default(),
@@ -202,6 +207,11 @@ impl Gateway {
     /// Who is connected, and how to reach them.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.shared.sessions
+    }
+
+    /// Where agents are told to connect.
+    pub fn addresses(&self) -> &Arc<Addresses> {
+        &self.shared.addresses
     }
 
     /// Serves agents until `shutdown` resolves, then says goodbye to all of them and returns.

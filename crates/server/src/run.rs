@@ -208,7 +208,10 @@ async fn assemble(
         settings: settings(config, gateway_address),
     })?;
     let sessions = Arc::clone(gateway.sessions());
-    let parts = Parts { engine, store, artifacts, clock, secrets, authority, sessions, tenant, stopping };
+    let addresses = Arc::clone(gateway.addresses());
+    addresses.look(&store, tenant, &sessions).await?;
+    let parts =
+        Parts { engine, store, artifacts, clock, secrets, authority, sessions, addresses, tenant, stopping };
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::auth::Guesses;
 use crate::config::{Config, Limits};
-use crate::gateway::Sessions;
+use crate::gateway::{Addresses, Sessions};
 use crate::live;
 use crate::metrics::Metrics;
 use crate::pki::Authority;
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub authority: Arc<Authority>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
+    /// Where agents are told to connect.
+    pub addresses: Arc<Addresses>,
     /// The tenant that was made at the first start.
     pub tenant: Uuid,
     /// Failed tries with keys.
@@ -70,6 +72,7 @@ pub(crate) struct Parts {
     pub secrets: Secrets,
     pub authority: Arc<Authority>,
     pub sessions: Arc<Sessions>,
+    pub addresses: Arc<Addresses>,
     pub tenant: Uuid,
     pub stopping: watch::Receiver<bool>,
 }
@@ -77,7 +80,18 @@ pub(crate) struct Parts {
 impl Inner {
     /// Nothing asked yet.
     pub fn new(parts: Parts, config: &Config) -> Self {
-        let Parts { engine, store, artifacts, clock, secrets, authority, sessions, tenant, stopping } = parts;
+        let Parts {
+            engine,
+            store,
+            artifacts,
+            clock,
+            secrets,
+            authority,
+            sessions,
+            addresses,
+            tenant,
+            stopping,
+        } = parts;
         Self {
             engine,
             store,
@@ -86,6 +100,7 @@ impl Inner {
             secrets,
             authority,
             sessions,
+            addresses,
             tenant,
             stopping,
             guesses: Guesses::default(),

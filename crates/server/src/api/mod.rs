@@ -13,6 +13,7 @@ mod endpoint;
 mod events;
 mod explain;
 mod export;
+mod gateway;
 mod key;
 mod layers;
 mod overview;
@@ -50,6 +51,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         command::routes(),
         endpoint::routes(),
         token::routes(),
+        gateway::routes(),
         artifact::routes(),
         script::routes(),
         audit::routes(),

@@ -26,6 +26,10 @@ pub enum Permission {
     TokenRead,
     /// Make and revoke enrolment tokens.
     TokenManage,
+    /// See where agents are told to connect.
+    GatewayRead,
+    /// Change it.
+    GatewayManage,
     /// See which files there are.
     ArtifactRead,
     /// Download them.
@@ -56,6 +60,8 @@ impl Permission {
             Self::EndpointRevoke => "endpoint.revoke",
             Self::TokenRead => "token.read",
             Self::TokenManage => "token.manage",
+            Self::GatewayRead => "gateway.read",
+            Self::GatewayManage => "gateway.manage",
             Self::ArtifactRead => "artifact.read",
             Self::ArtifactDownload => "artifact.download",
             Self::ScriptRead => "script.read",
@@ -73,7 +79,7 @@ impl Permission {
 pub enum Role {
     /// Everything.
     Administrator,
-    /// Everything but keys.
+    /// Everything but keys and the server's own settings.
     SecurityOfficer,
     /// Acts, and reads what the acts brought in.
     Analyst,
@@ -118,7 +124,7 @@ impl Role {
         use Permission as P;
         match self {
             Self::Administrator => true,
-            Self::SecurityOfficer => !matches!(permission, P::KeyRead | P::KeyManage),
+            Self::SecurityOfficer => !matches!(permission, P::KeyRead | P::KeyManage | P::GatewayManage),
             Self::Analyst => match permission {
                 P::ActionRead
                 | P::TaskRead
@@ -133,6 +139,8 @@ impl Role {
                 | P::EndpointRevoke
                 | P::TokenRead
                 | P::TokenManage
+                | P::GatewayRead
+                | P::GatewayManage
                 | P::ScriptWrite
                 | P::AuditRead
                 | P::KeyRead
@@ -158,6 +166,7 @@ impl Role {
                     | P::TaskRead
                     | P::EndpointRead
                     | P::TokenRead
+                    | P::GatewayRead
                     | P::ArtifactRead
                     | P::ScriptRead
                     | P::AuditRead

@@ -59,7 +59,7 @@ pub async fn answer(
         ca: shared.authority.certificate().to_vec(),
         order_keys: shared.order_keys(),
         not_after_us: issued.not_after_us,
-        addresses: shared.settings.addresses.clone(),
+        addresses: shared.addresses.current().to_vec(),
     };
     Ok(reply::message(StatusCode::OK, &response))
 }

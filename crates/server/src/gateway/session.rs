@@ -197,7 +197,7 @@ impl Session {
     }
 
     async fn read_mail(&mut self) -> Flow {
-        let Mail { keys, probe, goodbye } = self.seat.handle().take();
+        let Mail { keys, addresses, probe, goodbye } = self.seat.handle().take();
         if let Some(goodbye) = goodbye {
             let _ = self.link.say(FromServer::Goodbye(goodbye)).await;
             self.link.close().await;
@@ -209,6 +209,9 @@ impl Session {
             if self.link.probe(payload).await.is_err() {
                 return Flow::End;
             }
+        }
+        if addresses && self.send_addresses().await.is_err() {
+            return Flow::End;
         }
         if keys && self.send_keys().await.is_err() { Flow::End } else { Flow::Continue }
     }

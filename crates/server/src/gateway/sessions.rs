@@ -21,6 +21,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub struct Mail {
     /// The order keys have changed.
     pub keys: bool,
+    /// Agents are to connect elsewhere from now on.
+    pub addresses: bool,
     /// Somebody asks whether the peer still answers.
     pub probe: Option<oneshot::Sender<()>>,
     /// The session ends with these words.
@@ -213,6 +215,13 @@ impl Sessions {
     pub fn keys_changed(&self) {
         for handle in self.all() {
             handle.tell(|mail| mail.keys = true);
+        }
+    }
+
+    /// Agents are to connect elsewhere: all sessions hand it on.
+    pub fn addresses_changed(&self) {
+        for handle in self.all() {
+            handle.tell(|mail| mail.addresses = true);
         }
     }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that waits says for what")]
 
-mod agent;
+pub mod agent;
 mod copy;
 mod enrol;
 mod hostile;

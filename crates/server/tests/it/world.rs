@@ -1,5 +1,6 @@
 //! A running server with a client, and the things that tests need in its database.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use quell_server::{Config, Listeners, Server};
@@ -15,6 +16,8 @@ use uuid::Uuid;
 /// A server of its own, on ports of its own. Stops when told, or with the test.
 pub struct World {
     pub base: String,
+    /// The agents' port.
+    pub gateway: SocketAddr,
     pub key: String,
     pub tenant: Uuid,
     pub store: Store,
@@ -47,6 +50,7 @@ impl World {
         set_private(directory.path());
         let server = Server::start(config(directory.path()), Listeners::default()).await.unwrap();
         let base = format!("http://{}", server.api_address());
+        let gateway = server.gateway_address();
         let engine = server.engine().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async move {
@@ -55,7 +59,17 @@ impl World {
         let key = std::fs::read_to_string(directory.path().join("admin.key")).unwrap().trim().to_owned();
         let store = engine.store().clone();
         let tenant = store.read(|tx| tenant::by_name(tx, "default")).await.unwrap().unwrap().id;
-        Self { base, key, tenant, store, directory, http: client(), stop: Some(stop), running: Some(running) }
+        Self {
+            base,
+            gateway,
+            key,
+            tenant,
+            store,
+            directory,
+            http: client(),
+            stop: Some(stop),
+            running: Some(running),
+        }
     }
 
     /// Stops the server and gives its directory back.

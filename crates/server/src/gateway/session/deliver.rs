@@ -1,7 +1,7 @@
 //! Orders on their way out.
 
 use quell_engine::{Error, Work};
-use quell_wire::frame::{FromServer, OrderRef};
+use quell_wire::frame::{Addresses, FromServer, OrderRef};
 use uuid::Uuid;
 
 use super::link::Gone;
@@ -66,5 +66,11 @@ impl Session {
             self.link.say(FromServer::Keys(set)).await?;
         }
         Ok(())
+    }
+
+    /// Tells where the gateway is to be found from now on.
+    pub(super) async fn send_addresses(&mut self) -> Result<(), Gone> {
+        let addresses = self.shared.addresses.current().to_vec();
+        self.link.say(FromServer::Addresses(Addresses { addresses })).await
     }
 }

@@ -226,7 +226,7 @@ async fn welcome(
         protocol: version::agree(hello.oldest_protocol, hello.newest_protocol)?,
         server_time_us: shared.now_us(),
         keep_alive_s: shared.settings.keep_alive_s,
-        addresses: shared.settings.addresses.clone(),
+        addresses: shared.addresses.current().to_vec(),
     };
     session.link.say(FromServer::Welcome(welcome)).await.ok()?;
     if shared.engine.signer().key_set().version > 1 {
