@@ -26,7 +26,7 @@ impl Api {
             .no_proxy()
             .pool_max_idle_per_host(1024)
             .tcp_nodelay(true)
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()?;
         Ok(Self { http, base: format!("https://{address}/api/v1"), key: key.to_owned() })
     }
@@ -79,7 +79,7 @@ impl Api {
     pub async fn tasks_since(&self, since: &str) -> Result<Vec<Value>> {
         // A time in UTC has no character that a query would read otherwise.
         let request = self.request(Method::GET, &format!("/tasks?since={since}&format=jsonl"));
-        let text = checked(request.timeout(Duration::from_secs(300)).send().await?).await?;
+        let text = checked(request.timeout(Duration::from_mins(5)).send().await?).await?;
         text.lines().map(|line| serde_json::from_str(line).context("a line of the export")).collect()
     }
 }

@@ -19,7 +19,7 @@ const TOKEN: usize = 1000;
 /// New agents start within this time for each thousand of them.
 const RAMP: Duration = Duration::from_secs(1);
 /// Until all of a thousand agents are connected.
-const CONNECT: Duration = Duration::from_secs(120);
+const CONNECT: Duration = Duration::from_mins(2);
 /// Until a single command has begun or ended.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -131,7 +131,7 @@ impl Fleet {
     pub async fn warm_up(&self) -> Result<()> {
         let task = self.api.submit_all(self.len()).await?;
         let ended =
-            self.ended(text(&task, "id")?, Duration::from_millis(100), Duration::from_secs(120)).await?;
+            self.ended(text(&task, "id")?, Duration::from_millis(100), Duration::from_mins(2)).await?;
         if text(&ended, "state")? != "succeeded" {
             bail!("the first task ended as {ended}");
         }

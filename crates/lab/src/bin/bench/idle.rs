@@ -44,7 +44,7 @@ pub async fn measure(places: &Places, scale: &Scale, report: &mut Report) -> Res
     let endpoint = lab.endpoint("idle-1")?;
     let token = server.api.token(1).await?;
     let at = lab.server().sockets(PORT)[0].to_string();
-    enrol(&endpoint, &at, &token).await?;
+    enrol(&endpoint, &at, &token)?;
     let running = endpoint.spawn_command(silent(&endpoint))?;
     connected(&server).await?;
     tokio::time::sleep(SETTLE).await;
@@ -99,7 +99,7 @@ async fn watch(pid: u32, time: Duration) -> Result<Seen> {
     })
 }
 
-async fn enrol(endpoint: &LabEndpoint, server: &str, token: &str) -> Result<()> {
+fn enrol(endpoint: &LabEndpoint, server: &str, token: &str) -> Result<()> {
     let ran = tokio::task::block_in_place(|| {
         endpoint.run(&[AGENT, "enrol", "--server", server, "--token", token, "--name", "idle-1"])
     })?;

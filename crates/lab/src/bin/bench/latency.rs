@@ -21,10 +21,11 @@ const WARM_UP: usize = 20;
 /// Between two looks at a task that has begun.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Milliseconds since right before the request was sent.
 struct Sample {
-    answered_ms: f64,
-    started_ms: f64,
-    verified_ms: f64,
+    answered: f64,
+    started: f64,
+    verified: f64,
 }
 
 /// Measures.
@@ -41,9 +42,9 @@ pub async fn measure(fleet: &Fleet, scale: &Scale, report: &mut Report) -> Resul
     }
     fleet.seen.record(false);
     let column = |pick: fn(&Sample) -> f64| samples.iter().map(pick).collect::<Vec<_>>();
-    let answered = column(|sample| sample.answered_ms);
-    let started = column(|sample| sample.started_ms);
-    let verified = column(|sample| sample.verified_ms);
+    let answered = column(|sample| sample.answered);
+    let started = column(|sample| sample.started);
+    let verified = column(|sample| sample.verified);
     report.figure("post_to_start_ms_p50", percentile(&started, 50.0));
     report.figure("post_to_start_ms_p99", percentile(&started, 99.0));
     report.figure("post_to_verified_ms_p50", percentile(&verified, 50.0));
@@ -67,7 +68,7 @@ pub async fn measure(fleet: &Fleet, scale: &Scale, report: &mut Report) -> Resul
 async fn one(fleet: &Fleet, endpoint: &str) -> Result<Sample> {
     let (began, began_us) = (Instant::now(), Clock::system().now_us());
     let task = fleet.api.submit(endpoint).await?;
-    let answered_ms = began.elapsed().as_secs_f64() * 1e3;
+    let answered = began.elapsed().as_secs_f64() * 1e3;
     let order = text(&task["commands"]["items"][0], "id")?;
     let started = fleet.seen.began(order).await?;
     let ended = fleet.ended(text(&task, "id")?, LOOK, Duration::from_secs(20)).await?;
@@ -75,8 +76,8 @@ async fn one(fleet: &Fleet, endpoint: &str) -> Result<Sample> {
         bail!("a task ended as {ended}");
     }
     Ok(Sample {
-        answered_ms,
-        started_ms: started.duration_since(began).as_secs_f64() * 1e3,
-        verified_ms: (micros(&ended, "ended_at")? - began_us) as f64 / 1e3,
+        answered,
+        started: started.duration_since(began).as_secs_f64() * 1e3,
+        verified: (micros(&ended, "ended_at")? - began_us) as f64 / 1e3,
     })
 }

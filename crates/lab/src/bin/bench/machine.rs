@@ -27,6 +27,7 @@ pub fn facts(work: &Path) -> Result<Value> {
             "kernel": system.release().to_string_lossy(),
             "arch": system.machine().to_string_lossy(),
             "filesystem": filesystem,
+            "load_average_before": fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
         },
     }))
 }

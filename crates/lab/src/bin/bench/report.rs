@@ -34,13 +34,13 @@ impl Report {
 
     /// A figure that others compare.
     pub fn figure(&mut self, name: &str, value: f64) {
-        self.say(&format!("{name}: {value:.4}"));
+        say(&format!("{name}: {value:.4}"));
         self.figures.insert(name.to_owned(), json!(rounded(value)));
     }
 
     /// A line of the table that is no figure.
     pub fn row(&mut self, name: &str, value: &str) {
-        self.say(&format!("{name}: {value}"));
+        say(&format!("{name}: {value}"));
         self.rows.push((name.to_owned(), value.to_owned()));
     }
 
@@ -54,15 +54,10 @@ impl Report {
         self.row(name, &format!("skipped: {why}"));
     }
 
-    /// Says at once how it goes.
-    pub fn say(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "  {text}");
-    }
-
     /// Prints the table.
     pub fn print(&self) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "\n{:<52} {:>12}   {}", "figure", "measured", "target")?;
+        writeln!(out, "\n{:<52} {:>12}   target", "figure", "measured")?;
         for (name, unit, target, less) in TARGETS {
             let Some(value) = self.figures.get(name).and_then(Value::as_f64) else { continue };
             let verdict = match (target.is_finite(), (value < target) == less) {
@@ -101,9 +96,14 @@ impl Report {
         let mut bytes = serde_json::to_vec_pretty(&all)?;
         bytes.push(b'\n');
         std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
-        self.say(&format!("written to {}", path.display()));
+        say(&format!("written to {}", path.display()));
         Ok(())
     }
+}
+
+/// Says at once how it goes.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "  {text}");
 }
 
 /// The value below which `percent` of the samples are (nearest rank); 0 of none.

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use crate::fleet::Fleet;
-use crate::report::Report;
+use crate::report::{Report, say};
 use crate::server::Server;
 use crate::{idle, latency, machine, memory, throughput};
 
@@ -76,7 +76,7 @@ impl Scale {
             samples: 1000,
             load: Duration::from_secs(15),
             steps: vec![1000, 2000, 3000, 4000, 5000],
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
         }
     }
 
@@ -140,7 +140,7 @@ async fn measure(arguments: Arguments, no_lab: Option<quell_lab::Error>) -> Resu
         let server = Server::start(&places).await?;
         let mut fleet = Fleet::new(&server, &places)?;
         let seconds = fleet.grow(scale.agents).await?;
-        report.say(&format!("{} agents enrolled and connected in {seconds:.1} s", scale.agents));
+        say(&format!("{} agents enrolled and connected in {seconds:.1} s", scale.agents));
         report.raw("swarm", json!({ "agents": scale.agents, "connected_after_s": seconds }));
         fleet.warm_up().await?;
         if wanted(Part::Latency) {

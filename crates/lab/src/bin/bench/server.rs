@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::run::Places;
 
 /// A first start makes keys and a database.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// It lets what is under way finish.
 const STOP: Duration = Duration::from_secs(20);
 

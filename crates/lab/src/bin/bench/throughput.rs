@@ -24,7 +24,7 @@ const SINGLE: usize = 32;
 /// Single commands that were accepted and have not begun, at most.
 const AHEAD: u64 = 256;
 /// Until everything has ended.
-const DRAIN: Duration = Duration::from_secs(120);
+const DRAIN: Duration = Duration::from_mins(2);
 
 struct Load {
     name: &'static str,
