@@ -29,13 +29,18 @@ pub struct ApiKey {
     pub revoked_at: Option<Micros>,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, name, prefix, hash, role, created_at, expires_at, last_used_at, revoked_at"
+    };
+}
+
 sql! {
     INSERT = "INSERT INTO api_key (tenant_id, id, name, prefix, hash, role, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    BY_PREFIX = "SELECT tenant_id, id, name, prefix, hash, role, created_at, expires_at, last_used_at, revoked_at \
-        FROM api_key WHERE prefix = $1";
-    LIST = "SELECT tenant_id, id, name, prefix, hash, role, created_at, expires_at, last_used_at, revoked_at \
-        FROM api_key WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    BY_PREFIX = concat!("SELECT ", columns!(), " FROM api_key WHERE prefix = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     TOUCH = "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
     REVOKE = "UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL";
 }

@@ -41,21 +41,25 @@ pub struct Artifact {
     pub expires_at: Micros,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, received, \
+        object_key, created_at, stored_at, expires_at"
+    };
+}
+
 sql! {
     INSERT = "INSERT INTO artifact (tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, \
         sha1, state, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploading', $11, $12)";
-    GET = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
-        received, object_key, created_at, stored_at, expires_at FROM artifact WHERE tenant_id = $1 AND id = $2";
-    LIST = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
-        received, object_key, created_at, stored_at, expires_at FROM artifact WHERE tenant_id = $1 AND id < $2 \
-        ORDER BY id DESC LIMIT $3";
-    OF_TASK = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
-        received, object_key, created_at, stored_at, expires_at FROM artifact \
-        WHERE tenant_id = $1 AND task_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
-    OF_COMMAND = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
-        received, object_key, created_at, stored_at, expires_at FROM artifact \
-        WHERE tenant_id = $1 AND command_id = $2 ORDER BY id LIMIT 1000";
+    GET = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND id = $2");
+    LIST = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC \
+        LIMIT $3");
+    OF_TASK = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 AND id < $3 \
+        ORDER BY id DESC LIMIT $4");
+    OF_COMMAND = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND command_id = $2 \
+        ORDER BY id LIMIT 1000");
     RECEIVED = "UPDATE artifact SET received = $3 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'uploading' AND received <= $3";
     STORED = "UPDATE artifact SET state = 'stored', received = size, object_key = $3, stored_at = $4 \
@@ -65,9 +69,8 @@ sql! {
     RESTART = "UPDATE artifact SET size = $4, sha256 = $5, sha1 = NULL, state = 'uploading', received = 0, \
         object_key = NULL, created_at = $6, stored_at = NULL, expires_at = $7 \
         WHERE tenant_id = $1 AND id = $2 AND state = $3";
-    DUE = "SELECT tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, \
-        received, object_key, created_at, stored_at, expires_at FROM artifact \
-        WHERE state IN ('uploading', 'stored') AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+    DUE = concat!("SELECT ", columns!(), " FROM artifact WHERE state IN ('uploading', 'stored') \
+        AND expires_at <= $1 ORDER BY expires_at LIMIT $2");
 }
 
 fn read(mut row: Row) -> Result<Artifact, Error> {

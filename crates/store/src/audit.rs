@@ -46,16 +46,22 @@ pub struct Filter {
     pub verb: Option<String>,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, at, actor_kind, actor_id, actor_name, verb, object_kind, object_id, outcome, detail, \
+        request_id, remote"
+    };
+}
+
 sql! {
-    INSERT = "INSERT INTO audit (tenant_id, id, at, actor_kind, actor_id, actor_name, verb, object_kind, object_id, \
-        outcome, detail, request_id, remote) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    LIST = "SELECT tenant_id, id, at, actor_kind, actor_id, actor_name, verb, object_kind, object_id, outcome, detail, \
-        request_id, remote FROM audit WHERE tenant_id = $1 AND id < $2 AND (object_id = $3 OR CAST($3 AS TEXT) IS NULL) \
-        AND (actor_id = $4 OR CAST($4 AS TEXT) IS NULL) AND (verb = $5 OR CAST($5 AS TEXT) IS NULL) \
-        ORDER BY id DESC LIMIT $6";
-    LIST_OF_OBJECT = "SELECT tenant_id, id, at, actor_kind, actor_id, actor_name, verb, object_kind, object_id, outcome, \
-        detail, request_id, remote FROM audit WHERE tenant_id = $1 AND object_id = $2 AND id < $3 \
-        ORDER BY id DESC LIMIT $4";
+    INSERT = concat!("INSERT INTO audit (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+        $12, $13)");
+    LIST = concat!("SELECT ", columns!(), " FROM audit WHERE tenant_id = $1 AND id < $2 \
+        AND (object_id = $3 OR CAST($3 AS TEXT) IS NULL) AND (actor_id = $4 OR CAST($4 AS TEXT) IS NULL) \
+        AND (verb = $5 OR CAST($5 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $6");
+    LIST_OF_OBJECT = concat!("SELECT ", columns!(), " FROM audit WHERE tenant_id = $1 AND object_id = $2 \
+        AND id < $3 ORDER BY id DESC LIMIT $4");
 }
 
 fn read(mut row: Row) -> Result<Record, Error> {

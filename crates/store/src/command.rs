@@ -115,46 +115,41 @@ pub struct Signed {
     pub signature: Vec<u8>,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, \
+        nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, \
+        ended_at, deadline_at, progress, outcome, evidence"
+    };
+}
+
 sql! {
     INSERT = "INSERT INTO command (tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
         priority, nonce, not_before, not_after, state, deadline_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    GET = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
-        not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
-        deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND id = $2";
-    QUEUED = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
-        not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
-        deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
-        AND state = 'queued' AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 \
-        ORDER BY priority, id LIMIT $4";
+    GET = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND id = $2");
+    QUEUED = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND state = 'queued' AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 ORDER BY priority, id \
+        LIMIT $4");
     ACTIVE = "SELECT id, state, exclusion FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state IN ('dispatched', 'running', 'verifying') LIMIT 1000";
-    OPEN_OF_ENDPOINT = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
-        priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
-        outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
-        WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL ORDER BY state, priority, id LIMIT $3";
-    GIVEN = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
-        priority, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, \
-        outcome_at, ended_at, deadline_at, progress, outcome, evidence FROM command \
-        WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND state IN ('dispatched', 'running') LIMIT 1000";
+    OPEN_OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND ended_at IS NULL ORDER BY state, priority, id LIMIT $3");
+    GIVEN = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND ended_at IS NULL AND state IN ('dispatched', 'running') LIMIT 1000");
     TO_STOP = "SELECT c.id FROM command c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id \
         WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.ended_at IS NULL AND c.state IN ('dispatched', 'running') \
         AND t.cancel_requested_at IS NOT NULL LIMIT 1000";
     TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
         AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
-    DUE = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
-        not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
-        deadline_at, progress, outcome, evidence FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
-        ORDER BY deadline_at LIMIT $2";
-    OF_TASK = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, nonce, \
-        not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, ended_at, \
-        deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND task_id = $2 \
-        AND leaf_index > $3 ORDER BY leaf_index LIMIT $4";
-    OF_ENDPOINT = "SELECT tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, \
-        nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, \
-        ended_at, deadline_at, progress, outcome, evidence FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
-        AND id < $3 ORDER BY id DESC LIMIT $4";
+    DUE = concat!("SELECT ", columns!(), " FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
+        ORDER BY deadline_at LIMIT $2");
+    OF_TASK = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND task_id = $2 \
+        AND leaf_index > $3 ORDER BY leaf_index LIMIT $4");
+    OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND id < $3 ORDER BY id DESC LIMIT $4");
     COUNTS = "SELECT state, COUNT(*) FROM command WHERE tenant_id = $1 AND task_id = $2 GROUP BY state ORDER BY state";
     TRANSITION = "UPDATE command SET state = $4, reason_code = COALESCE($5, reason_code), \
         message = COALESCE($6, message), attempts = attempts + $7, dispatched_at = COALESCE(dispatched_at, $8), \

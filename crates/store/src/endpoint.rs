@@ -71,19 +71,23 @@ pub struct Filter {
     pub isolated: Option<bool>,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, agent_version, \
+        facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm"
+    };
+}
+
 sql! {
-    INSERT = "INSERT INTO endpoint (tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, \
-        arch, agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
-    GET = "SELECT tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
-        agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm FROM endpoint \
-        WHERE tenant_id = $1 AND id = $2";
-    LIST = "SELECT tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
-        agent_version, facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm FROM endpoint \
-        WHERE tenant_id = $1 AND id < $2 AND (state = $3 OR CAST($3 AS TEXT) IS NULL) \
-        AND (name = $4 OR CAST($4 AS TEXT) IS NULL) AND (os = $5 OR CAST($5 AS TEXT) IS NULL) \
+    INSERT = concat!("INSERT INTO endpoint (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+        $12, $13, $14, $15, $16, $17, $18)");
+    GET = concat!("SELECT ", columns!(), " FROM endpoint WHERE tenant_id = $1 AND id = $2");
+    LIST = concat!("SELECT ", columns!(), " FROM endpoint WHERE tenant_id = $1 AND id < $2 \
+        AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (name = $4 OR CAST($4 AS TEXT) IS NULL) \
+        AND (os = $5 OR CAST($5 AS TEXT) IS NULL) \
         AND (CAST($6 AS BIGINT) IS NULL OR CASE WHEN isolation IS NULL THEN 0 ELSE 1 END = CAST($6 AS BIGINT)) \
-        ORDER BY id DESC LIMIT $7";
+        ORDER BY id DESC LIMIT $7");
     ACTIVE_IDS = "SELECT id FROM endpoint WHERE tenant_id = $1 AND state = 'active' ORDER BY id LIMIT $2";
     TAGGED_IDS = "SELECT e.id FROM endpoint_tag t JOIN endpoint e ON e.tenant_id = t.tenant_id AND e.id = t.endpoint_id \
         WHERE t.tenant_id = $1 AND t.tag = $2 AND e.state = 'active' ORDER BY e.id LIMIT $3";

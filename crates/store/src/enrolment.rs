@@ -31,16 +31,21 @@ pub struct Token {
     pub revoked_at: Option<Micros>,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, name, hash, tags, max_uses, uses, created_by, created_at, expires_at, revoked_at"
+    };
+}
+
 sql! {
     INSERT = "INSERT INTO enrolment_token (tenant_id, id, name, hash, tags, max_uses, created_by, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    SPEND = "UPDATE enrolment_token SET uses = uses + 1 WHERE hash = $1 AND revoked_at IS NULL AND expires_at > $2 \
-        AND uses < max_uses RETURNING tenant_id, id, name, hash, tags, max_uses, uses, created_by, created_at, \
-        expires_at, revoked_at";
-    BY_HASH = "SELECT tenant_id, id, name, hash, tags, max_uses, uses, created_by, created_at, expires_at, revoked_at \
-        FROM enrolment_token WHERE hash = $1";
-    LIST = "SELECT tenant_id, id, name, hash, tags, max_uses, uses, created_by, created_at, expires_at, revoked_at \
-        FROM enrolment_token WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    SPEND = concat!("UPDATE enrolment_token SET uses = uses + 1 WHERE hash = $1 AND revoked_at IS NULL \
+        AND expires_at > $2 AND uses < max_uses RETURNING ", columns!());
+    BY_HASH = concat!("SELECT ", columns!(), " FROM enrolment_token WHERE hash = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM enrolment_token WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC \
+        LIMIT $3");
     REVOKE = "UPDATE enrolment_token SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL";
 }
 

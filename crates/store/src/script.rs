@@ -42,19 +42,31 @@ pub struct Version {
     pub created_at: Micros,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, name, description, created_at"
+    };
+}
+
+/// The columns of a version, in the order in which they are read.
+macro_rules! version_columns {
+    () => {
+        "tenant_id, script_id, version, interpreter, body, size, sha256, created_by, created_at"
+    };
+}
+
 sql! {
-    INSERT = "INSERT INTO script (tenant_id, id, name, description, created_at) VALUES ($1, $2, $3, $4, $5)";
-    GET = "SELECT tenant_id, id, name, description, created_at FROM script WHERE tenant_id = $1 AND id = $2";
-    BY_NAME = "SELECT tenant_id, id, name, description, created_at FROM script WHERE tenant_id = $1 AND name = $2";
-    LIST = "SELECT tenant_id, id, name, description, created_at FROM script WHERE tenant_id = $1 AND id < $2 \
-        ORDER BY id DESC LIMIT $3";
+    INSERT = concat!("INSERT INTO script (", columns!(), ") VALUES ($1, $2, $3, $4, $5)");
+    GET = concat!("SELECT ", columns!(), " FROM script WHERE tenant_id = $1 AND id = $2");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM script WHERE tenant_id = $1 AND name = $2");
+    LIST = concat!("SELECT ", columns!(), " FROM script WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     NEXT = "SELECT COALESCE(MAX(version), 0) + 1 FROM script_version WHERE tenant_id = $1 AND script_id = $2";
-    ADD_VERSION = "INSERT INTO script_version (tenant_id, script_id, version, interpreter, body, size, sha256, created_by, \
-        created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    BY_DIGEST = "SELECT tenant_id, script_id, version, interpreter, body, size, sha256, created_by, created_at \
-        FROM script_version WHERE tenant_id = $1 AND sha256 = $2";
-    GET_VERSION = "SELECT tenant_id, script_id, version, interpreter, body, size, sha256, created_by, created_at \
-        FROM script_version WHERE tenant_id = $1 AND script_id = $2 AND version = $3";
+    ADD_VERSION = concat!("INSERT INTO script_version (", version_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, \
+        $7, $8, $9)");
+    BY_DIGEST = concat!("SELECT ", version_columns!(), " FROM script_version WHERE tenant_id = $1 AND sha256 = $2");
+    GET_VERSION = concat!("SELECT ", version_columns!(), " FROM script_version WHERE tenant_id = $1 \
+        AND script_id = $2 AND version = $3");
     VERSIONS = "SELECT tenant_id, script_id, version, interpreter, size, sha256, created_by, created_at \
         FROM script_version WHERE tenant_id = $1 AND script_id = $2 ORDER BY version DESC LIMIT 1000";
 }

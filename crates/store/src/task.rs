@@ -93,32 +93,31 @@ pub struct Tally {
     pub worst: i64,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
+        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, \
+        expires_at, state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, \
+        target_count, open_count, succeeded_count, worst, ended_at"
+    };
+}
+
 sql! {
     INSERT = "INSERT INTO task (tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
         requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
         state, revert_after, undo_of, target_count, open_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
         $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING";
-    GET = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
-        worst, ended_at FROM task WHERE tenant_id = $1 AND id = $2";
-    BY_KEY = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
-        worst, ended_at FROM task WHERE tenant_id = $1 AND requester_kind = $2 AND requester_id = $3 \
-        AND idempotency_key = $4";
-    LIST = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
-        requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, state, \
-        reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, succeeded_count, \
-        worst, ended_at FROM task t WHERE tenant_id = $1 AND id < $2 AND (state = $3 OR CAST($3 AS TEXT) IS NULL) \
-        AND (action = $4 OR CAST($4 AS TEXT) IS NULL) AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) \
-        AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM command c WHERE c.tenant_id = t.tenant_id \
-        AND c.task_id = t.id AND c.endpoint_id = $6)) ORDER BY id DESC LIMIT $7";
-    LIST_OF_STATE = "SELECT tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
-        requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
-        state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, target_count, open_count, \
-        succeeded_count, worst, ended_at FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
-        ORDER BY id DESC LIMIT $4";
+    GET = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id = $2");
+    BY_KEY = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND requester_kind = $2 \
+        AND requester_id = $3 AND idempotency_key = $4");
+    LIST = concat!("SELECT ", columns!(), " FROM task t WHERE tenant_id = $1 AND id < $2 \
+        AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (action = $4 OR CAST($4 AS TEXT) IS NULL) \
+        AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 \
+        FROM command c WHERE c.tenant_id = t.tenant_id AND c.task_id = t.id AND c.endpoint_id = $6)) \
+        ORDER BY id DESC LIMIT $7");
+    LIST_OF_STATE = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
+        ORDER BY id DESC LIMIT $4");
     APPROVED = "UPDATE task SET state = 'queued' WHERE tenant_id = $1 AND id = $2 AND state = 'pending_approval'";
     RUNNING = "UPDATE task SET state = 'running' WHERE tenant_id = $1 AND id = $2 AND state = 'queued'";
     TALLY = "UPDATE task SET open_count = open_count - 1, succeeded_count = succeeded_count + $3, \

@@ -15,11 +15,18 @@ pub struct Tenant {
     pub created_at: Micros,
 }
 
+/// The columns of the table, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "id, name, created_at"
+    };
+}
+
 sql! {
-    INSERT = "INSERT INTO tenant (id, name, created_at) VALUES ($1, $2, $3)";
-    GET = "SELECT id, name, created_at FROM tenant WHERE id = $1";
-    BY_NAME = "SELECT id, name, created_at FROM tenant WHERE name = $1";
-    LIST = "SELECT id, name, created_at FROM tenant ORDER BY name LIMIT 1000";
+    INSERT = concat!("INSERT INTO tenant (", columns!(), ") VALUES ($1, $2, $3)");
+    GET = concat!("SELECT ", columns!(), " FROM tenant WHERE id = $1");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM tenant WHERE name = $1");
+    LIST = concat!("SELECT ", columns!(), " FROM tenant ORDER BY name LIMIT 1000");
 }
 
 fn read(mut row: Row) -> Result<Tenant, Error> {
