@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Tasks that wait; above it the load waits too.
 const WAITING: usize = 14;
 
+/// Scripts of a burst.
+const BURST: usize = 12;
+
 /// What a command was asked to do.
 pub(super) enum Deed {
     Isolate,
@@ -57,6 +60,8 @@ pub(super) struct Load<'a> {
     /// Of these, such as the server had accepted the first time.
     pub known: AtomicU64,
     pub canceled: AtomicU64,
+    /// Requests that the server declined to accept.
+    pub refused: AtomicU64,
     pub stop: AtomicBool,
 }
 
@@ -74,6 +79,7 @@ impl<'a> Load<'a> {
             repeated: AtomicU64::new(0),
             known: AtomicU64::new(0),
             canceled: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         }
     }
@@ -83,8 +89,14 @@ impl<'a> Load<'a> {
         let mut number = 0;
         while !self.stop.load(Ordering::Relaxed) {
             number += 1;
-            if let Err(error) = self.one(&format!("{name}-{number}"), api, &mut random) {
-                self.tell(format!("request {name}-{number}: {error}"));
+            let key = format!("{name}-{number}");
+            let made = if random.chance(2) {
+                self.burst(&key, api, &mut random)
+            } else {
+                self.one(&key, api, &mut random)
+            };
+            if let Err(error) = made {
+                self.tell(format!("request {key}: {error}"));
                 std::thread::sleep(PAUSE);
             }
         }
@@ -123,6 +135,25 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
+    /// More scripts at once for one endpoint than its agent begins at once.
+    fn burst(&self, key: &str, api: &Api, random: &mut Random) -> Result<(), Error> {
+        let machine = random.below(self.machines.len() as u64) as usize;
+        let name = lock(&self.machines[machine]).name().to_owned();
+        for number in 0..BURST {
+            let key = format!("{key}-{number}");
+            let seconds = format!("{}.5", 1 + random.below(2));
+            let body = json!({
+                "action": "endpoint.run_script", "params": { "script": "mark", "arguments": [key, seconds] },
+                "reason": "fault injection", "targets": { "endpoints": [name] },
+            });
+            let Some(task) = self.post(api, &key, &body)? else { return Ok(()) };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (id, command) = (text(&task["id"]), text(&task["commands"]["items"][0]["id"]));
+            lock(&self.accepted).push(Accepted { task: id, command, machine, deed: Deed::Script(key) });
+        }
+        Ok(())
+    }
+
     fn deed(
         &self,
         key: &str,
@@ -153,7 +184,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Asks until there is an answer; `None` when the load ends before one came.
+    /// Asks until there is an answer; `None` when it is that nothing was accepted.
     fn post(&self, api: &Api, key: &str, body: &Value) -> Result<Option<Value>, Error> {
         let end = Instant::now() + ANSWER;
         let mut is_repeat = false;
@@ -164,6 +195,11 @@ impl<'a> Load<'a> {
                     return Ok(Some(answer.json()));
                 }
                 Ok(answer) if answer.status == 429 || answer.status >= 500 => {}
+                // The same isolation is under way: refused before anything was accepted.
+                Ok(answer) if answer.status == 409 && answer.json()["code"] == "target_refused" => {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    return Ok(None);
+                }
                 Ok(answer) => return Err(answer.good().err().map_or(Error::Never, Error::Site)),
                 Err(_) => {
                     is_repeat = true;

@@ -21,6 +21,8 @@ pub struct Report {
     pub accepted: usize,
     /// Requests that were sent again for want of an answer, and how many of them had been accepted before.
     pub repeated: [u64; 2],
+    /// Requests that were declined because the same was under way on the endpoint.
+    pub refused: u64,
     /// Tasks that were called off.
     pub canceled: u64,
     /// Commands by action and end.
@@ -47,6 +49,7 @@ impl Report {
             kills: kills.to_vec(),
             accepted: lock(&load.accepted).len(),
             repeated: [load.repeated.load(Ordering::Relaxed), load.known.load(Ordering::Relaxed)],
+            refused: load.refused.load(Ordering::Relaxed),
             canceled: load.canceled.load(Ordering::Relaxed),
             ends: BTreeMap::new(),
             scripts: 0,
@@ -95,7 +98,7 @@ impl Report {
             out,
             "{} kills with seed {} ({servers} of the server, {} of agents) in {} s, checks included. {} commands were \
              accepted; {} requests were sent again because no answer came, {} of which had been accepted the first \
-             time; {} tasks were called off.\n",
+             time; {} were declined because the same was under way; {} tasks were called off.\n",
             self.kills.len(),
             self.options.seed,
             self.kills.len() - servers,
@@ -103,6 +106,7 @@ impl Report {
             self.accepted,
             self.repeated[0],
             self.repeated[1],
+            self.refused,
             self.canceled
         )?;
         self.states(out)?;
