@@ -3,7 +3,10 @@
 //! A crash between the two leaves commands that are `dispatched` and were never sent; when the agent comes
 //! back and does not name them as held, [`Engine::resume`] hands the very same bytes over again.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use quell_catalog::ActionKind;
 use quell_store::{
@@ -69,10 +72,17 @@ impl Engine {
     pub async fn resume(&self, tenant: Uuid, endpoint: Uuid, held: &[Uuid]) -> Result<Resumed, Error> {
         let held: HashSet<Uuid> = held.iter().copied().collect();
         let inner = self.inner.clone();
-        let (again, cancels, moved) =
-            self.write(move |tx| compare(tx, tenant, endpoint, &held, inner.clock.now())).await?;
-        let mut resumed = Resumed { orders: Vec::new(), cancels };
-        for (task, command) in &again {
+        let held = Arc::new(held);
+        let (now, named) = (inner.clock.now(), Arc::clone(&held));
+        // Most agents that come back have nothing to settle, and a reader costs no flush: thousands return at once.
+        let mut found = self.read(move |tx| compare(tx, tenant, endpoint, &named, now)).await?;
+        let mut moved = Vec::new();
+        if !found.ended.is_empty() {
+            (found, moved) =
+                self.write(move |tx| end(tx, tenant, endpoint, &held, inner.clock.now())).await?;
+        }
+        let mut resumed = Resumed { orders: Vec::new(), cancels: found.cancels };
+        for (task, command) in &found.again {
             self.inner.progress.open(tenant, command.id, endpoint);
             resumed.orders.push(self.sign(task, command).await?);
         }
@@ -162,25 +172,52 @@ fn take(
     Ok((taken, moved))
 }
 
+/// What the agent's word about what it holds means.
+#[derive(Default)]
+struct Compared {
+    /// To be given again.
+    again: Taken,
+    /// To be stopped.
+    cancels: Vec<Uuid>,
+    /// Over.
+    ended: Vec<(Task, Command, Step)>,
+}
+
+/// Compares again, where nothing changes meanwhile, and ends what is over.
+fn end(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    endpoint: Uuid,
+    held: &HashSet<Uuid>,
+    now: Micros,
+) -> Result<(Compared, Vec<Moved>), Error> {
+    let found = compare(tx, tenant, endpoint, held, now)?;
+    let mut moved = Vec::new();
+    for (task, row, step) in &found.ended {
+        moved.extend(settle::apply(tx, task, row, step, now)?);
+    }
+    Ok((found, moved))
+}
+
 fn compare(
     tx: &mut Tx<'_>,
     tenant: Uuid,
     endpoint: Uuid,
     held: &HashSet<Uuid>,
     now: Micros,
-) -> Result<(Taken, Vec<Uuid>, Vec<Moved>), Error> {
+) -> Result<Compared, Error> {
     let mut tasks = HashMap::new();
-    let (mut again, mut cancels, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = Compared::default();
     for row in command::given(tx, tenant, endpoint)? {
         let state = settle::state_of(&row)?;
         let task = load(tx, &mut tasks, &row)?;
         if held.contains(&row.id) {
             if task.cancel_requested_at.is_some() {
-                cancels.push(row.id);
+                found.cancels.push(row.id);
             } else if needs_secrets(&task) && now <= row.not_after {
                 // An agent writes no secret down: one that was restarted waits for the order to come again. Any
                 // other takes it as the repeat that it is.
-                again.push((task, row));
+                found.again.push((task, row));
             }
             continue;
         }
@@ -195,12 +232,12 @@ fn compare(
         } else if task.cancel_requested_at.is_some() {
             Step::because(Event::ReportedCanceled, "canceled", "canceled before the agent had it")
         } else {
-            again.push((task, row));
+            found.again.push((task, row));
             continue;
         };
-        moved.extend(settle::apply(tx, &task, &row, &step, now)?);
+        found.ended.push((task, row, step));
     }
-    Ok((again, cancels, moved))
+    Ok(found)
 }
 
 /// Whether the orders of a task carry what the agent keeps in memory only.

@@ -162,3 +162,35 @@ async fn progress_is_told_and_not_stored() {
     );
     world.pass(DAY);
 }
+
+#[tokio::test]
+async fn an_agent_that_has_nothing_to_settle_comes_back_without_a_write() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    world.submit(terminate(&[&agent])).await;
+    let held = [id_of(&world.lease(&agent).await[0])];
+    world.engine.started(TENANT, agent.id, held[0]).await.unwrap();
+    // Whoever writes waits for this one.
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let store = world.engine.store().clone();
+    let writing = tokio::spawn(async move {
+        store
+            .write(move |_| {
+                let _ = begun.send(());
+                let _ = released.recv();
+                Ok::<_, quell_store::Error>(())
+            })
+            .await
+    });
+    has_begun.await.unwrap();
+    let resuming = world.engine.resume(TENANT, agent.id, &held);
+    let resumed = tokio::time::timeout(std::time::Duration::from_secs(20), resuming).await;
+    release.send(()).unwrap();
+    writing.await.unwrap().unwrap();
+    let resumed = resumed.expect("nothing waits for the writer").unwrap();
+    assert!(resumed.orders.is_empty() && resumed.cancels.is_empty());
+    // What is to be settled is.
+    assert!(world.engine.resume(TENANT, agent.id, &[]).await.unwrap().orders.is_empty());
+    assert_eq!(world.command(held[0]).await.state, CommandState::Indeterminate.as_str());
+}
