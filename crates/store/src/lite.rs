@@ -6,7 +6,7 @@ use std::{
 };
 
 use rusqlite::{
-    ErrorCode, OpenFlags, Statement, ffi,
+    ErrorCode, OpenFlags, Statement, config::DbConfig, ffi,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -32,8 +32,7 @@ impl Lite {
         if !path.exists() {
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         }
-        let inner =
-            rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(class)?;
+        let inner = rusqlite::Connection::open_with_flags(path, flags()).map_err(class)?;
         Self::prepare_connection(&inner)?;
         inner.pragma_update(None, "journal_mode", "WAL").map_err(class)?;
         inner.pragma_update(None, "synchronous", "FULL").map_err(class)?;
@@ -44,8 +43,7 @@ impl Lite {
 
     /// Opens for reading only; a statement that would write is refused by SQLite itself.
     pub(crate) fn open_reader(path: &Path) -> Result<Self, Error> {
-        let inner =
-            rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(class)?;
+        let inner = rusqlite::Connection::open_with_flags(path, flags()).map_err(class)?;
         Self::prepare_connection(&inner)?;
         inner.pragma_update(None, "query_only", true).map_err(class)?;
         Ok(Self { inner, texts: HashMap::new() })
@@ -58,10 +56,18 @@ impl Lite {
 
     fn prepare_connection(inner: &rusqlite::Connection) -> Result<(), Error> {
         inner.busy_timeout(Duration::from_secs(5)).map_err(class)?;
+        // Plans that do not depend on the values bound: else SQLite (built with STAT4) compiles a statement again
+        // for each new value that a partial index could hang on, however well it is kept prepared.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(class)?;
         inner.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         inner.pragma_update(None, "cache_size", -32_768).map_err(class)?;
         inner.pragma_update(None, "temp_store", "MEMORY").map_err(class)
     }
+}
+
+/// Without SQLite's own mutexes: each connection belongs to one thread.
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
 impl rusqlite::ToSql for Value<'_> {

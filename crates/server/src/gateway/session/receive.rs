@@ -48,11 +48,11 @@ impl Session {
         match self.shared.engine.outcome(self.tenant(), self.endpoint(), &signed).await {
             Ok(Receipt::Stored(_) | Receipt::Again | Receipt::Late) => {
                 let stored = OrderRef { order_id: named.unwrap_or_default() };
-                if self.link.say(FromServer::OutcomeStored(stored)).await.is_err() {
-                    return Flow::End;
+                // What it makes room for is rung for by the engine: the bell is heard next.
+                match self.link.say(FromServer::OutcomeStored(stored)).await {
+                    Ok(()) => Flow::Continue,
+                    Err(_) => Flow::End,
                 }
-                // There is room for the next order, and its group may be free.
-                self.deliver().await
             }
             Ok(Receipt::Refused(code)) => self.strike(code).await,
             // Not acknowledged: the agent keeps it and sends it again when it comes back.
