@@ -26,6 +26,11 @@ pub trait Action {
     /// The request that takes this one back; `None` where nothing remains to undo.
     fn undo(params: &Self::Params, outcome: &Self::Outcome) -> Option<Undo>;
 
+    /// Bytes of content that its orders may send as an archive at most; `None` where they send none.
+    fn archive_bytes(_: &Self::Params) -> Option<u64> {
+        None
+    }
+
     /// The probes within an outcome, for display.
     fn probes(outcome: &Self::Outcome) -> &[Probe];
 }
@@ -112,6 +117,8 @@ pub struct Declared {
     pub judge: fn(&Value, &Value, &Observed) -> Result<Verdict, CheckError>,
     /// The way back.
     pub undo: fn(&Value, &Value) -> Result<Option<Undo>, CheckError>,
+    /// Bytes of content that an order with these parameters may send at most; `None` where it sends none.
+    pub archive_bytes: fn(&Value) -> Result<Option<u64>, CheckError>,
     /// JSON Schema (2020-12) of the parameters.
     pub params_schema: fn() -> Value,
     /// JSON Schema (2020-12) of the outcome.
@@ -129,6 +136,7 @@ impl Declared {
                 Ok(A::judge(&read(params)?, &read::<A::Outcome>(outcome)?, observed))
             },
             undo: |params, outcome| Ok(A::undo(&read(params)?, &read::<A::Outcome>(outcome)?)),
+            archive_bytes: |params| Ok(A::archive_bytes(&read(params)?)),
             params_schema: || object_schema::<A::Params>(),
             outcome_schema: || object_schema::<A::Outcome>(),
         }

@@ -21,7 +21,7 @@ pub use action::{Action, CheckError, Declared, Observed, StoredArtifact, Undo, V
 pub use list::ActionKind;
 pub use schema::object_schema;
 pub use spec::{
-    Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, System, TargetKind,
-    TimeLimit,
+    Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, Standing, System,
+    TargetKind, TimeLimit,
 };
 pub use text::{PathText, is_clean_text};

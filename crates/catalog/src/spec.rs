@@ -132,6 +132,16 @@ impl Secret {
     }
 }
 
+/// What the list of endpoints shows of an endpoint from the moment that the action was verified on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is isolated, by this command.
+    Isolated,
+    /// It is isolated no more.
+    Restored,
+}
+
 /// How long carrying the action out may take on the target, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TimeLimit {
@@ -174,10 +184,14 @@ pub struct Spec {
     pub on_failure: OnFailure,
     /// What an agent does with it after its own crash.
     pub on_crash: OnCrash,
+    /// What it changes in how the endpoint stands; `None` where that stays as it is.
+    pub standing: Option<Standing>,
     /// Secrets that its orders carry.
     pub secrets: &'static [Secret],
     /// Top-level parameter names whose values are replaced by `***` outside the order.
     pub redact: &'static [&'static str],
+    /// Parameters of a sensible request, JSON: for documents and for the tests over the list.
+    pub example: &'static str,
     /// MITRE D3FEND technique (<https://d3fend.mitre.org>), where one fits.
     pub d3fend: Option<&'static str>,
     /// Task name in the Vision One v3.0 response API, where it has one.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use quell_catalog::{ActionKind, Effect};
+use quell_catalog::{ActionKind, Effect, Secret};
 use serde_json::{Value, json};
 
 #[test]
@@ -58,23 +58,26 @@ fn redacted_parameters_are_declared_and_hidden() {
     }
 }
 
+fn example(kind: ActionKind) -> Value {
+    serde_json::from_str(kind.spec().example).unwrap_or_else(|error| panic!("{}: {error}", kind.id()))
+}
+
 #[test]
-fn parameters_survive_a_second_check_unchanged() {
-    let given = [
-        (
-            ActionKind::EndpointIsolate,
-            json!({"allow": [{"network": "192.0.2.0/24"}], "canaries": ["192.0.2.9:80"]}),
-        ),
-        (ActionKind::EndpointRestore, json!({})),
-        (ActionKind::EndpointRunScript, json!({"script": "hello"})),
-        (ActionKind::FileCollect, json!({"path": "/etc/hosts"})),
-        (ActionKind::ProcessTerminate, json!({"pid": 4211, "start_time": 1})),
-    ];
-    assert_eq!(given.len(), ActionKind::ALL.len(), "give an example of the new action here");
-    for (kind, params) in given {
+fn examples_are_taken_and_survive_a_second_check_unchanged() {
+    for kind in ActionKind::ALL {
         let check = kind.declared().check_params;
-        let once = check(&params).unwrap_or_else(|error| panic!("{}: {error}", kind.id()));
+        let once = check(&example(*kind)).unwrap_or_else(|error| panic!("{}: {error}", kind.id()));
         assert_eq!(check(&once).unwrap(), once);
+    }
+}
+
+#[test]
+fn whoever_sends_an_archive_says_how_large_it_may_be() {
+    for kind in ActionKind::ALL {
+        let declared = kind.declared();
+        let most = (declared.archive_bytes)(&(declared.check_params)(&example(*kind)).unwrap()).unwrap();
+        let has_password = declared.spec.secrets.contains(&Secret::ArchivePassword);
+        assert_eq!(most.is_some(), has_password, "{}", kind.id());
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use quell_catalog::{ActionKind, Observed, StoredArtifact, Verdict, is_clean_text};
+use quell_catalog::{ActionKind, Observed, Standing, StoredArtifact, Verdict, is_clean_text};
 use quell_store::{
     Micros, Tx, artifact, audit,
     command::{self, Command},
@@ -295,14 +295,15 @@ fn isolation(
     if state != CommandState::Succeeded {
         return Ok(());
     }
-    match ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))? {
-        ActionKind::EndpointIsolate => {
-            let isolation = json!({ "task": task.id, "command": row.id, "since": now }).to_string();
-            Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, Some(&isolation))?)
+    let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
+    let isolation = match kind.spec().standing {
+        Some(Standing::Isolated) => {
+            Some(json!({ "task": task.id, "command": row.id, "since": now }).to_string())
         }
-        ActionKind::EndpointRestore => Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, None)?),
-        ActionKind::EndpointRunScript | ActionKind::FileCollect | ActionKind::ProcessTerminate => Ok(()),
-    }
+        Some(Standing::Restored) => None,
+        None => return Ok(()),
+    };
+    Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, isolation.as_deref())?)
 }
 
 fn refuse(

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, CheckError, Observed, Undo, Verdict};
 use crate::evidence::{Probe, first_failed, sentences};
 use crate::{
-    ActionKind, Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, System,
-    TargetKind, TimeLimit,
+    ActionKind, Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, Standing,
+    System, TargetKind, TimeLimit,
 };
 
 const MAX_ALLOW: usize = 64;
@@ -127,8 +127,10 @@ impl Action for Isolate {
         priority: 0,
         on_failure: OnFailure::Undo,
         on_crash: OnCrash::Repeat,
+        standing: Some(Standing::Isolated),
         secrets: &[Secret::ReleaseCode],
         redact: &[],
+        example: r#"{"allow": [{"network": "192.0.2.0/24"}], "canaries": ["192.0.2.9:80"]}"#,
         d3fend: Some("D3-NI"),
         vision_one: Some("isolate"),
         openc2: Some(("contain", "device")),

@@ -9,7 +9,7 @@ use crate::action::{Action, CheckError, Observed, Undo, Verdict};
 use crate::endpoint::isolate;
 use crate::evidence::{Probe, first_failed, sentences};
 use crate::{
-    ActionKind, Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Spec, System,
+    ActionKind, Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Spec, Standing, System,
     TargetKind, TimeLimit,
 };
 
@@ -61,8 +61,10 @@ impl Action for Restore {
         priority: 0,
         on_failure: OnFailure::Keep,
         on_crash: OnCrash::Repeat,
+        standing: Some(Standing::Restored),
         secrets: &[],
         redact: &[],
+        example: "{}",
         d3fend: Some("D3-RNA"),
         vision_one: Some("restoreIsolate"),
         openc2: Some(("allow", "device")),

@@ -156,8 +156,10 @@ impl Action for RunScript {
         priority: 1,
         on_failure: OnFailure::Keep,
         on_crash: OnCrash::Adopt,
+        standing: None,
         secrets: &[Secret::ArchivePassword],
         redact: &["arguments"],
+        example: r#"{"script": "hello"}"#,
         d3fend: None,
         vision_one: Some("runCustomScript"),
         openc2: Some(("start", "process")),
@@ -220,6 +222,11 @@ impl Action for RunScript {
 
     fn undo(_: &Params, _: &Outcome) -> Option<Undo> {
         None
+    }
+
+    fn archive_bytes(params: &Params) -> Option<u64> {
+        // Two streams, each with its own limit.
+        Some(2 * u64::from(params.output_limit_bytes))
     }
 
     fn probes(_: &Outcome) -> &[Probe] {

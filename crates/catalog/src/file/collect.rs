@@ -120,8 +120,10 @@ impl Action for Collect {
         priority: 2,
         on_failure: OnFailure::Keep,
         on_crash: OnCrash::Repeat,
+        standing: None,
         secrets: &[Secret::ArchivePassword],
         redact: &[],
+        example: r#"{"path": "/etc/hosts"}"#,
         d3fend: Some("D3-FA"),
         vision_one: Some("collectFile"),
         openc2: Some(("copy", "file")),
@@ -179,6 +181,10 @@ impl Action for Collect {
 
     fn undo(_: &Params, _: &Outcome) -> Option<Undo> {
         None
+    }
+
+    fn archive_bytes(params: &Params) -> Option<u64> {
+        Some(params.max_bytes)
     }
 
     fn probes(_: &Outcome) -> &[Probe] {

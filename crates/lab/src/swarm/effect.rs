@@ -30,6 +30,16 @@ impl fmt::Debug for Effects {
     }
 }
 
+type Simulate = fn(&Simulated, &Job) -> Result<Ending, Ending>;
+
+/// What is simulated. Not `file.collect`: its proof is a file that the server holds, and here is none.
+const SIMULATED: &[(ActionKind, Simulate)] = &[
+    (ActionKind::EndpointIsolate, Simulated::isolate),
+    (ActionKind::EndpointRestore, |agent, _| Ok(agent.restore())),
+    (ActionKind::EndpointRunScript, |_, job| run_script(job)),
+    (ActionKind::ProcessTerminate, |_, _| Ok(terminate())),
+];
+
 /// The handlers of one simulated agent.
 #[derive(Debug)]
 pub struct Simulated {
@@ -55,16 +65,10 @@ impl Simulated {
                 () = job.cancel.asked() => return Ending::canceled("canceled while the simulated action ran"),
             }
         }
-        let result = match job.kind {
-            ActionKind::EndpointIsolate => self.isolate(job),
-            ActionKind::EndpointRestore => Ok(self.restore()),
-            ActionKind::EndpointRunScript => run_script(job),
-            ActionKind::ProcessTerminate => Ok(terminate()),
-            ActionKind::FileCollect => {
-                Err(Ending::refused("simulated", "a simulated endpoint has no files to collect"))
-            }
+        let Some((_, simulate)) = SIMULATED.iter().find(|(kind, _)| *kind == job.kind) else {
+            return Ending::refused("simulated", "a simulated endpoint does not carry this out");
         };
-        result.unwrap_or_else(|ending| ending)
+        simulate(self, job).unwrap_or_else(|ending| ending)
     }
 
     fn isolate(&self, job: &Job) -> Result<Ending, Ending> {
@@ -95,17 +99,9 @@ impl Simulated {
 
 impl Actions for Simulated {
     fn capabilities(&self) -> Vec<Capability> {
-        let acts = |kind: &&ActionKind| match kind {
-            ActionKind::EndpointIsolate
-            | ActionKind::EndpointRestore
-            | ActionKind::EndpointRunScript
-            | ActionKind::ProcessTerminate => true,
-            // Its proof is a file that the server holds, and here is none.
-            ActionKind::FileCollect => false,
-        };
-        let kinds = ActionKind::ALL.iter().filter(acts);
-        kinds
-            .map(|kind| Capability { action: kind.id().to_owned(), revision: kind.spec().revision })
+        SIMULATED
+            .iter()
+            .map(|(kind, _)| Capability { action: kind.id().to_owned(), revision: kind.spec().revision })
             .collect()
     }
 

@@ -1,8 +1,6 @@
 //! How large the archive of an order may be.
 
-use quell_catalog::endpoint::run_script;
-use quell_catalog::file::collect;
-use quell_catalog::{ActionKind, Secret};
+use quell_catalog::ActionKind;
 use serde_json::Value;
 
 /// What an archive adds to what is in it: headers, names, authentication codes.
@@ -10,23 +8,10 @@ const ENVELOPE: u64 = 1 << 20;
 
 /// Bytes that the archive of an order with these parameters may have; `None` where the action sends none.
 pub fn archive(action: &str, params: &str) -> Option<u64> {
-    let kind = ActionKind::from_id(action)?;
-    if !kind.spec().secrets.contains(&Secret::ArchivePassword) {
-        return None;
-    }
     let params: Value = serde_json::from_str(params).ok()?;
-    let content = match kind {
-        ActionKind::FileCollect => serde_json::from_value::<collect::Params>(params).ok()?.max_bytes,
-        ActionKind::EndpointRunScript => {
-            // Two streams, each with its own limit.
-            2 * u64::from(serde_json::from_value::<run_script::Params>(params).ok()?.output_limit_bytes)
-        }
-        ActionKind::EndpointIsolate | ActionKind::EndpointRestore | ActionKind::ProcessTerminate => {
-            return None;
-        }
-    };
+    let content = (ActionKind::from_id(action)?.declared().archive_bytes)(&params).ok()??;
     // What does not compress grows a little.
-    Some(content + content / 100 + ENVELOPE)
+    Some(content.saturating_add(content / 100).saturating_add(ENVELOPE))
 }
 
 #[cfg(test)]
