@@ -20,7 +20,7 @@ pub(super) const SCRIPT: &str =
 /// What sacrificial processes run, so that they are told from what scripts leave behind.
 pub(super) const SACRIFICE: [&str; 2] = ["/bin/sleep", "86400"];
 /// For a request to be answered, over any number of deaths.
-const ANSWER: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Tasks that wait; above it the load waits too.
 const WAITING: usize = 14;

@@ -19,8 +19,8 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use quell_wire::digest;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 pub use look::Found;
 pub use report::Report;
@@ -305,7 +305,7 @@ fn contents(file: usize, size: usize) -> Vec<u8> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::hex(&digest::sha256(&[bytes]))
 }
 
 /// Whether a program is on the search path: `strace` and `7z` are needed.

@@ -131,7 +131,7 @@ pub(super) fn strike(plan: Plan, pid: u32, data: &Path) -> Result<Struck, Error>
     let struck = match plan.trigger {
         Trigger::Call { calls, log, nth } => at_call(pid, calls, log.then_some(data), nth)?,
         Trigger::Seen(state) => {
-            let came = until(PATIENCE, || Ok(look::any_in(data, state)?))?;
+            let came = until(PATIENCE, || look::any_in(data, state))?;
             if came { Struck::There } else { Struck::Late }
         }
         Trigger::After(milliseconds) => {
