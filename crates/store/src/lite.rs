@@ -6,7 +6,9 @@ use std::{
 };
 
 use rusqlite::{
-    ErrorCode, OpenFlags, Statement, config::DbConfig, ffi,
+    ErrorCode, OpenFlags, Statement,
+    config::DbConfig,
+    ffi,
     types::{ToSqlOutput, ValueRef},
 };
 
