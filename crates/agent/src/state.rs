@@ -71,7 +71,11 @@ impl StateDir {
             .open(&lock_path)
             .map_err(Error::io("open", &lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
+            // Absolute from here on: a script's run is named to a process that works elsewhere.
+            Ok(()) => {
+                let path = fs::canonicalize(path).map_err(Error::io("look at", path))?;
+                Ok(Self { path, _lock: Arc::new(lock) })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
             Err(fs::TryLockError::Error(source)) => Err(Error::io("lock", &lock_path)(source)),
         }
@@ -199,6 +203,18 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("/tmp", &link).unwrap();
         assert!(matches!(check(&link), Err(Error::Unsafe { .. })));
+    }
+
+    #[test]
+    fn a_relative_directory_is_absolute_once_open() {
+        // Relative to where the tests run, without changing that for the others.
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let relative = Path::new(dir.path().file_name().unwrap()).join("state");
+        let state = StateDir::open(&relative).unwrap();
+        assert!(state.path().is_absolute(), "{:?}", state.path());
+        assert!(state.directory("runs").unwrap().is_absolute());
+        state.write("a", b"one").unwrap();
+        assert_eq!(fs::read(relative.join("a")).unwrap(), b"one");
     }
 
     #[test]
