@@ -28,7 +28,7 @@ use crate::dial::Route;
 use crate::enrol::bounded;
 use crate::outbox::Next;
 use crate::runner::chain;
-use crate::{VERSION, facts, request};
+use crate::{VERSION, facts, identity, request};
 
 /// A frame must be gone after this, or the peer is dead.
 const WRITE: Duration = Duration::from_secs(30);
@@ -206,8 +206,10 @@ impl Session {
             Some(FromServer::Keys(set)) => {
                 match context.identity.rotate(&set) {
                     Ok(()) => tracing::info!(keys = ?context.identity.order_key_ids(), "order keys rotated"),
-                    // The same set is sent at each connection, so this is no news.
-                    Err(error) => tracing::debug!(error = chain(&error), "order keys not taken"),
+                    // Every set since the first is sent at each connection: one that is held already, or that is older
+                    // than what was pinned at enrolment and so signed by a key that was never trusted, is no news.
+                    Err(identity::Error::Keys(error)) => tracing::debug!(%error, "order keys not taken"),
+                    Err(error) => tracing::warn!(error = chain(&error), "order keys cannot be kept"),
                 }
                 Ok(())
             }

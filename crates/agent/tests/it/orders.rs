@@ -127,6 +127,27 @@ fn order_keys_rotate_and_stay_rotated() {
 }
 
 #[test]
+fn an_agent_enrolled_after_a_rotation_takes_no_harm_from_older_keys() {
+    let (gateway, _endpoint) = connected();
+    // What it pinned is the third set: the second was signed by a key that it never trusted, the third is its own.
+    let (first, now) = (key(), gateway.order_key());
+    let second = KeySet { version: 1, keys: vec![first.public(), now.public()] };
+    let pinned = KeySet { version: 1, keys: vec![now.public()] };
+    let older = KeySet { version: 0, keys: vec![first.public()] };
+    gateway.send(FromServer::Keys(SignedKeySet::sign(&first, &second)));
+    gateway.send(FromServer::Keys(SignedKeySet::sign(now, &pinned)));
+    gateway.send(FromServer::Keys(SignedKeySet::sign(now, &older)));
+    let (action, params) = harmless();
+    let order = gateway.order(action, &params);
+    gateway.send(FromServer::Order(SignedOrder::sign(&first, &order)));
+    assert_eq!(gateway.rejection(), "order_unknown_key");
+    // The same session goes on, with the key that it had.
+    gateway.send(FromServer::Order(gateway.sign(&order)));
+    gateway.outcome(&order.order_id);
+    assert_eq!(gateway.sessions(), 1, "the session was not broken off");
+}
+
+#[test]
 fn a_thousand_orders_at_once_are_all_answered_over_kills() {
     let (gateway, mut endpoint) = connected();
     let (action, params) = harmless();
