@@ -62,7 +62,8 @@ async fn what_waited_is_delivered_at_connect_and_again_until_it_is_held() {
     let held = vec![OrderRef { order_id: command.id.to_string() }];
     session.say(FromAgent::Hello(quell_wire::frame::Hello { held, ..agent.hello() })).await;
     session.welcome().await;
-    assert!(session.is_quiet(Duration::from_millis(300)).await, "what is held is not sent again");
+    assert_eq!(session.order().await, first, "its secret is not on the agent's disk, so it is given again");
+    assert!(session.is_quiet(Duration::from_millis(300)).await, "and once a session");
 }
 
 #[tokio::test]
