@@ -21,6 +21,7 @@ use quell_wire::{SignedOutcome, limits};
 use record::{Body, Record};
 
 use crate::random;
+use crate::runner::chain;
 use crate::state::write_synced;
 
 /// An id is remembered this long after its order's window ended: twice the skew allowed, and a day.
@@ -207,7 +208,14 @@ impl Journal {
     pub fn append(&mut self, records: &[Body], sync: bool, now_us: i64) -> Result<(), Error> {
         let accepts = records.iter().any(|body| matches!(body, Body::Accepted(_)));
         if self.end > COMPACT_AT && self.end > 2 * self.compacted {
-            self.compact(now_us)?;
+            match self.compact(now_us) {
+                // On a full disk there is no room for a second file, and what was done must be written down all the
+                // same: the reserve below is for that.
+                Err(error) if !accepts => {
+                    tracing::warn!(error = chain(&error), "the journal cannot be made smaller");
+                }
+                result => result?,
+            }
         }
         if accepts {
             if self.end > FULL_AT || self.entries.len() > MOST_IDS {

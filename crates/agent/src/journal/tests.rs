@@ -202,3 +202,27 @@ async fn orders_that_arrive_together_share_a_write() {
     let (journal, _) = open(&path);
     assert!((0..200).all(|number| journal.entry(&format!("o{number}")).is_some()));
 }
+
+#[test]
+fn what_was_done_is_written_down_though_the_file_cannot_be_made_smaller() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (mut journal, _) = open(&path);
+    let big = |id: &str| {
+        Body::Finished(Finished { order_id: id.into(), outcome: vec![5; 500_000], signature: vec![6; 64] })
+    };
+    journal.append(&[accepted("a"), started("a")], true, NOW).unwrap();
+    // There is no room for a second file: its place is taken.
+    fs::create_dir(path.with_extension("new")).unwrap();
+    let mut round = 0;
+    while journal.size() <= COMPACT_AT {
+        let id = format!("o{round}");
+        journal.append(&[accepted(&id), big(&id)], true, NOW).unwrap();
+        round += 1;
+    }
+    assert!(journal.append(&[accepted("b")], true, NOW).is_err(), "nothing new is begun");
+    assert!(journal.entry("b").is_none());
+    journal.append(&[finished("a")], true, NOW).unwrap();
+    drop(journal);
+    assert!(open(&path).0.has_outcome("a"));
+}
