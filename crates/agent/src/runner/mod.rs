@@ -9,7 +9,7 @@ mod carry;
 mod job;
 mod receive;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -124,9 +124,13 @@ impl Runner {
         }
     }
 
-    /// Orders that the server has not acknowledged.
+    /// Orders that the server has not acknowledged, those included that are about to be written down: they are
+    /// carried out, so the server must not take them for lost.
     pub fn held(&self) -> Vec<String> {
-        self.0.ledger.with(|journal| journal.held())
+        // In this order: what is written down meanwhile is in both, never in neither.
+        let mut held: HashSet<String> = self.0.running().keys().cloned().collect();
+        held.extend(self.0.ledger.with(|journal| journal.held()));
+        held.into_iter().collect()
     }
 
     /// Orders whose outcome is ready and not acknowledged.

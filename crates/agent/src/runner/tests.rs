@@ -1,6 +1,8 @@
 //! Orders through the runner: what is refused, what runs once, what a crash leaves.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod restart;
+
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
