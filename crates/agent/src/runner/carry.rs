@@ -19,7 +19,7 @@ use crate::journal::{self, Stage};
 const STOP: Duration = Duration::from_secs(10);
 /// On top of the catalogue's longest time: the handler's own limit should strike first.
 const MARGIN: Duration = Duration::from_secs(30);
-/// An order that the agent dies of is not tried more often.
+/// An order that is begun anew and that the agent dies of is not tried more often.
 const ATTEMPTS: u32 = 3;
 /// Between tries to write an outcome down when the disk is full.
 const SAVE_AGAIN: Duration = Duration::from_secs(5);
@@ -79,13 +79,15 @@ impl Runner {
     async fn take_up(&self, ticket: Ticket, cancel: Cancel, secrets: watch::Receiver<Option<Secrets>>) {
         let inner = &self.0;
         let spec = ticket.kind.spec();
-        if ticket.attempts >= ATTEMPTS {
+        // Work that outlived the agent is not what the agent dies of, and its result is there to be fetched: however often
+        // the agent was restarted, it is taken up.
+        let adopts = spec.on_crash == OnCrash::Adopt && ticket.attempts > 0;
+        if !adopts && ticket.attempts >= ATTEMPTS {
             let message = format!("the agent ended {} times while it carried the order out", ticket.attempts);
             let ending = Ending::indeterminate("agent_crashed", message);
             inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
             return;
         }
-        let adopts = spec.on_crash == OnCrash::Adopt && ticket.attempts > 0;
         if !adopts && !spec.secrets.is_empty() && !inner.wait_for_secrets(&ticket, &cancel, &secrets).await {
             let ending = if ticket.attempts == 0 {
                 Ending::refused(

@@ -3,6 +3,28 @@
 use super::*;
 
 #[tokio::test]
+async fn a_script_that_outlived_many_restarts_keeps_its_result() {
+    let world = World::new();
+    let params = json!({ "script": format!("sha256:{}", "0".repeat(64)) });
+    die_in_the_middle(&world, world.order("a", "endpoint.run_script", &params)).await;
+    for attempt in 2..=6 {
+        let play = Play::new(0);
+        let (runner, _) = world.runner(&play);
+        runner.resume().unwrap();
+        while play.runs.load(Ordering::SeqCst) == 0 {
+            tokio::time::timeout(Duration::from_secs(5), tokio::task::yield_now()).await.unwrap();
+            assert_eq!(runner.running(), 1, "attempt {attempt} was not made");
+        }
+    }
+    let play = Play::new(100);
+    let (runner, outbox) = world.runner(&play);
+    runner.resume().unwrap();
+    runner.deliver(world.order("a", "endpoint.run_script", &params));
+    let (outcomes, _) = ends(&runner, &outbox, 1).await;
+    assert_eq!(status(&outcomes[0]), (Status::Done, ""));
+}
+
+#[tokio::test]
 async fn an_order_about_to_be_written_down_is_held() {
     let (world, play) = (World::new(), Play::new(0));
     let (runner, _) = world.runner(&play);
