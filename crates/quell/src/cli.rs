@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::act;
 use crate::client::Client;
 use crate::command::{
-    artifacts, audit, completions, demo, endpoints, explain, keys, login, openapi, overview, reference,
-    release_code, scripts, server, tasks,
+    artifacts, audit, completions, demo, endpoints, explain, gateway, keys, login, openapi, overview,
+    reference, release_code, scripts, server, tasks,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -73,6 +73,8 @@ pub enum Command {
     ReleaseCode(release_code::Arguments),
     /// Who did what, and when
     Audit(audit::Arguments),
+    /// Where agents are told to connect
+    Gateway(OrList<gateway::Command>),
     /// API keys
     Keys(OrList<keys::Command>),
     /// Keep a server's address and an API key for later commands
@@ -166,6 +168,7 @@ impl Command {
             Self::Scripts(command) => scripts::run(command.read()?, context).await,
             Self::ReleaseCode(arguments) => release_code::run(&arguments, context).await,
             Self::Audit(arguments) => audit::run(&arguments, context).await,
+            Self::Gateway(command) => gateway::run(command.read()?, context).await,
             Self::Keys(command) => keys::run(command.read()?, context).await,
             Self::Completions(_)
             | Self::Explain(_)

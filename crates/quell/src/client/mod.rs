@@ -110,6 +110,12 @@ impl Client {
         read_json(response).await
     }
 
+    /// Replaces a resource. It may come twice, so it is repeated when no answer came.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let response = self.repeated(|| Ok(self.request(Method::PUT, path, &[])?.json(body))).await?;
+        read_json(response).await
+    }
+
     /// Removes a resource.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         let response = self.send(self.request(Method::DELETE, path, &[])?).await?;

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod demo;
 pub mod endpoints;
 pub mod explain;
+pub mod gateway;
 pub mod keys;
 pub mod login;
 pub mod openapi;
