@@ -292,18 +292,26 @@ fn isolation(
     state: CommandState,
     now: Micros,
 ) -> Result<(), Error> {
-    if state != CommandState::Succeeded {
-        return Ok(());
-    }
     let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
-    let isolation = match kind.spec().standing {
-        Some(Standing::Isolated) => {
+    let isolation = match (kind.spec().standing, state) {
+        (Some(Standing::Isolated), CommandState::Succeeded) => {
             Some(json!({ "task": task.id, "command": row.id, "since": now }).to_string())
         }
-        Some(Standing::Restored) => None,
-        None => return Ok(()),
+        (Some(Standing::Restored), CommandState::Succeeded) => None,
+        (Some(Standing::Isolated), CommandState::Failed | CommandState::Refused | CommandState::Canceled)
+            if stands_by(tx, row)? =>
+        {
+            None
+        }
+        _ => return Ok(()),
     };
     Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, isolation.as_deref())?)
+}
+
+/// Whether the endpoint was said to be isolated by this command, which its agent may tell before its outcome.
+fn stands_by(tx: &mut Tx<'_>, row: &Command) -> Result<bool, Error> {
+    let known = endpoint::get(tx, row.tenant_id, row.endpoint_id)?.and_then(|endpoint| endpoint.isolation);
+    Ok(known.is_some_and(|isolation| isolation.contains(&row.id.to_string())))
 }
 
 fn refuse(

@@ -11,6 +11,7 @@ use crate::{
     CommandState, Engine, Error, TaskState,
     change::Change,
     state::{Event, next},
+    undo,
 };
 
 /// An event (or two: a report and its verdict), and what is recorded with it.
@@ -85,8 +86,8 @@ pub(crate) fn apply(
         }
         None => None,
     };
-    if to == CommandState::Succeeded
-        && let (Some(after), None) = (task.revert_after, task.revert_at)
+    if let (Some(after), None) = (task.revert_after, task.revert_at)
+        && undo::is_to_be_taken_back(tx, task, command, to, step)?
     {
         task::plan_revert(tx, tenant, task.id, Some(now.saturating_add(after)))?;
     }

@@ -12,4 +12,5 @@ mod refusal;
 mod session;
 mod stress;
 mod timing;
+mod unknown;
 mod world;

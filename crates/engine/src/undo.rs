@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quell_catalog::{ActionKind, Undo, is_clean_text};
+use quell_catalog::{ActionKind, Effect, OnFailure, Undo, is_clean_text};
 use quell_store::{
     Tx, command,
     command::Command,
+    endpoint,
     task::{self, Task},
 };
 use quell_wire::digest::sha256;
@@ -13,8 +14,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Actor, Engine, Error, Inner, Submitted, Targets,
+    Actor, CommandState, Engine, Error, Inner, Submitted, Targets,
     plan::{self, Created, Draft},
+    settle::{self, Step},
 };
 
 /// How long an undo waits for its endpoints: longer than most, since what it takes back lasts until then.
@@ -121,8 +123,86 @@ fn collect(
 }
 
 /// The way back of one command; `None` where it did nothing, or nothing that can be taken back. An end other
-/// than success counts too when the outcome tells what was done.
+/// than success counts too: where the outcome tells what was done, and where nobody can tell.
 fn way_back(kind: ActionKind, params: &Value, command: &Command) -> Option<Undo> {
-    let outcome = serde_json::from_str(command.outcome.as_deref()?).ok()?;
-    (kind.declared().undo)(params, &outcome).ok().flatten()
+    let state = settle::state_of(command).ok()?;
+    after(kind, params, state, command.started_at.is_some(), command.outcome.as_deref())
+}
+
+fn after(
+    kind: ActionKind,
+    params: &Value,
+    state: CommandState,
+    began: bool,
+    outcome: Option<&str>,
+) -> Option<Undo> {
+    if let Some(outcome) = outcome {
+        let outcome = serde_json::from_str(outcome).ok()?;
+        return (kind.declared().undo)(params, &outcome).ok().flatten();
+    }
+    let may_stand = match state {
+        CommandState::Indeterminate => true,
+        CommandState::Canceled | CommandState::Failed => began,
+        CommandState::PendingApproval
+        | CommandState::Queued
+        | CommandState::Dispatched
+        | CommandState::Running
+        | CommandState::Verifying
+        | CommandState::Succeeded
+        | CommandState::Refused
+        | CommandState::Rejected
+        | CommandState::Expired => false,
+    };
+    may_stand.then(|| blind(kind)).flatten()
+}
+
+/// The way back where no outcome says what was done: for what its service would have taken back had it failed. Such a
+/// way back does no harm where nothing is left.
+fn blind(kind: ActionKind) -> Option<Undo> {
+    let spec = kind.spec();
+    match (spec.on_failure, spec.effect) {
+        (OnFailure::Undo, Effect::Reversible { by }) => {
+            Some(Undo { action: ActionKind::from_id(by)?, params: serde_json::json!({}) })
+        }
+        (OnFailure::Undo | OnFailure::Keep, _) => None,
+    }
+}
+
+/// Whether what this command leaves, or may leave, is to be undone when its time is over.
+pub(crate) fn is_to_be_taken_back(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    command: &Command,
+    to: CommandState,
+    step: &Step,
+) -> Result<bool, Error> {
+    let may_stand = || -> Result<bool, Error> {
+        let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
+        let params: Value = serde_json::from_str(&task.params).map_err(|_| Error::Corrupt("params"))?;
+        let began = command.started_at.is_some() || step.started_at.is_some();
+        let outcome = step.report.as_ref().and_then(|report| report.outcome.as_deref());
+        Ok(after(kind, &params, to, began, outcome).is_some())
+    };
+    match to {
+        CommandState::Succeeded => Ok(true),
+        CommandState::Indeterminate => may_stand(),
+        // What stands already by another command was not this one's to end.
+        CommandState::Canceled => Ok(may_stand()? && !stands_by_another(tx, command)?),
+        // The service said that it took back what it did, or that it did nothing.
+        CommandState::PendingApproval
+        | CommandState::Queued
+        | CommandState::Dispatched
+        | CommandState::Running
+        | CommandState::Verifying
+        | CommandState::Failed
+        | CommandState::Refused
+        | CommandState::Rejected
+        | CommandState::Expired => Ok(false),
+    }
+}
+
+fn stands_by_another(tx: &mut Tx<'_>, command: &Command) -> Result<bool, Error> {
+    let row = endpoint::get(tx, command.tenant_id, command.endpoint_id)?;
+    let isolation = row.and_then(|row| row.isolation);
+    Ok(isolation.is_some_and(|isolation| !isolation.contains(&command.id.to_string())))
 }
