@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::identity::Identity;
 use crate::isolation::Isolation;
-use crate::runner::{Actions, Job, Work};
+use crate::runner::{Actions, Job, Look, Work};
 use crate::state::{self, StateDir};
 
 /// What handlers work with.
@@ -81,6 +81,16 @@ impl Actions for Endpoint {
             ActionKind::EndpointRunScript => Box::pin(endpoint_run_script::carry(self, job)),
             ActionKind::FileCollect => Box::pin(file_collect::carry(self, job)),
             ActionKind::ProcessTerminate => Box::pin(process_terminate::carry(self, job)),
+        }
+    }
+
+    fn leave<'a>(&'a self, job: &'a Job) -> Look<'a> {
+        match job.kind {
+            ActionKind::EndpointIsolate => Box::pin(endpoint_isolate::leave(self, job)),
+            ActionKind::EndpointRestore
+            | ActionKind::EndpointRunScript
+            | ActionKind::FileCollect
+            | ActionKind::ProcessTerminate => Box::pin(std::future::ready(None)),
         }
     }
 

@@ -65,19 +65,8 @@ impl Isolation {
         code: Option<String>,
     ) -> Result<Outcome, Failure> {
         let mut live = self.0.live.lock().await;
-        if let Some(Last { order_id: last, what: What::Reverted { code, message } }) =
-            kept::last(&self.0.state)?
-            && last == order_id
-        {
-            return Err(Failure::new(&code, message));
-        }
-        if let Some(kept) = live.kept.clone()
-            && kept.order_id == order_id
-            && kept.phase == Phase::Confirmed
-        {
-            // The agent died after the cut; the recovery has made the self-test since.
-            let applied = self.install(&mut live, &kept.plan).await?;
-            return self.conclude(&mut live, kept, &applied, 0).await;
+        if let Some(outcome) = self.stood(&mut live, order_id).await? {
+            return Ok(outcome);
         }
         let kept = self.prepare(&live, order_id, params, code).await?;
         self.set(&mut live, Some(kept.clone()))?;
@@ -100,6 +89,33 @@ impl Isolation {
             return Err(self.revert(&mut live, kept, failure).await);
         }
         self.conclude(&mut live, kept, &applied, cut_ms).await
+    }
+
+    /// What is left of the isolation that an earlier run of the agent began for this order: what was seen of it now where
+    /// it stands, `None` where there is none.
+    ///
+    /// # Errors
+    /// Why it was taken back, or is now.
+    pub async fn standing(&self, order_id: &str) -> Result<Option<Outcome>, Failure> {
+        let mut live = self.0.live.lock().await;
+        self.stood(&mut live, order_id).await
+    }
+
+    async fn stood(&self, live: &mut Live, order_id: &str) -> Result<Option<Outcome>, Failure> {
+        if let Some(Last { order_id: last, what: What::Reverted { code, message } }) =
+            kept::last(&self.0.state)?
+            && last == order_id
+        {
+            return Err(Failure::new(&code, message));
+        }
+        match live.kept.clone().filter(|kept| kept.order_id == order_id && kept.phase == Phase::Confirmed) {
+            None => Ok(None),
+            // The agent died after the cut; the recovery has made the self-test since.
+            Some(kept) => {
+                let applied = self.install(live, &kept.plan).await?;
+                self.conclude(live, kept, &applied, 0).await.map(Some)
+            }
+        }
     }
 
     async fn prepare(

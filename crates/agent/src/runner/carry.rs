@@ -30,6 +30,17 @@ pub(super) struct Permit {
     _turn: Option<OwnedSemaphorePermit>,
 }
 
+/// What the handler is asked for.
+enum Deed {
+    Carry,
+    /// To end what an earlier run began; so where the handler knows nothing.
+    Leave(Ending),
+}
+
+fn interrupted() -> Ending {
+    Ending::indeterminate("interrupted", "the agent ended in the middle, and the order expired since")
+}
+
 impl Runner {
     /// Takes up what an earlier run left unfinished. Called once, before any order is received.
     pub fn resume(&self) -> Result<usize, journal::Error> {
@@ -94,13 +105,13 @@ impl Runner {
                     "order_expired",
                     "the agent was restarted, and the order expired before it came again",
                 )
-            } else if cancel.is_asked() {
-                Ending::canceled("canceled while the agent waited to take it up again after its restart")
             } else {
-                Ending::indeterminate(
-                    "interrupted",
-                    "the agent ended in the middle, and the order expired since",
-                )
+                let otherwise = if cancel.is_asked() {
+                    Ending::canceled("canceled while the agent waited to take it up again after its restart")
+                } else {
+                    interrupted()
+                };
+                inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Leave(otherwise)).await
             };
             inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
             return;
@@ -120,21 +131,12 @@ impl Runner {
         let had_permit = permit.is_some();
         let _permit =
             if let Some(permit) = permit { permit } else { inner.permit(ticket.kind, &cancel).await };
-        let ending = if let Err(ending) = inner.begin(&mut ticket, &cancel, had_permit).await {
+        let ending = if !had_permit && inner.is_late(&ticket) {
+            inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Leave(interrupted())).await
+        } else if let Err(ending) = inner.begin(&mut ticket, &cancel, had_permit).await {
             ending
         } else {
-            let job = Job {
-                order_id: ticket.order_id.clone(),
-                kind: ticket.kind,
-                params: ticket.params.clone(),
-                attempt: ticket.attempts,
-                not_after_us: ticket.not_after_us,
-                cancel,
-                secrets,
-                outbox: inner.outbox.clone(),
-                told: Mutex::new(None),
-            };
-            inner.clone().run(job).await
+            inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Carry).await
         };
         inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
     }
@@ -187,23 +189,36 @@ impl Inner {
         timeout(Duration::from_micros(left.unsigned_abs()), arrived).await.unwrap_or(false)
     }
 
+    /// Whether an earlier run began it, and its window is over for beginning anew. Work that outlived the agent is taken
+    /// up whenever.
+    fn is_late(&self, ticket: &Ticket) -> bool {
+        let adopts = ticket.kind.spec().on_crash == OnCrash::Adopt;
+        ticket.attempts > 0 && !adopts && self.clock.now_us() > ticket.not_after_us
+    }
+
+    fn job(&self, ticket: &Ticket, cancel: Cancel, secrets: watch::Receiver<Option<Secrets>>) -> Job {
+        Job {
+            order_id: ticket.order_id.clone(),
+            kind: ticket.kind,
+            params: ticket.params.clone(),
+            attempt: ticket.attempts,
+            not_after_us: ticket.not_after_us,
+            cancel,
+            secrets,
+            outbox: self.outbox.clone(),
+            told: Mutex::new(None),
+        }
+    }
+
     /// The last look before the effect, and the record that it begins.
     async fn begin(&self, ticket: &mut Ticket, cancel: &Cancel, written: bool) -> Result<(), Ending> {
         if cancel.is_asked() && ticket.attempts == 0 {
             return Err(Ending::canceled("canceled before it began"));
         }
         let now_us = self.clock.now_us();
-        let adopts = ticket.kind.spec().on_crash == OnCrash::Adopt && ticket.attempts > 0;
-        // Work that outlived the agent is taken up whenever; anything else begins within its window only.
-        if !adopts && !written && now_us > ticket.not_after_us {
-            let message = "the order expired before its turn came";
-            return Err(match ticket.attempts {
-                0 => Ending::refused("order_expired", message),
-                _ => Ending::indeterminate(
-                    "interrupted",
-                    "the agent ended in the middle, and the order expired since",
-                ),
-            });
+        // Work that an earlier run began is taken up whenever; anything else begins within its window only.
+        if ticket.attempts == 0 && !written && now_us > ticket.not_after_us {
+            return Err(Ending::refused("order_expired", "the order expired before its turn came"));
         }
         if !written {
             ticket.attempts += 1;
@@ -229,12 +244,17 @@ impl Inner {
     }
 
     /// The handler within its limits. It runs as a task of its own, so that its panic ends there.
-    async fn run(self: Arc<Self>, job: Job) -> Ending {
+    async fn run(self: Arc<Self>, job: Job, deed: Deed) -> Ending {
         let limit = Duration::from_secs(u64::from(job.kind.spec().time_limit.max_s)) + MARGIN;
         let cancel = job.cancel.clone();
         let id = job.order_id.clone();
         let actions = self.actions.clone();
-        let mut task = tokio::spawn(async move { actions.carry(&job).await });
+        let mut task = tokio::spawn(async move {
+            match deed {
+                Deed::Carry => actions.carry(&job).await,
+                Deed::Leave(otherwise) => actions.leave(&job).await.unwrap_or(otherwise),
+            }
+        });
         let mut timed_out = false;
         let ended = if let Ok(ended) = timeout(limit, &mut task).await {
             Some(ended)

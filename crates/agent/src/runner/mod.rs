@@ -33,6 +33,8 @@ const MOST: usize = 4096;
 
 /// A handler's work.
 pub type Work<'a> = Pin<Box<dyn Future<Output = Ending> + Send + 'a>>;
+/// A handler's look at what an earlier run of the agent left.
+pub type Look<'a> = Pin<Box<dyn Future<Output = Option<Ending>> + Send + 'a>>;
 
 /// What can be carried out here.
 pub trait Actions: Send + Sync + 'static {
@@ -41,6 +43,13 @@ pub trait Actions: Send + Sync + 'static {
 
     /// Carries one order out. Called after it was written down; a panic ends the order, not the agent.
     fn carry<'a>(&'a self, job: &'a Job) -> Work<'a>;
+
+    /// Ends an order that an earlier run of the agent began and that does not begin anew, since it was called off or its
+    /// time is over: says what is there of it, or takes it back. `None` where that cannot be known.
+    fn leave<'a>(&'a self, job: &'a Job) -> Look<'a> {
+        let _ = job;
+        Box::pin(std::future::ready(None))
+    }
 
     /// The outcome of this order is written down: what was kept for another attempt may go.
     fn over(&self, order_id: &str) {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use quell_catalog::{ActionKind, Observed, Verdict};
-use quell_wire::frame::{Addresses, FromServer};
+use quell_wire::frame::{Addresses, FromServer, OrderRef};
 use quell_wire::{Outcome, Status};
 use serde_json::{Value, json};
 
@@ -189,6 +189,35 @@ fn killed_before_the_self_test_it_is_taken_back_when_that_fails() {
     world.gateway.event("isolation_reverted");
     world.gateway.answer_pings(true);
     world.gateway.send(FromServer::Order(world.gateway.sign(&order)));
+    failed(&world.gateway.outcome(&order.order_id), "channel_lost");
+    is_free(&world);
+}
+
+#[test]
+fn killed_before_the_self_test_and_called_off_it_says_what_stands() {
+    let Some(world) = world() else { return };
+    let (mut endpoint, order) = killed_in_the_self_test(&world);
+    world.gateway.answer_pings(true);
+    endpoint.connect(&world.gateway);
+    is_cut(&world);
+    // Nobody delivers it again: somebody called it off meanwhile.
+    world.gateway.send(FromServer::Cancel(OrderRef { order_id: order.order_id.clone() }));
+    let outcome = world.gateway.outcome(&order.order_id);
+    assert_eq!(outcome.status, i32::from(Status::Done), "{outcome:?}");
+    evidence(ActionKind::EndpointIsolate, &canaries(), &serde_json::from_slice(&outcome.result).unwrap());
+    is_cut(&world);
+    let (_, result) = world.gateway.done(RESTORE, &json!({}));
+    assert_eq!(result["was_isolated"], true);
+    is_free(&world);
+}
+
+#[test]
+fn killed_before_the_self_test_and_called_off_it_says_what_was_taken_back() {
+    let Some(world) = world() else { return };
+    let (mut endpoint, order) = killed_in_the_self_test(&world);
+    endpoint.connect(&world.gateway);
+    is_free(&world);
+    world.gateway.send(FromServer::Cancel(OrderRef { order_id: order.order_id.clone() }));
     failed(&world.gateway.outcome(&order.order_id), "channel_lost");
     is_free(&world);
 }
