@@ -2,17 +2,27 @@
 //! silence at the other end.
 
 use std::collections::HashMap;
-use std::io;
+use std::fmt;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use nix::cmsg_space;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg, setsockopt,
+    socket, sockopt,
 };
+use nix::sys::time::TimeSpec;
+use rustix::time::{ClockId, clock_gettime};
 
 /// The socket's buffer: a burst of a few thousand full frames.
 const BUFFER: usize = 8 << 20;
+/// Of each frame so much is read: enough to tell its kind, and what a test wrote into it.
+const START: usize = 128;
+/// Of each sender so many frames are kept.
+const KEPT: usize = 32;
 
 /// What one machine sent here. Address resolution is counted apart: it goes on during an isolation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,26 +35,65 @@ pub struct Traffic {
     pub discovery: u64,
 }
 
-impl Traffic {
-    fn since(self, before: Self) -> Self {
-        Self {
-            frames: self.frames - before.frames,
-            bytes: self.bytes - before.bytes,
-            discovery: self.discovery - before.discovery,
-        }
+/// One frame that was counted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// From the mark until the frame arrived.
+    pub after: Duration,
+    /// Its whole length, link header included.
+    pub length: usize,
+    /// Its first 128 bytes.
+    pub start: Vec<u8>,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?} after the mark, {} bytes: {}", self.after, self.length, self.start.escape_ascii())
     }
 }
 
-/// A moment in the count.
+/// A moment to count from: what arrived before it, by the kernel's own stamp, is not counted however late it is read.
+/// Counts for as long as it lives.
+#[derive(Debug, Clone)]
+pub struct Mark(Arc<Window>);
+
+#[derive(Debug)]
+struct Window {
+    /// Since 1970, by the clock of the kernel's stamps.
+    from: Duration,
+    seen: Mutex<HashMap<[u8; 6], Seen>>,
+}
+
 #[derive(Debug, Clone, Default)]
-pub struct Mark(HashMap<[u8; 6], Traffic>);
+struct Seen {
+    traffic: Traffic,
+    first: Vec<Frame>,
+}
+
+impl Window {
+    fn count(&self, arrived: Duration, length: usize, start: &[u8]) {
+        let Some(sender) = start.get(6..).and_then(|rest| rest.first_chunk::<6>()) else { return };
+        let Some(after) = arrived.checked_sub(self.from) else { return };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen { traffic, first } = seen.entry(*sender).or_default();
+        if is_discovery(start) {
+            traffic.discovery += 1;
+            return;
+        }
+        traffic.frames += 1;
+        traffic.bytes += length as u64;
+        if first.len() < KEPT {
+            first.push(Frame { after, length, start: start.to_vec() });
+        }
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Capture(Arc<State>);
 
 struct State {
     socket: OwnedFd,
-    seen: Mutex<HashMap<[u8; 6], Traffic>>,
+    windows: Mutex<Vec<Weak<Window>>>,
 }
 
 impl Capture {
@@ -56,7 +105,8 @@ impl Capture {
         if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
         }
-        Ok(Self(Arc::new(State { socket, seen: Mutex::default() })))
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        Ok(Self(Arc::new(State { socket, windows: Mutex::default() })))
     }
 
     /// Reads what waits, until `stop` becomes readable.
@@ -70,36 +120,65 @@ impl Capture {
             if fds[1].any().unwrap_or(true) {
                 return;
             }
-            self.seen();
+            self.read();
         }
     }
 
     pub fn mark(&self) -> Mark {
-        Mark(self.seen())
+        let window = Arc::new(Window { from: now(), seen: Mutex::default() });
+        let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.push(Arc::downgrade(&window));
+        Mark(window)
     }
 
     pub fn since(&self, mark: &Mark, sender: [u8; 6]) -> Traffic {
-        let now = self.seen().get(&sender).copied().unwrap_or_default();
-        now.since(mark.0.get(&sender).copied().unwrap_or_default())
+        self.seen(mark, sender).traffic
     }
 
-    /// The count, after everything that has arrived until now was read.
-    fn seen(&self) -> HashMap<[u8; 6], Traffic> {
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // Enough of a frame to tell its kind; its length is told whole.
-        let mut frame = [0; 64];
-        while let Ok(length) = recv(self.0.socket.as_raw_fd(), &mut frame, MsgFlags::MSG_TRUNC) {
-            let Some(sender) = frame[6..].first_chunk::<6>() else { continue };
-            let entry = seen.entry(*sender).or_default();
-            if is_discovery(&frame[..length.min(64)]) {
-                entry.discovery += 1;
-            } else {
-                entry.frames += 1;
-                entry.bytes += length as u64;
+    /// The first 32 of the frames that [`Self::since`] counts.
+    pub fn first(&self, mark: &Mark, sender: [u8; 6]) -> Vec<Frame> {
+        self.seen(mark, sender).first
+    }
+
+    /// What is known of a sender, after everything that has arrived until now was read.
+    fn seen(&self, mark: &Mark, sender: [u8; 6]) -> Seen {
+        self.read();
+        mark.0.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&sender).cloned().unwrap_or_default()
+    }
+
+    fn read(&self) {
+        // Held while reading: a frame that another thread has taken is counted before this one goes on.
+        let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.retain(|window| window.strong_count() > 0);
+        let mut start = [0; START];
+        let mut control = cmsg_space!(TimeSpec);
+        while let Some((length, arrived)) = self.receive(&mut start, &mut control) {
+            for window in windows.iter().filter_map(Weak::upgrade) {
+                window.count(arrived, length, &start[..length.min(START)]);
             }
         }
-        seen.clone()
     }
+
+    /// The next frame's whole length and time of arrival.
+    fn receive(&self, start: &mut [u8; START], control: &mut Vec<u8>) -> Option<(usize, Duration)> {
+        let mut parts = [IoSliceMut::new(start)];
+        let flags = MsgFlags::MSG_TRUNC;
+        let message = recvmsg::<()>(self.0.socket.as_raw_fd(), &mut parts, Some(control), flags).ok()?;
+        let stamp = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|one| match one {
+                ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+                _ => None,
+            })
+        });
+        // A frame without a stamp counts as one of this moment: rather one too many than one too few.
+        Some((message.bytes, stamp.unwrap_or_else(now)))
+    }
+}
+
+/// The clock of the kernel's stamps.
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::Realtime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 fn is_discovery(frame: &[u8]) -> bool {

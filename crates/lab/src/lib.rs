@@ -34,7 +34,7 @@ mod topology;
 use std::io;
 
 #[cfg(target_os = "linux")]
-pub use capture::{Mark, Traffic};
+pub use capture::{Frame, Mark, Traffic};
 #[cfg(target_os = "linux")]
 pub use disk::Share;
 #[cfg(target_os = "linux")]

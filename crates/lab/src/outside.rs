@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use nix::sys::socket;
 use nix::unistd::{pipe2, write};
 
-use crate::capture::{Capture, Mark, Traffic};
+use crate::capture::{Capture, Frame, Mark, Traffic};
 use crate::switch::{Addresses, Host, Switch};
 use crate::{Error, failed};
 
@@ -89,6 +89,11 @@ impl Outside {
     /// The same for a machine that is no endpoint of this lab, by its hardware address.
     pub fn received_from(&self, mark: &Mark, mac: [u8; 6]) -> Traffic {
         self.capture.since(mark, mac)
+    }
+
+    /// The first 32 of the frames that [`Self::received_from`] counts, for a person who wonders what they were.
+    pub fn first_frames(&self, mark: &Mark, mac: [u8; 6]) -> Vec<Frame> {
+        self.capture.first(mark, mac)
     }
 
     /// Lines that arrived at the sink.

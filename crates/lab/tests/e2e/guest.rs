@@ -12,10 +12,14 @@ const LONG: Duration = Duration::from_mins(2);
 const AGENT: &str = "/usr/sbin/quell-agent";
 
 /// As a service manager does it: the agent first, the network after the agent's rules. A chatterer starts with
-/// it and tries to get out at every moment from then on.
+/// it and tries to get out at every moment from then on; it says in which boot and when, so that a frame can be
+/// told from one of another time.
 const BOOT: &str = "#!/bin/bash\n\
     quell-agent run >>/var/log/agent.log 2>&1 &\n\
-    (while :; do echo out 2>/dev/null >/dev/udp/10.86.0.2/7; echo out 2>/dev/null >/dev/udp/fd86::2/7; sleep 0.1; done) &\n\
+    read -r boot </proc/sys/kernel/random/boot_id\n\
+    (while :; do for to in 10.86.0.2 fd86::2; do\n\
+        read -r up rest </proc/uptime; echo \"out $boot $up\" 2>/dev/null >/dev/udp/$to/7\n\
+    done; sleep 0.1; done) &\n\
     [ -e /var/lib/quell-agent/isolation.json ] || exit 0\n\
     for i in $(seq 600); do nft list tables 2>/dev/null | grep -q quell && exit 0; sleep 0.1; done\n";
 
@@ -77,7 +81,15 @@ fn a_reboot_lets_nothing_out() {
     assert!(sh(&mut guest, "ps").contains("rc.local"), "the chatterer talks on");
     std::thread::sleep(Duration::from_secs(1));
     let crossed = outside.received_from(&mark, mac(&guest));
-    assert_eq!(crossed.bytes, 0, "{crossed:?}");
+    let frames = outside.first_frames(&mark, mac(&guest));
+    let mut log = || {
+        sh(
+            &mut guest,
+            "read -r boot </proc/sys/kernel/random/boot_id; read -r up rest </proc/uptime; \
+        echo \"boot $boot up $up\"; tail -n 40 /var/log/agent.log",
+        )
+    };
+    assert_eq!(crossed.bytes, 0, "{crossed:?} {frames:#?} first boot {boot}\n{}", log());
 
     succeeded(&site.act("vm-1", "endpoint.restore", &json!({})).unwrap());
     until("the chatterer", || outside.received_from(&mark, mac(&guest)).frames > 4);
