@@ -29,12 +29,12 @@ fn is_open(path: &str) -> bool {
 }
 
 /// Metrics are open to programs on the same machine. A forwarding header says that the peer is a proxy, and then
-/// loopback says nothing about who asks.
+/// loopback says nothing about who asks. Whoever sends a key wants it to be checked.
 fn is_local_metrics(request: &Request) -> bool {
     let peer = request.extensions().get::<Peer>();
     request.uri().path() == "/metrics"
         && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
-        && !["forwarded", "x-forwarded-for", "x-real-ip"]
+        && !["authorization", "forwarded", "x-forwarded-for", "x-real-ip"]
             .iter()
             .any(|name| request.headers().contains_key(*name))
 }

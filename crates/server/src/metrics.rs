@@ -108,7 +108,7 @@ fn histogram() -> Histogram {
     Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
 }
 
-/// `GET /metrics`: open on loopback, with a key elsewhere (see [`crate::auth::guard`]).
+/// `GET /metrics`: open on loopback to who sends no key, with a key elsewhere (see [`crate::auth::guard`]).
 pub(crate) async fn show(State(app): State<App>) -> Response {
     app.metrics.sessions.set(app.sessions.count() as i64);
     let mut body = String::new();

@@ -86,6 +86,10 @@ async fn every_route_wants_a_key() {
         let status = world.http.get(format!("{}{path}", world.base)).send().await.unwrap().status();
         assert_eq!(status, 401, "{path}");
     }
+    let wrong = world.with_key(Method::GET, "/metrics", &other).send().await.unwrap().status().as_u16();
+    assert!([401, 429].contains(&wrong), "metrics with a wrong key, from loopback: {wrong}");
+    let local = world.http.get(format!("{}/metrics", world.base)).send().await.unwrap().status();
+    assert_eq!(local, 200, "metrics without a key, from loopback");
     // A key that was good before is not locked out by the guesses of its neighbours.
     assert_eq!(world.get("/api/v1/tasks").await.0, 200);
     world.stop().await;
@@ -100,8 +104,11 @@ async fn another_tenants_objects_are_not_there() {
     for (name, path, _) in operations() {
         let concrete = concrete(&path, &objects);
         if is_of_tenant(&path) {
-            let body =
-                if path.ends_with("/tags") { json!({ "tags": [] }) } else { json!({ "reason": "trying" }) };
+            let body = match path.rsplit('/').next().unwrap() {
+                "tags" => json!({ "tags": [] }),
+                "name" => json!({ "name": "mine" }),
+                _ => json!({ "reason": "trying" }),
+            };
             let request = world.with_key(method(&name), &concrete, &key).json(&body);
             let (status, problem) = answer(request.send().await.unwrap()).await;
             assert_eq!(
@@ -252,6 +259,7 @@ async fn every_change_is_recorded() {
             ("scripts", _) => script.clone(),
             ("gateway", _) => json!({ "addresses": ["quell.example:8421"] }),
             (_, "tags") => json!({ "tags": ["a", "b", "a"] }),
+            (_, "name") => json!({ "name": "reception" }),
             ("enrolment-tokens", _) => json!({ "name": "x" }),
             ("api-keys", _) => json!({ "name": "x", "role": "analyst" }),
             _ => json!({ "reason": "because" }),
