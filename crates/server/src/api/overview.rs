@@ -1,7 +1,7 @@
 //! `GET /overview`.
 
 use axum::extract::State;
-use quell_catalog::{ActionKind, Effect};
+use quell_catalog::{ActionKind, Effect, Standing};
 use quell_store::{Error, Page as StorePage, Tx, endpoint, task};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,7 +31,7 @@ pub(super) struct Overview {
     /// Endpoints that are isolated now, at most 200.
     isolated: Vec<Endpoint>,
     /// Tasks with a way back that took effect on at least one target and that no task undoes, newest first, at most
-    /// 200 of each action.
+    /// 200 of each action. Not those that themselves give an endpoint back.
     not_undone: Vec<Task>,
     /// Tasks that have not ended, newest first, at most 200 of each state.
     open: Vec<Task>,
@@ -63,6 +63,21 @@ struct Rows {
     open: Vec<task::Task>,
 }
 
+/// Whether what it did waits to be taken back. What gives an endpoint back could be taken back too, and leaves nothing
+/// open.
+fn leaves_a_change(kind: ActionKind) -> bool {
+    let spec = kind.spec();
+    let has_way_back = match spec.effect {
+        Effect::Reversible { .. } => true,
+        Effect::ReadOnly | Effect::Irreversible => false,
+    };
+    let gives_back = match spec.standing {
+        Some(Standing::Restored) => true,
+        Some(Standing::Isolated) | None => false,
+    };
+    has_way_back && !gives_back
+}
+
 fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
     let page = StorePage { after: None, limit: MOST };
     let isolated = endpoint::Filter { isolated: Some(true), ..endpoint::Filter::default() };
@@ -72,11 +87,7 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
     alarms.retain(|row| row.alarm.is_some());
     let mut not_undone = Vec::new();
     for kind in ActionKind::ALL {
-        let has_way_back = match kind.spec().effect {
-            Effect::Reversible { .. } => true,
-            Effect::ReadOnly | Effect::Irreversible => false,
-        };
-        if has_way_back {
+        if leaves_a_change(*kind) {
             let filter = task::Filter { action: Some(kind.id().to_owned()), ..task::Filter::default() };
             let keep = |row: &task::Task| {
                 row.succeeded_count > 0 && row.undone_by.is_none() && row.undo_of.is_none()

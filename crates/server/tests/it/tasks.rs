@@ -119,6 +119,26 @@ async fn a_selector_needs_the_number() {
 }
 
 #[tokio::test]
+async fn what_gives_an_endpoint_back_is_no_open_change() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    world.isolate("web-1").await;
+    let restore =
+        json!({ "action": "endpoint.restore", "targets": { "endpoints": ["web-1"] }, "reason": "clean" });
+    let (status, made) = world.post("/api/v1/tasks", restore).await;
+    assert_eq!(status, 201, "{made}");
+    let end = |tx: &mut quell_store::Tx<'_>| {
+        tx.execute("UPDATE task SET state = 'succeeded', open_count = 0, succeeded_count = 1", &[])
+    };
+    world.store.write(end).await.unwrap();
+    let (_, overview) = world.get("/api/v1/overview").await;
+    let listed: Vec<_> =
+        overview["not_undone"].as_array().unwrap().iter().map(|task| &task["action"]).collect();
+    assert_eq!(listed, ["endpoint.isolate"]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_overview_tells_what_is_open() {
     let world = World::new().await;
     let endpoint = world.endpoint("web-1").await;
