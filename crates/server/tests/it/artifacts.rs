@@ -95,3 +95,29 @@ async fn a_file_that_is_not_complete_or_no_longer_kept_says_so() {
     assert_eq!(world.get("/api/v1/artifacts/..%2f..%2fadmin.key").await.0, 404);
     world.stop().await;
 }
+
+/// How many files are below a directory.
+fn files(directory: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn a_file_whose_time_is_over_is_removed_and_that_is_recorded() {
+    let world = World::new().await;
+    let id = one(&world).await;
+    let tenant = world.tenant;
+    assert_eq!(files(&world.directory.path().join("artifacts")), 1);
+    world.store.write(move |tx| artifact::keep_until(tx, tenant, id, 1)).await.unwrap();
+    // The server looks at its start, and each minute.
+    let world = World::at(world.stop().await).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while files(&world.directory.path().join("artifacts")) > 0 {
+        assert!(std::time::Instant::now() < deadline, "the bytes are still there");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.get(&format!("/api/v1/artifacts/{id}/content")).await.0, 410);
+    let (_, trail) = world.get("/api/v1/audit?verb=artifact.expire").await;
+    assert_eq!(trail["items"][0]["object_id"], id.to_string());
+    world.stop().await;
+}
