@@ -46,7 +46,8 @@ pub(super) fn render(shape: &Shape<'_>) -> String {
     let _ = writeln!(text, "table inet {TABLE} {{");
     chain(&mut text, "output", &output(shape));
     chain(&mut text, "input", &input(shape));
-    chain(&mut text, "forward", &["type filter hook forward priority -350; policy drop;".into()]);
+    let forward = "type filter hook forward priority -350; policy drop;".into();
+    chain(&mut text, "forward", &[forward, DROP.into()]);
     text.push_str("}\n");
     if shape.features.egress || shape.features.ingress {
         text.push_str(&clear("netdev"));
@@ -76,7 +77,7 @@ fn devices(text: &mut String, devices: &[(u32, String)], hook: &str, rules: &[St
     chain(text, &format!("{hook}_rules"), rules);
     for (index, name) in devices {
         let base = format!("type filter hook {hook} device \"{name}\" priority -350; policy drop;");
-        chain(text, &format!("{hook}_{index}"), &[base, format!("jump {hook}_rules")]);
+        chain(text, &format!("{hook}_{index}"), &[base, format!("jump {hook}_rules"), DROP.into()]);
     }
 }
 
@@ -109,8 +110,14 @@ fn input(shape: &Shape<'_>) -> Vec<String> {
     lines.extend(allowed(&shape.plan.allow, false));
     lines.extend(neighbours_in());
     lines.extend(leases(shape, false));
+    lines.push(DROP.into());
     lines
 }
+
+/// The end of every base chain, though its policy says the same. When a transaction replaces a chain, the kernel
+/// makes all its rules count in one instant, but sets the new chain's policy only later, one object after the
+/// other, when the old chain may be gone already: between the two a policy alone would let packets through.
+const DROP: &str = "drop";
 
 /// A TCP segment that opens no connection.
 const REPLY: &str = "tcp flags & (syn|ack) != syn";

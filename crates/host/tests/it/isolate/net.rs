@@ -246,6 +246,17 @@ impl Capture {
     }
 }
 
+/// A socket that gets arriving frames of one protocol, and none that leave.
+#[expect(unsafe_code, reason = "the safe wrapper knows some protocols only")]
+pub fn frames_of_kind(kind: u16) -> OwnedFd {
+    // SAFETY: a plain system call; the descriptor that it returns is owned by nobody else.
+    unsafe {
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, kind.to_be().into());
+        assert!(fd >= 0);
+        OwnedFd::from_raw_fd(fd)
+    }
+}
+
 /// The six bytes of a hardware address.
 pub fn mac(text: &str) -> [u8; 6] {
     let mut mac = [0; 6];
@@ -255,23 +266,45 @@ pub fn mac(text: &str) -> [u8; 6] {
     mac
 }
 
-/// Sends a frame by a packet socket, past IP and its rules.
-#[expect(unsafe_code, reason = "there is no safe wrapper for a link-level destination")]
-pub fn send_frame(frame: &[u8], bypass: bool) {
-    let index = isolate::interfaces().unwrap().into_iter().find(|i| i.name == "eth0").unwrap().index;
-    // SAFETY: plain system calls on a descriptor that is owned here; the address is fully initialised
-    // and its size is given.
-    unsafe {
-        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
-        assert!(fd >= 0);
-        let fd = OwnedFd::from_raw_fd(fd);
-        let on: libc::c_int = bypass.into();
-        let size = size_of::<libc::c_int>() as u32;
-        libc::setsockopt(fd.as_raw_fd(), libc::SOL_PACKET, 20, (&raw const on).cast(), size);
-        let mut to: libc::sockaddr_ll = std::mem::zeroed();
-        to.sll_family = libc::AF_PACKET as u16;
-        to.sll_ifindex = index as i32;
-        let size = size_of::<libc::sockaddr_ll>() as u32;
-        libc::sendto(fd.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0, (&raw const to).cast(), size);
+/// A packet socket that sends through `eth0`, past IP and its rules.
+pub struct Sender {
+    fd: OwnedFd,
+    to: libc::sockaddr_ll,
+}
+
+impl Sender {
+    /// `bypass` goes past the queueing discipline too.
+    #[expect(unsafe_code, reason = "there is no safe wrapper for a link-level destination")]
+    pub fn open(bypass: bool) -> Self {
+        let index = isolate::interfaces().unwrap().into_iter().find(|i| i.name == "eth0").unwrap().index;
+        // SAFETY: plain system calls on a descriptor that is owned here; an address of zeroes is valid.
+        unsafe {
+            let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
+            assert!(fd >= 0);
+            let fd = OwnedFd::from_raw_fd(fd);
+            let on: libc::c_int = bypass.into();
+            let size = size_of::<libc::c_int>() as u32;
+            libc::setsockopt(fd.as_raw_fd(), libc::SOL_PACKET, 20, (&raw const on).cast(), size);
+            let mut to: libc::sockaddr_ll = std::mem::zeroed();
+            to.sll_family = libc::AF_PACKET as u16;
+            to.sll_ifindex = index as i32;
+            Self { fd, to }
+        }
     }
+
+    #[expect(unsafe_code, reason = "there is no safe wrapper for a link-level destination")]
+    pub fn send(&self, frame: &[u8]) {
+        let size = size_of::<libc::sockaddr_ll>() as u32;
+        // SAFETY: a plain system call on a descriptor that is owned here; the address is fully initialised and
+        // its size is given.
+        unsafe {
+            let to = (&raw const self.to).cast();
+            libc::sendto(self.fd.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0, to, size);
+        }
+    }
+}
+
+/// Sends one frame.
+pub fn send_frame(frame: &[u8], bypass: bool) {
+    Sender::open(bypass).send(frame);
 }
