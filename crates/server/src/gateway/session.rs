@@ -10,6 +10,7 @@ mod event;
 mod link;
 mod open;
 mod receive;
+mod standing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use super::super::sessions::{Seat, goodbye};
 use super::super::{Shared, facts, trail};
 use super::budget::Budget;
 use super::link::{Heard, Link};
-use super::{Flow, Session, copies};
+use super::{Flow, Session, copies, standing};
 
 /// The first frame comes within this time.
 const HELLO: Duration = Duration::from_secs(10);
@@ -78,7 +78,11 @@ pub async fn open(
     // A crowd that comes back at once is let in a few at a time, for the database's sake. Only from here on: what
     // waits for a peer above must not hold up the others.
     let _turn = shared.opening.acquire().await.ok()?;
-    if let Err(error) = note_facts(&shared, &arriving, &hello).await {
+    let noted = match note_facts(&shared, &arriving, &hello).await {
+        Ok(()) => standing::note(&shared, &arriving, &hello).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = noted {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "what an agent says of itself was not kept"

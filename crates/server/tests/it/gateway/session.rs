@@ -168,6 +168,32 @@ async fn facts_are_kept_when_they_change() {
 }
 
 #[tokio::test]
+async fn an_isolation_that_ended_without_an_outcome_is_on_record_once_its_agent_tells_of_it() {
+    let rig = Rig::start().await;
+    let agent = Agent::enrolled(&rig).await;
+    let mut session = agent.session().await;
+    let command = rig.submit(agent.id(), "endpoint.isolate", json!({})).await;
+    let order = session.order().await;
+    session.say(FromAgent::Outcome(agent.outcome(&order, Status::Indeterminate, Vec::new()))).await;
+    rig.until_command(command.id, |command| command.state == "indeterminate").await;
+    drop(session);
+    let tell = async |order: String, state: &str| {
+        until(async || (!rig.gateway.sessions().is_connected(agent.id())).then_some(())).await;
+        let facts = json!({ "hostname": "web-1", "isolation": { "state": state, "order_id": order } });
+        let hello = quell_wire::frame::Hello { facts: facts.to_string().into_bytes(), ..agent.hello() };
+        let mut session = agent.dial().await;
+        session.say(FromAgent::Hello(hello)).await;
+        session.welcome().await;
+        rig.endpoint(agent.id()).await.isolation
+    };
+    assert_eq!(tell(command.id.to_string(), "testing").await, None, "not known to hold");
+    assert_eq!(tell(uuid::Uuid::now_v7().to_string(), "isolated").await, None, "nobody ordered it");
+    let isolation = tell(command.id.to_string(), "isolated").await.unwrap();
+    assert!(isolation.contains(&command.task_id.to_string()), "{isolation}");
+    assert_eq!(rig.audited("endpoint.isolation_found", "ok").await, 1);
+}
+
+#[tokio::test]
 async fn a_shutdown_says_goodbye_and_writes_down_who_was_seen() {
     let mut rig = Rig::start().await;
     let agent = Agent::enrolled(&rig).await;
