@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::dial::{self, Dialer};
-use crate::identity::{self, Identity, KEY, Stored};
+use crate::identity::{self, Identity, Stored};
 use crate::proxy::{self, Proxy};
 use crate::state::{self, StateDir};
 use crate::{facts, request, tls};
@@ -77,7 +77,7 @@ pub struct Options {
 }
 
 /// Takes this endpoint in. On success the state directory holds the identity; on failure nothing has changed
-/// but, perhaps, an unused key.
+/// but, where the disk failed, an unused key or name.
 pub async fn enrol(
     state: &StateDir,
     options: &Options,
@@ -101,11 +101,13 @@ pub async fn enrol(
     let dialer = Dialer::new(mark, proxy);
     let answer = ask(&dialer, &options.server, &token, &body.encode_to_vec()).await?;
     let stored = check(answer, &token, options, &dialer, clock)?;
-    state.write(KEY, &key_der)?;
+    // Whatever the server answered: nothing is written before it is known that it can be read again.
+    let identity = Identity::new(state, stored, key_der)?;
     if let Some(name) = &options.name {
         state.write(facts::NAME, name.as_bytes())?;
     }
-    Ok(Identity::create(state, &stored)?)
+    identity.keep()?;
+    Ok(identity)
 }
 
 async fn ask(dialer: &Dialer, server: &str, token: &Token, body: &[u8]) -> Result<EnrolResponse, Error> {
@@ -140,10 +142,7 @@ fn check(
         return Err(Error::Answer("it names another CA"));
     }
     let set = KeySet::decode(answer.order_keys.as_slice()).map_err(|_| Error::Answer("no order keys"))?;
-    if !set.keys.iter().any(|key| sha256(&[key]) == token.order_key) {
-        return Err(Error::Answer("the order key that the token names is missing"));
-    }
-    Trust::pinned(set)?;
+    let order_keys = pin(set, token)?.set().encode_to_vec();
     let is_id =
         |id: &str| !id.is_empty() && id.len() <= limits::ID && id.bytes().all(|b| b.is_ascii_graphic());
     if !is_id(&answer.tenant_id) || !is_id(&answer.endpoint_id) {
@@ -163,8 +162,20 @@ fn check(
         issued_at_us: clock.now_us(),
         not_after_us: answer.not_after_us,
         ca: answer.ca,
-        order_keys: answer.order_keys,
+        order_keys,
     })
+}
+
+/// Trust in the one key that the token names. What else the answer lists is only the word of whoever answered: it
+/// comes to be trusted by sets that the named key signed, which the server sends when the agent connects. The version
+/// is unsigned as well, so the agent begins before the first and takes any set that its key signed.
+fn pin(mut set: KeySet, token: &Token) -> Result<Trust, Error> {
+    set.keys.retain(|key| sha256(&[key]) == token.order_key);
+    set.keys.truncate(1);
+    if set.keys.is_empty() {
+        return Err(Error::Answer("the order key that the token names is missing"));
+    }
+    Ok(Trust::pinned(KeySet { version: 0, keys: set.keys })?)
 }
 
 /// Addresses of the gateway as it said them, those of sensible length, and not too many.

@@ -116,6 +116,11 @@ impl Identity {
         let key_der = state.read(KEY)?.ok_or(Error::NotEnrolled)?;
         let stored: Stored =
             serde_json::from_slice(&bytes).map_err(|_| Error::Damaged("identity.json cannot be read"))?;
+        Self::new(state, stored, key_der)
+    }
+
+    /// An identity of these parts, after every check that a start makes. Nothing is written: see [`Identity::keep`].
+    pub fn new(state: &StateDir, stored: Stored, key_der: Vec<u8>) -> Result<Self, Error> {
         let key = SigningKey::from_pkcs8(&key_der).map_err(|_| Error::Damaged("key.der is no key"))?;
         let set = KeySet::decode(stored.order_keys.as_slice())
             .map_err(|_| Error::Damaged("the order keys cannot be read"))?;
@@ -131,10 +136,10 @@ impl Identity {
         Ok(state.read(FILE)?.is_some())
     }
 
-    /// Writes a new one. The key must be in the state directory already.
-    pub fn create(state: &StateDir, stored: &Stored) -> Result<Self, Error> {
-        write(state, stored)?;
-        Self::load(state)
+    /// Writes a new one, the key first: an identity without its key would be a damaged one.
+    pub fn keep(&self) -> Result<(), Error> {
+        self.state.write(KEY, &self.key_der)?;
+        write(&self.state, &self.live().stored)
     }
 
     /// Tenant and endpoint.

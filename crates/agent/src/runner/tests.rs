@@ -14,7 +14,7 @@ use quell_wire::{Intent, Order, SignedOrder, SigningKey, Status, Target, intent}
 use serde_json::json;
 
 use super::*;
-use crate::identity::{KEY, Stored};
+use crate::identity::Stored;
 use crate::journal::Journal;
 use crate::outbox::Next;
 use crate::state::StateDir;
@@ -96,7 +96,6 @@ impl World {
         .unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&pair).unwrap().der().to_vec();
         let key = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
-        state.write(KEY, &agent_key).unwrap();
         let stored = Stored {
             tenant_id: "acme".into(),
             endpoint_id: "me".into(),
@@ -110,7 +109,7 @@ impl World {
             not_after_us: NOW + HOUR,
             order_keys: KeySet { version: 1, keys: vec![key.public()] }.encode_to_vec(),
         };
-        let identity = Arc::new(Identity::create(&state, &stored).unwrap());
+        let identity = Arc::new(Identity::new(&state, stored, agent_key).unwrap());
         let now = Arc::new(AtomicI64::new(NOW));
         let read = now.clone();
         let clock = Clock::from_fn(move || read.load(Ordering::SeqCst));

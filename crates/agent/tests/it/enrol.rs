@@ -3,9 +3,14 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use quell_wire::SignedOrder;
 use quell_wire::enrol::{Problem, Token};
+use quell_wire::frame::FromServer;
+use quell_wire::keys::{KeySet, SignedKeySet};
 
-use crate::gateway::{ENDPOINT, Gateway, until};
+use crate::gateway::{ENDPOINT, Gateway, key, until};
 use crate::process::{Endpoint, json};
 
 fn failure(endpoint: &Endpoint, server: &str, token: &str) -> String {
@@ -55,6 +60,41 @@ fn a_server_with_another_order_key_is_refused() {
     let token = Token { order_key: [1; 32], ..gateway.token() };
     let error = failure(&Endpoint::new(None), &gateway.address.to_string(), &token.to_text());
     assert!(error.contains("order key"), "{error}");
+}
+
+#[test]
+fn no_order_key_is_trusted_but_the_tokens() {
+    let gateway = Gateway::start();
+    let stranger = key();
+    gateway.claim_order_key(&stranger);
+    let mut endpoint = Endpoint::new(None);
+    endpoint.enrol(&gateway);
+    endpoint.connect(&gateway);
+    let order = gateway.order("endpoint.restore", &serde_json::json!({ "unknown": 1 }));
+    gateway.send(FromServer::Order(SignedOrder::sign(&stranger, &order)));
+    assert_eq!(gateway.rejection(), "order_unknown_key");
+    // The key of the token may take it in: even by the first set of all, whatever version the answer named.
+    let set = KeySet { version: 1, keys: vec![gateway.order_key().public(), stranger.public()] };
+    gateway.send(FromServer::Keys(SignedKeySet::sign(gateway.order_key(), &set)));
+    gateway.send(FromServer::Order(SignedOrder::sign(&stranger, &order)));
+    gateway.outcome(&order.order_id);
+}
+
+#[test]
+fn an_enrolment_that_cannot_be_used_leaves_nothing_in_the_way_of_the_next() {
+    let (gateway, another) = (Gateway::start(), Gateway::start());
+    let mut endpoint = Endpoint::new(None);
+    let try_enrol = || failure(&endpoint, &gateway.address.to_string(), &gateway.token().to_text());
+    gateway.certify_by(Some(b"no certificate".to_vec()));
+    try_enrol();
+    let other = Endpoint::new(None);
+    other.enrol(&another);
+    let of_another_key = json(&other.file("identity.json"))["certificate"].as_str().unwrap().to_owned();
+    gateway.certify_by(Some(STANDARD.decode(of_another_key).unwrap()));
+    try_enrol();
+    gateway.certify_by(None);
+    endpoint.enrol(&gateway);
+    endpoint.connect(&gateway);
 }
 
 #[test]

@@ -72,6 +72,10 @@ struct Shared {
     sessions: AtomicU32,
     refuse: Mutex<Option<Problem>>,
     addresses: Mutex<Vec<String>>,
+    /// Listed in front of its own at enrolment.
+    other_order_keys: Mutex<Vec<Vec<u8>>>,
+    /// Instead of those that it would issue.
+    certificate: Mutex<Option<Vec<u8>>>,
     last_hello: Mutex<Option<Hello>>,
     files: Files,
 }
@@ -148,6 +152,8 @@ impl Gateway {
             sessions: AtomicU32::new(0),
             refuse: Mutex::default(),
             addresses: Mutex::default(),
+            other_order_keys: Mutex::default(),
+            certificate: Mutex::default(),
             last_hello: Mutex::default(),
             files: Files::default(),
         });
@@ -198,6 +204,16 @@ impl Gateway {
     /// Uploads and scripts.
     pub fn files(&self) -> &Files {
         &self.shared.files
+    }
+
+    /// Whom an impostor would have trusted too: listed at enrolment in front of the key that the token names.
+    pub fn claim_order_key(&self, key: &SigningKey) {
+        self.shared.other_order_keys.lock().unwrap().push(key.public());
+    }
+
+    /// What is answered at enrolment in place of a certificate; `None` for real ones.
+    pub fn certify_by(&self, answer: Option<Vec<u8>>) {
+        *self.shared.certificate.lock().unwrap() = answer;
     }
 
     pub fn renewals(&self) -> u32 {
@@ -389,12 +405,15 @@ async fn respond(shared: Arc<Shared>, known: bool, request: Request<Incoming>) -
                 return Ok(problem("token_invalid"));
             }
             let (certificate, not_after_us) = issue(&shared, &asked.csr);
+            let certificate = shared.certificate.lock().unwrap().clone().unwrap_or(certificate);
+            let mut keys = shared.other_order_keys.lock().unwrap().clone();
+            keys.push(shared.order_key.public());
             let response = EnrolResponse {
                 tenant_id: TENANT.into(),
                 endpoint_id: ENDPOINT.into(),
                 certificate,
                 ca: shared.ca_der.clone(),
-                order_keys: KeySet { version: 1, keys: vec![shared.order_key.public()] }.encode_to_vec(),
+                order_keys: KeySet { version: 1, keys }.encode_to_vec(),
                 not_after_us,
                 addresses: shared.addresses.lock().unwrap().clone(),
             };
