@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "\
 cargo xtask demo [--once] [--json]   build, then show the product on endpoints made on this machine
-cargo xtask test [--nightly]         all that must hold: format, lints, tidy, generated files, licences, tests
+cargo xtask test [--nightly] [-p X]  all that must hold: format, lints, tidy, generated files, licences, tests
 cargo xtask check                    the quick part of it: types, lints of layout
 cargo xtask gen [--check]            write the generated files, or say which differ
 cargo xtask tidy                     crate edges, names, lengths, headers
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<ExitCode> {
     match arguments {
         ["demo", rest @ ..] => demo::run(rest),
-        ["test", rest @ ..] => Ok(test::run(test::Options::read(rest)?)),
+        ["test", rest @ ..] => Ok(test::run(&test::Options::read(rest)?)),
         ["check"] => Ok(test::check()),
         ["gen"] => generate::write().map(|()| ExitCode::SUCCESS),
         ["gen", "--check"] => generate::check().map(|()| ExitCode::SUCCESS),

@@ -11,20 +11,26 @@ use crate::report::Report;
 use crate::{generate, setup, tidy};
 
 /// How much to do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The long tests too.
     pub nightly: bool,
+    /// Only the tests of these packages, and nothing else.
+    pub packages: Vec<String>,
 }
 
 impl Options {
     /// Reads the arguments.
     pub fn read(arguments: &[&str]) -> Result<Self> {
         let mut options = Self::default();
-        for argument in arguments {
-            match *argument {
-                "--nightly" => options.nightly = true,
-                other => bail!("there is no `{other}`; there is --nightly"),
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match (*argument, arguments.as_slice().first()) {
+                ("--nightly", _) => options.nightly = true,
+                ("-p" | "--package", Some(_)) => {
+                    options.packages.extend(arguments.next().map(|&name| name.to_owned()));
+                }
+                (other, _) => bail!("there is no `{other}`; there are --nightly and -p PACKAGE"),
             }
         }
         Ok(options)
@@ -32,8 +38,12 @@ impl Options {
 }
 
 /// Everything.
-pub fn run(options: Options) -> ExitCode {
+pub fn run(options: &Options) -> ExitCode {
     let mut report = Report::new();
+    if !options.packages.is_empty() {
+        report.counted("tests", || harness::run(options));
+        return if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if let Err(error) = setup::for_tests() {
         // Tests that need them say so themselves, and are counted.
         report.skip("system packages", &format!("{error:#}"));
@@ -47,7 +57,7 @@ pub fn run(options: Options) -> ExitCode {
     if report.step("build", || must(&mut cargo(&["build", "--workspace"]))) {
         report.step("generated files", generate::check);
     }
-    report.counted("tests", || harness::run(options.nightly));
+    report.counted("tests", || harness::run(options));
     if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -8,12 +8,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::cargo;
 use crate::report::Counts;
+use crate::test::Options;
 
-/// Runs every test of the workspace.
-pub fn run(nightly: bool) -> Result<Counts> {
+/// Runs every test of the workspace, or of the packages that were named.
+pub fn run(options: &Options) -> Result<Counts> {
     // Output of tests that held is wanted for the reasons of those that skipped themselves.
-    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    if nightly {
+    let mut command = cargo(&["test", "--no-fail-fast"]);
+    if options.packages.is_empty() {
+        command.arg("--workspace");
+    }
+    for package in &options.packages {
+        command.args(["--package", package]);
+    }
+    command.args(["--", "--show-output"]);
+    if options.nightly {
         command.arg("--include-ignored").env("QUELL_NIGHTLY", "1");
     }
     let mut child = command.stdout(Stdio::piped()).spawn().context("starting the tests")?;
