@@ -197,7 +197,12 @@ fn a_lost_connection_is_made_anew() {
                     Err(error) => assert!(error.retry(), "{error}"),
                 }
             };
-            assert_eq!(kept, result.is_ok());
+            match &result {
+                Ok(()) => assert!(kept, "{number} was answered and is gone"),
+                // Cut off in the middle of the commit: nobody can know, and that is what was said.
+                Err(Error::CommitUnknown(_)) => {}
+                Err(error) => assert!(!kept, "{number}: {error}, and yet it is there"),
+            }
             failures += i32::from(result.is_err());
         }
         assert!(failures <= 2, "{failures}");
