@@ -82,8 +82,46 @@ impl Allow {
         if prefix == 0 {
             return Err("a network of all addresses would make the isolation void");
         }
+        let (address, prefix) = canonical(address, prefix);
+        if is_too_wide(address, prefix) {
+            return Err(
+                "too wide: at least 8 bits are needed in IPv4 and in what stands for it, 16 in IPv6 but for fc00::/7 and fe80::/10",
+            );
+        }
         Ok((address, prefix))
     }
+
+    /// Whether it leaves so much open that who reads the evidence must see it: more than 65,536 addresses of
+    /// IPv4, or more than a provider's own IPv6 network.
+    fn is_broad(&self) -> bool {
+        self.parse().is_ok_and(|(address, prefix)| prefix < if address.is_ipv4() { 16 } else { 32 })
+    }
+}
+
+/// An IPv4-mapped network is the IPv4 network that it names: `::ffff:0:0/96` is every address of IPv4.
+fn canonical(address: IpAddr, prefix: u8) -> (IpAddr, u8) {
+    match address {
+        IpAddr::V6(six) if prefix >= 96 => match six.to_ipv4_mapped() {
+            Some(four) => (IpAddr::V4(four), prefix - 96),
+            None => (address, prefix),
+        },
+        IpAddr::V6(_) | IpAddr::V4(_) => (address, prefix),
+    }
+}
+
+/// No single network may open much of the world, whatever the spelling. Sixty-four of the widest leave a quarter
+/// of IPv4 open and a thousandth of IPv6, so their sum needs no rule. Unique local and link-local networks are
+/// not reached across the Internet; `64:ff9b::/96` is IPv4 seen through NAT64 (RFC 6052).
+fn is_too_wide(address: IpAddr, prefix: u8) -> bool {
+    let IpAddr::V6(six) = address else { return prefix < 8 };
+    let high = six.to_bits() >> 32;
+    let translated = 0x0064_ff9b_u128 << 64;
+    if prefix >= 96 {
+        return high == translated && prefix < 96 + 8;
+    }
+    let holds_translated = high >> (96 - prefix) == translated >> (96 - prefix);
+    let local = six.is_unique_local() && prefix >= 7 || six.is_unicast_link_local() && prefix >= 10;
+    prefix < 16 && !local || holds_translated
 }
 
 /// What was cut, and what was seen.
@@ -167,7 +205,7 @@ impl Action for Isolate {
         }
     }
 
-    fn judge(_: &Params, outcome: &Outcome, _: &Observed) -> Verdict {
+    fn judge(params: &Params, outcome: &Outcome, _: &Observed) -> Verdict {
         if !outcome.channel_alive {
             return Verdict::unverified(
                 "channel_lost",
@@ -182,6 +220,8 @@ impl Action for Isolate {
         }
         let mut evidence = sentences(&outcome.probes);
         evidence.push("a new connection to the management server answered after the cut".to_owned());
+        let broad = params.allow.iter().filter(|allow| allow.is_broad());
+        evidence.extend(broad.map(|allow| format!("the allow list leaves all of {} open", allow.network)));
         if !outcome.probes.iter().any(|probe| probe.proves) {
             evidence.push(
                 "no canary was reachable before the cut, so the evidence is the rules read back from the kernel"
@@ -197,5 +237,82 @@ impl Action for Isolate {
 
     fn probes(outcome: &Outcome) -> &[Probe] {
         &outcome.probes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn allow(network: &str) -> Params {
+        let entry = Allow { network: network.to_owned(), protocol: None, port: None };
+        Params { allow: vec![entry], ..Params::default() }
+    }
+
+    #[test]
+    fn an_allow_list_cannot_open_the_world() {
+        for wide in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "10.0.0.0/7",
+            "::ffff:0:0/96",
+            "::ffff:128.0.0.0/97",
+            "::/0",
+            "::/1",
+            "8000::/1",
+            "2000::/3",
+            "2001::/15",
+            "64:ff9b::/96",
+            "64:ff9b::/103",
+            "64::/16",
+            "fc00::/6",
+        ] {
+            assert!(Isolate::validate(&allow(wide)).is_err(), "{wide}");
+        }
+        for narrow in [
+            "10.0.0.0/8",
+            "192.0.2.7",
+            "::ffff:10.0.0.0/104",
+            "2001::/16",
+            "2001:db8::/32",
+            "fc00::/7",
+            "fd00::/8",
+            "fe80::/10",
+            "64:ff9b::a00:0/104",
+            "64:ff9b::c000:201",
+            "::/16",
+        ] {
+            assert_eq!(Isolate::validate(&allow(narrow)), Ok(()), "{narrow}");
+        }
+        assert_eq!(allow("::ffff:10.0.0.0/104").allow[0].parse().unwrap(), ("10.0.0.0".parse().unwrap(), 8));
+    }
+
+    #[test]
+    fn a_broad_network_stands_in_the_evidence() {
+        let outcome = Outcome {
+            already_isolated: false,
+            servers: Vec::new(),
+            egress_interfaces: Vec::new(),
+            sockets_destroyed: 0,
+            cut_ms: 1,
+            channel_alive: true,
+            probes: vec![Probe {
+                subject: "rules of the isolation".to_owned(),
+                method: "read back from the kernel".to_owned(),
+                before: None,
+                after: "every rule stands as it was installed".to_owned(),
+                held: true,
+                proves: false,
+            }],
+            warnings: Vec::new(),
+        };
+        let told = |network: &str| match Isolate::judge(&allow(network), &outcome, &Observed::default()) {
+            Verdict::Verified { evidence } => evidence.iter().any(|line| line.contains(network)),
+            _ => false,
+        };
+        assert!(told("10.0.0.0/8") && told("::ffff:10.0.0.0/104") && told("fd00::/8"));
+        assert!(!told("10.1.0.0/16") && !told("2001:db8::/32"));
     }
 }

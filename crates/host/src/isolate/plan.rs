@@ -11,6 +11,16 @@ pub const MAX_SERVERS: usize = 64;
 /// More exceptions than this are refused.
 pub const MAX_ALLOW: usize = 256;
 
+/// An exception names at least this many bits of an IPv4 network.
+pub const WIDEST_FOUR: u8 = 8;
+/// An exception names at least this many bits of an IPv6 network, unless it lies within `fc00::/7` (unique local)
+/// or `fe80::/10` (link-local), which no one reaches across the Internet.
+pub const WIDEST_SIX: u8 = 16;
+/// All exceptions together leave at most this many IPv4 addresses open.
+const MOST_FOUR: u64 = 1 << 30;
+/// Where the whole of IPv4 stands in IPv6, for NAT64 (RFC 6052): its last 32 bits are counted as IPv4.
+const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+
 /// The cut to make: who stays reachable, and by what sign our own packets are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +106,12 @@ pub enum PlanError {
     /// A port where the protocol has none.
     #[error("ICMP has no ports (in the exception for {0})")]
     IcmpPort(Network),
+    /// A network so wide that little would be cut.
+    #[error("{0} leaves too much open; at least {WIDEST_FOUR} bits are needed in IPv4, {WIDEST_SIX} in IPv6")]
+    Wide(Network),
+    /// Networks that are so wide together.
+    #[error("the exceptions together leave more than a quarter of all IPv4 addresses open")]
+    WideTogether,
     /// The text is no network.
     #[error("{0:?} is not an address or network such as 10.0.0.0/8 or fd00::/8")]
     Network(String),
@@ -131,6 +147,33 @@ impl Network {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4()
             && Self::new(address, self.prefix).is_ok_and(|n| n == *self)
+    }
+
+    /// Whether it is wider than an exception may be. Ask the parsed network, never the text: `::ffff:0:0/96`
+    /// is all of IPv4, and two halves of everything are everything.
+    pub fn is_too_wide(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => self.prefix < WIDEST_FOUR,
+            IpAddr::V6(ip) if self.prefix >= 96 => {
+                ip.to_bits() >> 32 == NAT64.to_bits() >> 32 && self.prefix < 96 + WIDEST_FOUR
+            }
+            IpAddr::V6(ip) => {
+                let local = ip.is_unique_local() && self.prefix >= 7 || self.is_link_local();
+                self.prefix < WIDEST_SIX && !local || self.contains(NAT64.into())
+            }
+        }
+    }
+
+    /// Whether all of it is IPv6's link-local network, `fe80::/10`.
+    pub(super) fn is_link_local(&self) -> bool {
+        self.prefix >= 10 && matches!(self.address, IpAddr::V6(ip) if ip.is_unicast_link_local())
+    }
+
+    /// First and last address of an IPv4 network.
+    fn range_of_four(&self) -> Option<(u64, u64)> {
+        let IpAddr::V4(ip) = self.address else { return None };
+        let first = u64::from(ip.to_bits());
+        Some((first, first + (1_u64 << (32 - self.prefix)) - 1))
     }
 
     /// Whether this is an IPv4 network.
@@ -182,11 +225,29 @@ impl Plan {
         if self.allow.len() > MAX_ALLOW {
             return Err(PlanError::Allow(self.allow.len()));
         }
+        if let Some(allow) = self.allow.iter().find(|a| a.network.is_too_wide()) {
+            return Err(PlanError::Wide(allow.network));
+        }
+        if open_in_four(&self.allow) > MOST_FOUR {
+            return Err(PlanError::WideTogether);
+        }
         match self.allow.iter().find(|a| a.protocol == Protocol::Icmp && a.port.is_some()) {
             Some(allow) => Err(PlanError::IcmpPort(allow.network)),
             None => Ok(()),
         }
     }
+}
+
+/// How many IPv4 addresses the exceptions cover together, each counted once.
+fn open_in_four(list: &[Allow]) -> u64 {
+    let mut ranges: Vec<(u64, u64)> = list.iter().filter_map(|a| a.network.range_of_four()).collect();
+    ranges.sort_unstable();
+    let (mut open, mut next) = (0, 0);
+    for (first, last) in ranges {
+        open += (last + 1).saturating_sub(first.max(next));
+        next = next.max(last + 1);
+    }
+    open
 }
 
 impl Allow {
@@ -235,5 +296,54 @@ mod tests {
         assert!(network.contains("::ffff:10.9.9.9".parse().unwrap()));
         assert!(!network.contains("11.0.0.1".parse().unwrap()));
         assert!(!network.contains("::a00:1".parse().unwrap()));
+    }
+
+    fn exceptions(networks: impl IntoIterator<Item = String>) -> Plan {
+        let allow = |network: String| Allow {
+            network: network.parse().unwrap(),
+            port: None,
+            protocol: Protocol::Any,
+            direction: Direction::Both,
+        };
+        Plan { mark: 1, servers: Vec::new(), allow: networks.into_iter().map(allow).collect() }
+    }
+
+    #[test]
+    fn exceptions_leave_most_of_the_world_cut() {
+        for wide in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "10.0.0.0/7",
+            "::ffff:0:0/96",
+            "::ffff:128.0.0.0/97",
+            "::/0",
+            "2000::/3",
+            "2001::/15",
+            "f000::/4",
+            "64:ff9b::/96",
+            "64:ff9b::/103",
+            "64::/16",
+            "fc00::/6",
+        ] {
+            let plan = exceptions([wide.to_owned()]);
+            assert!(matches!(plan.check(), Err(PlanError::Wide(_))), "{wide}: {:?}", plan.check());
+        }
+        for narrow in [
+            "10.0.0.0/8",
+            "::ffff:10.0.0.0/104",
+            "2001::/16",
+            "fc00::/7",
+            "fd00::/8",
+            "fe80::/10",
+            "64:ff9b::a00:0/104",
+        ] {
+            assert_eq!(exceptions([narrow.to_owned()]).check(), Ok(()), "{narrow}");
+        }
+        let eights = |count: u8| (0..count).map(|n| format!("{n}.0.0.0/8"));
+        assert_eq!(exceptions(eights(64)).check(), Ok(()));
+        assert_eq!(exceptions(eights(65)).check(), Err(PlanError::WideTogether));
+        // What is named twice is open once.
+        assert_eq!(exceptions(eights(64).chain(["1.2.0.0/16".to_owned()]).chain(eights(64))).check(), Ok(()));
     }
 }
