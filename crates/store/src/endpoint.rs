@@ -11,7 +11,8 @@ pub struct Endpoint {
     pub tenant_id: Uuid,
     /// Its id.
     pub id: Uuid,
-    /// Its host name, as it says itself: shown, never trusted.
+    /// What people call it: the host name that it said when it was enrolled, or what people chose since. No other
+    /// active endpoint of the tenant has it, and nothing that an agent says later changes it.
     pub name: String,
     /// `active` or `revoked`.
     pub state: String,
@@ -48,8 +49,6 @@ pub struct Endpoint {
 /// What an agent says of itself when it connects.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// Host name.
-    pub name: &'a str,
     /// Version of the agent.
     pub agent_version: &'a str,
     /// JSON.
@@ -94,8 +93,9 @@ sql! {
     BY_NAME = "SELECT id FROM endpoint WHERE tenant_id = $1 AND name = $2 AND state = 'active' ORDER BY id LIMIT 100";
     BY_FINGERPRINT = "SELECT id FROM endpoint WHERE tenant_id = $1 AND fingerprint = $2 AND state = 'active' \
         ORDER BY id LIMIT 100";
-    SET_FACTS = "UPDATE endpoint SET name = $3, agent_version = $4, facts = $5, capabilities = $6, last_seen_at = $7 \
+    SET_FACTS = "UPDATE endpoint SET agent_version = $3, facts = $4, capabilities = $5, last_seen_at = $6 \
         WHERE tenant_id = $1 AND id = $2";
+    SET_NAME = "UPDATE endpoint SET name = $3 WHERE tenant_id = $1 AND id = $2";
     SET_CERTIFICATE = "UPDATE endpoint SET cert_serial = $3, cert_not_after = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
     SET_ISOLATION = "UPDATE endpoint SET isolation = $3 WHERE tenant_id = $1 AND id = $2";
@@ -129,6 +129,11 @@ fn read(mut row: Row) -> Result<Endpoint, Error> {
         alarm: row.take()?,
     })
 }
+
+/// What transactions that give names wait for, one after another in each tenant.
+const NAMES: Uuid = Uuid::nil();
+/// Longest name, bytes: a host name's (RFC 1035).
+const NAME: usize = 253;
 
 const ABSENT: Error = Error::NotFound("endpoint");
 
@@ -183,7 +188,7 @@ pub fn tagged_ids(tx: &mut Tx<'_>, tenant: Uuid, tag: &str, limit: i64) -> Resul
     tx.query(TAGGED_IDS, &[&tenant, &tag, &limit], |mut row| row.take())
 }
 
-/// Ids of the active endpoints with this name: names repeat.
+/// Ids of the active endpoints with this name: one, but for those that were enrolled before names were unique.
 pub fn by_name(tx: &mut Tx<'_>, tenant: Uuid, name: &str) -> Result<Vec<Uuid>, Error> {
     tx.query(BY_NAME, &[&tenant, &name], |mut row| row.take())
 }
@@ -201,8 +206,41 @@ pub fn set_facts(
     facts: &Facts<'_>,
     now: Micros,
 ) -> Result<(), Error> {
-    let Facts { name, agent_version, facts, capabilities } = facts;
-    tx.change(SET_FACTS, &[&tenant, &id, name, agent_version, facts, capabilities, &now], ABSENT)
+    let Facts { agent_version, facts, capabilities } = facts;
+    tx.change(SET_FACTS, &[&tenant, &id, agent_version, facts, capabilities, &now], ABSENT)
+}
+
+/// Gives the endpoint the name that a person chose; [`Error::Conflict`] where another active one has it.
+pub fn set_name(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, name: &str) -> Result<(), Error> {
+    tx.serialise(tenant, NAMES)?;
+    if by_name(tx, tenant, name)?.iter().any(|other| *other != id) {
+        return Err(Error::Conflict(format!("endpoint name {name}")));
+    }
+    tx.change(SET_NAME, &[&tenant, &id, &name], ABSENT)
+}
+
+/// The wanted name if no active endpoint has it, or else with a number that makes it unlike any other: `web-1-2`.
+/// It stays free until the transaction ends.
+pub fn free_name(tx: &mut Tx<'_>, tenant: Uuid, wanted: &str) -> Result<String, Error> {
+    tx.serialise(tenant, NAMES)?;
+    if by_name(tx, tenant, wanted)?.is_empty() {
+        return Ok(wanted.to_owned());
+    }
+    let numbered = |number: u64| {
+        let suffix = format!("-{number}");
+        let room = wanted.floor_char_boundary(NAME.saturating_sub(suffix.len()));
+        format!("{}{suffix}", &wanted[..room])
+    };
+    // Doubled and then halved: a thousand machines of one name must not cost the next a thousand looks.
+    let (mut taken, mut free) = (1, 2);
+    while !by_name(tx, tenant, &numbered(free))?.is_empty() {
+        (taken, free) = (free, free * 2);
+    }
+    while free - taken > 1 {
+        let middle = taken + (free - taken) / 2;
+        if by_name(tx, tenant, &numbered(middle))?.is_empty() { free = middle } else { taken = middle }
+    }
+    Ok(numbered(free))
 }
 
 /// Notes a renewed certificate; refused for a revoked endpoint.

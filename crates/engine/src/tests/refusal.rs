@@ -70,7 +70,7 @@ async fn endpoints_that_cannot_carry_it_out_are_all_named() {
         .write(move |tx| {
             endpoint::revoke(tx, TENANT, a)?;
             let able = "[{\"action\":\"endpoint.isolate\",\"revision\":0}]";
-            let facts = endpoint::Facts { name: "old", agent_version: "0", facts: "{}", capabilities: able };
+            let facts = endpoint::Facts { agent_version: "0", facts: "{}", capabilities: able };
             endpoint::set_facts(tx, TENANT, b, &facts, 1)?;
             tx.execute("UPDATE endpoint SET os = 'windows' WHERE id = $1", &[&c])
         })

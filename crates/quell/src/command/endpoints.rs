@@ -37,6 +37,8 @@ pub enum Command {
     List(List),
     /// Show all that is known of an endpoint
     Show(One),
+    /// Give an endpoint the name by which people act on it; agents cannot change it
+    Rename(Rename),
     /// End an endpoint's identity: its session ends, its certificate is void, what is queued for it is dropped
     Revoke(Revoke),
     /// Make a token that enrols endpoints; it is shown this once
@@ -72,6 +74,15 @@ pub struct List {
 pub struct One {
     /// Name or id
     endpoint: String,
+}
+
+/// Which endpoint gets which name.
+#[derive(Debug, Args)]
+pub struct Rename {
+    /// Name or id
+    endpoint: String,
+    /// What it is called from now on; no other active endpoint may have it
+    name: String,
 }
 
 /// Whose identity ends.
@@ -116,6 +127,20 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(one) => {
             let endpoint = find(&client, &one.endpoint).await?;
             output::one(context.format, &endpoint, page)
+        }
+        Command::Rename(rename) => {
+            let endpoint = find(&client, &rename.endpoint).await?;
+            let path = format!("/api/v1/endpoints/{}/name", segment(&field(&endpoint, "/id")));
+            let answer = client.put(&path, &json!({"name": rename.name})).await;
+            let answer =
+                answer.map_err(|failure| failure.during(&format!("renaming {}", rename.endpoint)))?;
+            output::one(context.format, &answer, |answer| {
+                format!(
+                    "{} is now {}",
+                    text::visible(&rename.endpoint),
+                    text::visible(&field(answer, "/name"))
+                )
+            })
         }
         Command::Revoke(revoke) => {
             let endpoint = find(&client, &revoke.endpoint).await?;
@@ -185,6 +210,8 @@ fn page(endpoint: &Value) -> String {
     for name in names {
         lines.push(format!("{name:<22} {}", text::visible(&field(endpoint, &format!("/{name}")))));
     }
+    let host_name = field(endpoint, "/facts/hostname");
+    lines.push(format!("{:<22} {}", "host name, as it says", text::visible(&host_name)));
     for name in moments {
         lines.push(format!("{name:<22} {}", moment::of(endpoint, &format!("/{name}"))));
     }

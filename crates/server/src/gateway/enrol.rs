@@ -151,9 +151,13 @@ fn take_in(
         }
     };
     let mut endpoint = new_endpoint(&token, asked, id, &issued, now);
+    // People act by name: an agent says which it would like, and gets none that leads to another endpoint.
+    endpoint.name = endpoint::free_name(tx, tenant, &asked.facts.name)?;
     let twins = endpoint::by_fingerprint(tx, tenant, &asked.fingerprint)?;
     if let Some(twin) = twins.first() {
         endpoint.alarm = Some(format!("enrolled on the same machine as endpoint {twin}"));
+    } else if endpoint.name != asked.facts.name {
+        endpoint.alarm = Some(format!("enrolled under the name of another endpoint, {}", asked.facts.name));
     }
     endpoint::insert(tx, &endpoint)?;
     let tags: Vec<String> = serde_json::from_str(&token.tags).unwrap_or_default();
@@ -161,7 +165,7 @@ fn take_in(
     let mut record = trail::of_endpoint(&endpoint, "endpoint.enrol", remote, now);
     record.detail = json!({
         "token": token.id, "token_name": token.name, "serial": issued.serial, "fingerprint": asked.fingerprint,
-        "same_machine_as": twins,
+        "same_machine_as": twins, "host_name": asked.facts.name,
     })
     .to_string();
     audit::append(tx, &record)?;

@@ -11,7 +11,8 @@ const WORD: usize = 32;
 /// Facts fit to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Host name, without control characters; `unnamed` where there is none.
+    /// Host name, without control characters; `unnamed` where there is none. It becomes the endpoint's name at
+    /// enrolment and never after.
     pub name: String,
     /// `linux`, `windows`, `macos`; `unknown` where nothing usable was said.
     pub os: String,

@@ -8,15 +8,21 @@ use uuid::Uuid;
 
 use crate::backend::World;
 
-crate::both!(a_life, tags_select, lists_filter_and_page, another_tenant_sees_and_changes_nothing);
+crate::both!(
+    a_life,
+    a_name_is_had_by_one,
+    tags_select,
+    lists_filter_and_page,
+    another_tenant_sees_and_changes_nothing
+);
 
 async fn a_life(world: &World) {
     let (tenant, id) = (world.tenant, world.endpoint("web-1").await);
     world
         .write(move |tx| {
-            let facts =
-                Facts { name: "web-1b", agent_version: "0.2", facts: "{\"k\":1}", capabilities: "[1]" };
+            let facts = Facts { agent_version: "0.2", facts: "{\"k\":1}", capabilities: "[1]" };
             endpoint::set_facts(tx, tenant, id, &facts, 77)?;
+            endpoint::set_name(tx, tenant, id, "web-1b")?;
             endpoint::set_certificate(tx, tenant, id, "0b", 123)?;
             endpoint::set_isolation(tx, tenant, id, Some("{}"))?;
             endpoint::set_alarm(tx, tenant, id, Some("copied identity"))?;
@@ -38,6 +44,33 @@ async fn a_life(world: &World) {
     let renewed = world.write(move |tx| endpoint::set_certificate(tx, tenant, id, "0c", 999)).await;
     assert!(matches!(renewed, Err(Error::NotFound(_))), "a revoked endpoint gets no certificate");
     assert!(world.write(move |tx| endpoint::revoke(tx, tenant, id)).await.is_err());
+}
+
+async fn a_name_is_had_by_one(world: &World) {
+    let (tenant, other) = (world.tenant, world.other);
+    let free = async |tenant: Uuid, wanted: &str| {
+        let wanted = wanted.to_owned();
+        world.write(move |tx| endpoint::free_name(tx, tenant, &wanted)).await.unwrap()
+    };
+    for expected in ["web", "web-2", "web-3", "web-4", "web-5", "web-6", "web-7"] {
+        let name = free(tenant, "web").await;
+        assert_eq!(name, expected);
+        world.endpoint(&name).await;
+    }
+    assert_eq!(free(other, "web").await, "web", "another tenant's names are its own");
+    let long = "\u{e4}".repeat(126);
+    let first = world.endpoint(&long).await;
+    let second = free(tenant, &long).await;
+    assert!(second.ends_with("\u{e4}-2") && second.len() <= 253, "{second}");
+    let renamed = world.write(move |tx| endpoint::set_name(tx, tenant, first, "web-4")).await;
+    assert!(matches!(renamed, Err(Error::Conflict(_))), "{renamed:?}");
+    let other_tenants = world.write(move |tx| endpoint::set_name(tx, other, first, "mine")).await;
+    assert!(matches!(other_tenants, Err(Error::NotFound(_))), "{other_tenants:?}");
+    let taken = world.read(move |tx| endpoint::by_name(tx, tenant, "web-4")).await[0];
+    world.write(move |tx| endpoint::revoke(tx, tenant, taken)).await.unwrap();
+    world.write(move |tx| endpoint::set_name(tx, tenant, first, "web-4")).await.unwrap();
+    world.write(move |tx| endpoint::set_name(tx, tenant, first, "web-4")).await.unwrap();
+    assert_eq!(world.read(move |tx| endpoint::by_name(tx, tenant, "web-4")).await, [first]);
 }
 
 async fn tags_select(world: &World) {

@@ -1,6 +1,7 @@
 //! Endpoints, as the API shows them.
 
 mod list;
+mod rename;
 mod revoke;
 mod show;
 mod tag;
@@ -17,7 +18,7 @@ use crate::state::Inner;
 
 /// The routes of endpoints.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), show::route(), tag::route(), revoke::route()]
+    vec![list::route(), show::route(), tag::route(), rename::route(), revoke::route()]
 }
 
 /// A machine with our agent.
@@ -26,7 +27,8 @@ pub(crate) struct Endpoint {
     /// Its id.
     #[schema(format = Uuid)]
     id: String,
-    /// Its host name, as it says itself.
+    /// What people call it and name it by: unique among active endpoints, and never changed by its agent. The host
+    /// name that the agent says stands in `facts`.
     name: String,
     /// `active` or `revoked`.
     state: String,

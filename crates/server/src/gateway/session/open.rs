@@ -176,7 +176,6 @@ async fn note_facts(shared: &Shared, arriving: &Arriving, hello: &Hello) -> Resu
     let capabilities = Value::from(capabilities).to_string();
     let agent_version = facts::clean(&hello.agent_version, limits::CODE).unwrap_or_default();
     let is_news = said.json != known.facts
-        || said.name != known.name
         || capabilities != known.capabilities
         || agent_version != known.agent_version;
     let isolation_over = known.isolation.is_some() && said.isolated == Some(false);
@@ -186,11 +185,12 @@ async fn note_facts(shared: &Shared, arriving: &Arriving, hello: &Hello) -> Resu
     let (tenant, id, now) = (known.tenant_id, known.id, shared.now_us());
     let mut record = trail::of_endpoint(known, "endpoint.isolation_ended", arriving.remote, now);
     record.detail = json!({ "seen": "the agent connected and is not isolated" }).to_string();
+    let renamed = renamed(known, &said.name, arriving.remote, now);
+    let is_calm = known.alarm.is_none();
     shared
         .store
         .write(move |tx| {
             let news = endpoint::Facts {
-                name: &said.name,
                 agent_version: &agent_version,
                 facts: &said.json,
                 capabilities: &capabilities,
@@ -200,9 +200,32 @@ async fn note_facts(shared: &Shared, arriving: &Arriving, hello: &Hello) -> Resu
                 endpoint::set_isolation(tx, tenant, id, None)?;
                 audit::append(tx, &record)?;
             }
+            if let Some((alarm, record)) = &renamed {
+                // What stands there already says more than a name.
+                if is_calm {
+                    endpoint::set_alarm(tx, tenant, id, Some(alarm))?;
+                }
+                audit::append(tx, record)?;
+            }
             Ok(())
         })
         .await
+}
+
+/// The alarm and the record of a host name that is not the one of before. The endpoint's own name stays what it is.
+fn renamed(
+    known: &endpoint::Endpoint,
+    says: &str,
+    remote: SocketAddr,
+    now_us: i64,
+) -> Option<(String, audit::Record)> {
+    let before = facts::read(known.facts.as_bytes())?.name;
+    if before == says {
+        return None;
+    }
+    let mut record = trail::of_endpoint(known, "endpoint.host_name", remote, now_us);
+    record.detail = json!({ "host_name": says, "before": before }).to_string();
+    Some((format!("its host name was {before} and is now {says}"), record))
 }
 
 async fn welcome(

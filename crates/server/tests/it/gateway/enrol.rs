@@ -32,6 +32,16 @@ async fn a_token_makes_an_endpoint() {
 }
 
 #[tokio::test]
+async fn a_name_leads_to_the_one_that_had_it_first() {
+    let rig = Rig::start().await;
+    let (first, second) = (Agent::enrolled(&rig).await, Agent::enrolled(&rig).await);
+    let (known, rogue) = (rig.endpoint(first.id()).await, rig.endpoint(second.id()).await);
+    assert_eq!((known.name.as_str(), known.alarm), ("web-1", None));
+    assert_eq!(rogue.name, "web-1-2");
+    assert!(rogue.alarm.unwrap().contains("web-1"));
+}
+
+#[tokio::test]
 async fn a_token_that_is_over_lets_nobody_in() {
     let rig = Rig::start().await;
     let (expired, _) = rig.token_until(5, now() - 1).await;

@@ -164,7 +164,11 @@ async fn facts_are_kept_when_they_change() {
     };
     session.say(FromAgent::Hello(hello)).await;
     session.welcome().await;
-    assert_eq!(rig.endpoint(agent.id()).await.name, "web-2");
+    let row = rig.endpoint(agent.id()).await;
+    assert_eq!(row.name, "web-1", "an agent does not choose by which name it is acted on");
+    assert!(row.facts.contains("web-2"), "{}", row.facts);
+    assert_eq!(row.alarm.as_deref(), Some("its host name was web-1 and is now web-2"));
+    assert_eq!(rig.audited("endpoint.host_name", "ok").await, 1);
 }
 
 #[tokio::test]
