@@ -7,6 +7,7 @@ mod copied_identity;
 mod guest;
 mod hostile;
 mod isolate;
+mod killed;
 mod lost_channel;
 mod offline;
 mod release;
