@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::render::{Features, Shape, TABLE, clear, render};
-use super::ruleset::{FAMILIES, Ruleset, State, inspect};
+use super::ruleset::{FAMILIES, Ruleset, State, Surroundings, inspect};
 use super::sockets::{Severed, sever};
-use super::{Error, facts, nft};
+use super::{Error, facts, neighbours, nft};
 
 /// Interfaces may come and go while the rules are made.
 const MAX_TRIES: usize = 5;
@@ -50,6 +50,10 @@ pub struct Coverage {
     /// Interfaces without a chain, because their names cannot be written in a rule. Their IP traffic
     /// is cut as everybody's; raw frames are not.
     pub uncovered: Vec<String>,
+    /// Traffic control filters and programs, on any interface, which can carry frames past the rules. They are
+    /// left where they are: whether they belong to a container network or to an intruder is for people to say.
+    #[serde(default)]
+    pub detours: Vec<String>,
     /// Why less than everything is covered.
     pub reason: Option<String>,
 }
@@ -65,7 +69,9 @@ pub struct Removed {
 /// transaction. Repeat it at will: it is also the repair. Sockets are ended after the rules stand.
 pub fn apply(plan: &Plan) -> Result<Applied, Error> {
     plan.check()?;
-    let (ruleset, coverage) = install(plan)?;
+    let (mut ruleset, mut coverage) = install(plan)?;
+    // After the rules stand: what is laid from now on shows as a difference.
+    coverage.detours = ruleset.note_detours()?;
     // The cut stands whatever happens here, so a failure is told, not returned.
     let severed =
         sever(plan).unwrap_or_else(|error| Severed { reason: Some(error.to_string()), ..Severed::default() });
@@ -93,9 +99,16 @@ fn install(plan: &Plan) -> Result<(Ruleset, Coverage), Error> {
     for _ in 0..MAX_TRIES {
         let (devices, odd) = devices()?;
         let addresses = facts::addresses()?;
+        let links = neighbours::links(&addresses);
         let leased = |four: bool| addresses.iter().any(|a| a.dynamic && a.ip.is_ipv4() == four);
-        let shape =
-            |features| Shape { plan, devices: &devices, dhcp4: leased(true), dhcp6: leased(false), features };
+        let shape = |features| Shape {
+            plan,
+            devices: &devices,
+            links: &links,
+            dhcp4: leased(true),
+            dhcp6: leased(false),
+            features,
+        };
         match climb(shape) {
             Ok((report, features, reason)) => {
                 let coverage = Coverage {
@@ -103,9 +116,11 @@ fn install(plan: &Plan) -> Result<(Ruleset, Coverage), Error> {
                     raw_senders: features.egress,
                     ingress: features.ingress,
                     uncovered: odd.iter().map(|(_, name)| name.clone()).collect(),
+                    detours: Vec::new(),
                     reason,
                 };
-                let ruleset = settle(Ruleset::from_transaction(&report, &devices, &odd))?;
+                let surroundings = Surroundings { devices: &devices, odd: &odd, links: &links };
+                let ruleset = settle(Ruleset::from_transaction(&report, &surroundings))?;
                 outcome = Ok((ruleset, coverage));
             }
             Err(error @ Error::Refused(_)) => outcome = Err(error),

@@ -12,7 +12,7 @@
 //! The `inet` table drops what IP sends, receives or forwards. The `netdev` table has an egress chain on each
 //! interface, which sees raw and packet senders too, and an ingress chain, which sees frames for bridges and other
 //! namespaces. Kept: loopback; the agent's own TCP sockets to the servers (known by their mark, so that knowing
-//! an address opens nothing); the plan's exceptions; ARP, IPv6 neighbour discovery and listener reports; 802.1X and
+//! an address opens nothing); the plan's exceptions; ARP, IPv6 neighbour discovery and listener reports on the link; 802.1X and
 //! link aggregation frames; DHCP by broadcast where an address is leased; "packet too big" about a server's connection.
 //!
 //! # What the kernel must have
@@ -22,11 +22,15 @@
 //!
 //! # What it does not stop
 //! Local root can read the mark, move an interface to another network namespace or send through AF_XDP, which
-//! bypasses every hook of the kernel's network stack. ARP, neighbour discovery and 802.1X reach the same link only.
+//! bypasses every hook of the kernel's network stack. It can also put a traffic control filter in the way that
+//! redirects frames past the egress hook; such filters are named in [`Coverage`] and by [`inspect`], and left where
+//! they are, since container networks live on them. XDP programs that redirect are not looked for. ARP, neighbour discovery and 802.1X reach the same link only.
 //! Connections of other network namespaces (containers) are cut, but their sockets are not ended.
 
 mod apply;
+mod detours;
 mod facts;
+mod neighbours;
 mod netlink;
 mod nft;
 mod plan;

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::plan::{Allow, Plan, Protocol};
+use super::neighbours;
+use super::plan::{Allow, Network, Plan, Protocol};
 
 /// Name of our tables, in the families `inet` and `netdev`.
 pub(super) const TABLE: &str = "quell_isolation";
@@ -28,6 +29,8 @@ pub(super) struct Shape<'a> {
     pub plan: &'a Plan,
     /// Index and name of each interface to cover.
     pub devices: &'a [(u32, String)],
+    /// IPv6 networks of the links, where neighbours may be spoken to directly.
+    pub links: &'a [Network],
     /// Whether an IPv4 address was leased, and the lease must be renewed.
     pub dhcp4: bool,
     /// The same for IPv6.
@@ -88,7 +91,7 @@ fn output(shape: &Shape<'_>) -> Vec<String> {
     ];
     lines.extend(to_servers(shape.plan));
     lines.extend(allowed(&shape.plan.allow, true));
-    lines.extend(neighbours_out());
+    lines.extend(neighbours::outward(shape.links));
     lines.extend(leases(shape, true));
     // Programs of the endpoint fail at once instead of waiting; nothing of this leaves the machine.
     // Not a TCP reset: a probe must be able to tell the cut from a peer that refuses.
@@ -108,7 +111,7 @@ fn input(shape: &Shape<'_>) -> Vec<String> {
     lines.extend(servers(shape.plan).map(|s| format!("{} {mine} accept", peer(s, "saddr", "sport"))));
     lines.extend(path_mtu(shape.plan));
     lines.extend(allowed(&shape.plan.allow, false));
-    lines.extend(neighbours_in());
+    lines.extend(neighbours::inward());
     lines.extend(leases(shape, false));
     lines.push(DROP.into());
     lines
@@ -127,7 +130,7 @@ fn link_out(shape: &Shape<'_>) -> Vec<String> {
     lines.extend(to_servers(shape.plan));
     lines.extend(encapsulations().map(|e| format!("meta mark {:#x} {e}", shape.plan.mark)));
     lines.extend(allowed(&shape.plan.allow, true));
-    lines.extend(neighbours_out());
+    lines.extend(neighbours::outward(shape.links));
     lines.extend(leases(shape, true));
     lines
 }
@@ -139,7 +142,7 @@ fn link_in(shape: &Shape<'_>) -> Vec<String> {
     lines.extend(encapsulations());
     lines.extend(path_mtu(shape.plan));
     lines.extend(allowed(&shape.plan.allow, false));
-    lines.extend(neighbours_in());
+    lines.extend(neighbours::inward());
     lines.extend(leases(shape, false));
     lines
 }
@@ -188,24 +191,6 @@ fn path_mtu(plan: &Plan) -> Vec<String> {
         }
     };
     ips.into_iter().map(rule).collect()
-}
-
-/// Neighbour discovery and what switches need to deliver it. A hop limit of 255 (1 for listener reports)
-/// says that the packet crossed no router (RFC 4861, RFC 3810).
-fn neighbours_out() -> Vec<String> {
-    let mut lines = icmpv6(&["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"], 255);
-    lines.extend(icmpv6(&["mld-listener-report", "mld2-listener-report"], 1));
-    lines
-}
-
-fn neighbours_in() -> Vec<String> {
-    let mut lines = icmpv6(&["nd-router-advert", "nd-neighbor-solicit", "nd-neighbor-advert"], 255);
-    lines.extend(icmpv6(&["mld-listener-query"], 1));
-    lines
-}
-
-fn icmpv6(kinds: &[&str], hops: u8) -> Vec<String> {
-    kinds.iter().map(|kind| format!("icmpv6 type {kind} ip6 hoplimit {hops} accept")).collect()
 }
 
 /// Leases are asked for by broadcast only, and slowly: the renewal by unicast fails, the later one succeeds,
@@ -308,6 +293,7 @@ mod tests {
         let text = render(&Shape {
             plan: &plan,
             devices: &[(2, "eth0".into())],
+            links: &["fd86::/64".parse().unwrap()],
             dhcp4: true,
             dhcp6: false,
             features: Features { socket: true, egress: true, ingress: true },

@@ -4,14 +4,15 @@
 //! handle. A handle is never given twice, so a rule that was deleted and added again shows as well, and nobody
 //! can slip a change in between the commit and a later reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::plan::Network;
 use super::render::TABLE;
-use super::{Error, facts, nft};
+use super::{Error, detours, facts, neighbours, nft};
 
 /// A drift report names at most this many differences.
 const MAX_DIFFERENCES: usize = 32;
@@ -25,6 +26,22 @@ pub struct Ruleset {
     devices: BTreeMap<u32, String>,
     /// Interfaces that could not be covered when the rules were made.
     uncovered: BTreeMap<u32, String>,
+    /// Networks of the links when the rules were made.
+    #[serde(default)]
+    links: BTreeSet<String>,
+    /// Ways around the rules that were there already, and were told then.
+    #[serde(default)]
+    detours: BTreeSet<String>,
+}
+
+/// What the rules were made for.
+pub(super) struct Surroundings<'a> {
+    /// Index and name of the interfaces that have chains.
+    pub devices: &'a [(u32, String)],
+    /// Those whose names cannot be written in a rule.
+    pub odd: &'a [(u32, String)],
+    /// IPv6 networks of the links.
+    pub links: &'a [Network],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +65,7 @@ pub enum State {
 
 impl Ruleset {
     /// Follows what a transaction reported to what it left behind.
-    pub(super) fn from_transaction(
-        report: &[Value],
-        devices: &[(u32, String)],
-        odd: &[(u32, String)],
-    ) -> Self {
+    pub(super) fn from_transaction(report: &[Value], around: &Surroundings<'_>) -> Self {
         let mut objects: Vec<&Value> = Vec::new();
         for entry in report {
             if let Some(object) = entry.get("add") {
@@ -64,8 +77,10 @@ impl Ruleset {
         }
         Self {
             objects: objects.into_iter().map(keep).collect(),
-            devices: devices.iter().cloned().collect(),
-            uncovered: odd.iter().cloned().collect(),
+            devices: around.devices.iter().cloned().collect(),
+            uncovered: around.odd.iter().cloned().collect(),
+            links: around.links.iter().map(ToString::to_string).collect(),
+            detours: BTreeSet::new(),
         }
     }
 
@@ -73,6 +88,18 @@ impl Ruleset {
     pub(super) fn relisted(self) -> Result<Self, Error> {
         let objects = listed()?.iter().map(keep).collect();
         Ok(Self { objects, ..self })
+    }
+
+    /// Takes the ways around the rules as known, so that [`inspect`] tells new ones only, and a repair that leaves
+    /// them in place comes to an end. Returns at most 32 of them, for people.
+    pub(super) fn note_detours(&mut self) -> Result<Vec<String>, Error> {
+        self.detours = detours::detours()?;
+        let more = self.detours.len().saturating_sub(MAX_DIFFERENCES);
+        let mut shown: Vec<String> = self.detours.iter().take(MAX_DIFFERENCES).cloned().collect();
+        if more > 0 {
+            shown.push(format!("and {more} more"));
+        }
+        Ok(shown)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,8 +121,19 @@ pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
     let bare = interfaces.iter().filter(|(index, name)| {
         expected.devices.get(index) != Some(name) && expected.uncovered.get(index) != Some(name)
     });
-    let differences: Vec<String> = missing
-        .map(|(_, label)| format!("missing: {}", label.text))
+    // Ways around come first: a list that is cut short must not lose them.
+    let detours = detours::detours()?;
+    let detours = detours.difference(&expected.detours).map(|way| {
+        format!(
+            "traffic control filters can carry frames past the rules, and are not removed by a repair: {way}"
+        )
+    });
+    let links: BTreeSet<String> =
+        neighbours::links(&facts::addresses()?).iter().map(ToString::to_string).collect();
+    let fresh = links.difference(&expected.links).map(|link| format!("not covered: neighbours in {link}"));
+    let differences: Vec<String> = detours
+        .chain(fresh)
+        .chain(missing.map(|(_, label)| format!("missing: {}", label.text)))
         .chain(foreign.map(|(_, label)| format!("not ours: {}", label.text)))
         .chain(bare.map(|(_, name)| format!("not covered: interface {name:?}")))
         .take(MAX_DIFFERENCES)

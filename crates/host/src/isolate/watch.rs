@@ -12,8 +12,8 @@ use super::netlink::{Netlink, attributes};
 use super::render::TABLE;
 use super::{Error, netlink_error};
 
-/// `RTNLGRP_LINK` and `NFNLGRP_NFTABLES`, as bits.
-const LINK_GROUP: u32 = 1;
+/// `RTNLGRP_LINK`, `RTNLGRP_TC` and `RTNLGRP_IPV6_IFADDR`, and `NFNLGRP_NFTABLES`, as bits.
+const LINK_GROUPS: u32 = 1 | 1 << 3 | 1 << 8;
 const NFTABLES_GROUP: u32 = 1 << 6;
 /// Messages of the nftables subsystem carry its number in the high byte of their type.
 const SUBSYSTEM_NFTABLES: u16 = 10;
@@ -25,7 +25,7 @@ const MAX_BATCHES: usize = 256;
 pub enum Change {
     /// Something in a table of our name was added or removed (our own `apply` is heard too).
     Rules,
-    /// An interface appeared, went or changed.
+    /// An interface appeared, went or changed, or an IPv6 address of one, or its traffic control.
     Links,
     /// More happened than the kernel could tell; anything may have changed.
     Overrun,
@@ -43,7 +43,7 @@ pub struct Watch {
 pub fn watch() -> Result<Watch, Error> {
     let error = |source| netlink_error("listen for changes", source);
     let nftables = Netlink::listen(SockProtocol::NetlinkNetFilter, NFTABLES_GROUP).map_err(error)?;
-    let route = Netlink::listen(SockProtocol::NetlinkRoute, LINK_GROUP).map_err(error)?;
+    let route = Netlink::listen(SockProtocol::NetlinkRoute, LINK_GROUPS).map_err(error)?;
     Ok(Watch { nftables, route })
 }
 

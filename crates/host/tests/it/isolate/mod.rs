@@ -1,6 +1,7 @@
 //! Isolation on a real kernel, seen from the endpoint and from the machine beside it.
 
 mod net;
+mod past;
 mod replaced;
 
 use std::io::Read;

@@ -231,14 +231,23 @@ impl Capture {
 
     /// Frames since the last call that come from the endpoint and are neither ARP nor neighbour discovery.
     pub fn frames_of(&self, mac: [u8; 6]) -> Vec<Vec<u8>> {
+        let mut frames = self.all_of(mac);
+        frames.retain(|frame| {
+            let kind = frame.get(12..14).unwrap_or_default();
+            let six = kind == [0x86, 0xdd];
+            let discovery = six && (matches!(frame.get(54), Some(133..=137)) || frame.get(20) == Some(&0));
+            kind != [8, 6] && !discovery
+        });
+        frames
+    }
+
+    /// Every frame since the last call that comes from the endpoint.
+    pub fn all_of(&self, mac: [u8; 6]) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut buffer = [0; 4096];
         while let Ok(read) = recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
             let frame = &buffer[..read];
-            let kind = frame.get(12..14).unwrap_or_default();
-            let six = kind == [0x86, 0xdd];
-            let discovery = six && (matches!(frame.get(54), Some(133..=137)) || frame.get(20) == Some(&0));
-            if frame.get(6..12) == Some(&mac) && kind != [8, 6] && !discovery {
+            if frame.get(6..12) == Some(&mac) {
                 frames.push(frame.to_vec());
             }
         }
