@@ -160,7 +160,7 @@ impl Capture {
     }
 
     /// The next frame's whole length and time of arrival.
-    fn receive(&self, start: &mut [u8; START], control: &mut Vec<u8>) -> Option<(usize, Duration)> {
+    fn receive(&self, start: &mut [u8; START], control: &mut [u8]) -> Option<(usize, Duration)> {
         let mut parts = [IoSliceMut::new(start)];
         let flags = MsgFlags::MSG_TRUNC;
         let message = recvmsg::<()>(self.0.socket.as_raw_fd(), &mut parts, Some(control), flags).ok()?;
