@@ -33,7 +33,9 @@ fn nothing_slips_between_two_rule_sets() {
     let over = AtomicBool::new(false);
     let flood = |to: &[&str]| {
         while !over.load(Ordering::Relaxed) {
-            to.iter().for_each(|ip| burst(ip));
+            for ip in to {
+                burst(ip);
+            }
         }
     };
     // Of all senders the one that meets a single chain on its way, the egress chain of its interface.
