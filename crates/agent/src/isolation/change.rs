@@ -297,6 +297,12 @@ fn describe(kept: &Kept, applied: &Applied, cut_ms: u32, probes: Vec<Probe>) -> 
     if !coverage.uncovered.is_empty() {
         warnings.push(format!("interfaces without a rule of their own: {}", coverage.uncovered.join(", ")));
     }
+    if !coverage.detours.is_empty() {
+        let ways = coverage.detours.join("; ");
+        warnings.push(format!(
+            "traffic control filters can carry frames past the rules, and were left as they are: {ways}"
+        ));
+    }
     if let Some(reason) = &coverage.reason {
         warnings.push(format!("the kernel refused the full set of rules: {reason}"));
     }
