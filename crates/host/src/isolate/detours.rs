@@ -129,7 +129,7 @@ fn filter(row: &[u8], interface: &str, parent: u32) -> Option<String> {
     let (handle, info) = (u32_at(row, 8)?, u32_at(row, 16)?);
     let kind = kind_of(row);
     // A table of `u32` holds filters and is none.
-    if handle == 0 || kind == "u32" && handle & 0xfff == 0 {
+    if handle == 0 || kind == "u32" && handle.trailing_zeros() >= 12 {
         return None;
     }
     let side = match parent {
@@ -156,7 +156,7 @@ const TCX_EGRESS: u32 = 47;
 struct Query {
     interface: u32,
     attach_type: u32,
-    query_flags: u32,
+    flags: u32,
     attach_flags: u32,
     ids: u64,
     count: u32,
