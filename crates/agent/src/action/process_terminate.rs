@@ -238,7 +238,8 @@ impl Work<'_> {
     }
 
     fn report(self, selector: &Selector, before: &Found) -> Ending {
-        let mut probes = vec![probe(selector, before)];
+        let (gone, unread) = probe(selector, before);
+        let mut probes = vec![gone];
         if self.params.descendants && !self.members.is_empty() {
             probes.push(members_probe(&self.members));
         }
@@ -246,6 +247,7 @@ impl Work<'_> {
             ended: self.ended,
             spared: self.spared.into_values().collect(),
             truncated: self.truncated,
+            unread,
             probes,
         };
         let outcome = fit(outcome);

@@ -90,6 +90,7 @@ fn hash_and_path_find_every_copy_and_only_those() {
         assert!(result["probes"][0]["before"].as_str().unwrap().starts_with("2 running"), "{result}");
         assert!(result["probes"][0]["after"].as_str().unwrap().starts_with("not running"), "{result}");
         assert_eq!(result["probes"][0]["held"], all_readable, "{result}");
+        assert_eq!(result["unread"].as_u64().is_none(), all_readable, "{result}");
         assert!(quarries.iter_mut().all(Quarry::is_gone));
     }
     assert!(!bystander.is_gone(), "the same program elsewhere is let be");

@@ -57,8 +57,17 @@ pub struct Outcome {
     pub spared: Vec<Spared>,
     /// More processes matched than are listed.
     pub truncated: bool,
+    /// Where none that matches is known to run: the processes that may be one, since their executable could not be
+    /// read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: u64,
     /// Whether anything that matches still runs.
     pub probes: Vec<Probe>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One process that was ended.
@@ -157,7 +166,7 @@ impl Action for Terminate {
         Ok(())
     }
 
-    fn judge(_: &Params, outcome: &Outcome, _: &Observed) -> Verdict {
+    fn judge(params: &Params, outcome: &Outcome, _: &Observed) -> Verdict {
         if outcome.probes.is_empty() {
             return Verdict::unverified("no_evidence", "the agent reported success without a single probe");
         }
@@ -168,11 +177,19 @@ impl Action for Terminate {
             );
         }
         if let Some(probe) = first_failed(&outcome.probes) {
-            return Verdict::unverified("still_running", probe.sentence());
+            let is_only_one = outcome.probes.iter().filter(|probe| !probe.held).count() == 1;
+            let code = if outcome.unread > 0 && is_only_one { "not_all_readable" } else { "still_running" };
+            return Verdict::unverified(code, probe.sentence());
         }
         let mut evidence = sentences(&outcome.probes);
         if outcome.ended.is_empty() {
-            evidence.push("nothing that matches was running; nothing was changed".to_owned());
+            evidence.push(match (params.pid, params.start_time) {
+                (Some(pid), Some(start_time)) => format!(
+                    "process {pid} with start time {start_time} was never seen: it ended before the order was carried \
+                    out, or never lived; nothing was changed"
+                ),
+                _ => "nothing that matches was running; nothing was changed".to_owned(),
+            });
         }
         Verdict::Verified { evidence }
     }
@@ -183,5 +200,55 @@ impl Action for Terminate {
 
     fn probes(outcome: &Outcome) -> &[Probe] {
         &outcome.probes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::panic, reason = "tests")]
+
+    use super::*;
+
+    fn probe(after: &str, held: bool) -> Probe {
+        Probe {
+            subject: "processes".into(),
+            method: "process list".into(),
+            before: Some("not running".into()),
+            after: after.into(),
+            held,
+            proves: true,
+        }
+    }
+
+    fn outcome(unread: u64, probes: Vec<Probe>) -> Outcome {
+        Outcome { ended: vec![], spared: vec![], truncated: false, unread, probes }
+    }
+
+    fn code(outcome: &Outcome) -> String {
+        let params = Params { path: Some("/opt/x".into()), ..Params::default() };
+        match Terminate::judge(&params, outcome, &Observed::default()) {
+            Verdict::Unverified { code, .. } => code,
+            Verdict::Verified { .. } => panic!("verified: {outcome:?}"),
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_called_running() {
+        assert_eq!(code(&outcome(1, vec![probe("not running, and 1 not read", false)])), "not_all_readable");
+        assert_eq!(code(&outcome(0, vec![probe("running", false)])), "still_running");
+        let members = outcome(1, vec![probe("not running, and 1 not read", false), probe("1 left", false)]);
+        assert_eq!(code(&members), "still_running");
+    }
+
+    #[test]
+    fn a_process_that_was_not_there_is_said_to_be_never_seen() {
+        let params = Params { pid: Some(4211), start_time: Some(7), ..Params::default() };
+        let gone = outcome(0, vec![probe("not running", true)]);
+        match Terminate::judge(&params, &gone, &Observed::default()) {
+            Verdict::Verified { evidence } => {
+                assert!(evidence.iter().any(|line| line.contains("4211") && line.contains("never seen")));
+            }
+            Verdict::Unverified { .. } => panic!("nothing is left to be ended"),
+        }
     }
 }

@@ -126,6 +126,7 @@ fn terminate() -> Ending {
         ended: Vec::new(),
         spared: Vec::new(),
         truncated: false,
+        unread: 0,
         probes: vec![probe("process", "nothing that matches would be running")],
     })
 }

@@ -1,6 +1,6 @@
 //! What a termination tells: who was ended, who was left, and whether anything that was meant still runs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quell_catalog::evidence::Probe;
 use quell_catalog::process::terminate::{Ended, Outcome, Spared};
@@ -13,8 +13,9 @@ use crate::runner::chain;
 const CAPS: [usize; 4] = [4096, 1024, 256, 64];
 /// The outcome's part of the frame.
 const ROOM: usize = limits::RESULT - (32 << 10);
-/// The final look is repeated this often, and after this pause, while some executable cannot be read.
-const LOOKS: u32 = 20;
+/// The final look is repeated for so long, and after this pause, while some executable cannot be read. A time and no
+/// number: where executables are hashed, one look may take a second.
+const LOOK_FOR: Duration = Duration::from_secs(2);
 const BETWEEN: Duration = Duration::from_millis(100);
 
 pub(super) fn ended(identity: Identity, process: Option<&Process>, how: How) -> Ended {
@@ -47,8 +48,9 @@ fn command_line(process: &Process) -> String {
 }
 
 /// Looks anew whether anything that was meant still runs. A process in the middle of its own end cannot be
-/// read for a moment, so it is looked at again before it counts as unknown.
-pub(super) fn probe(selector: &Selector, before: &Found) -> Probe {
+/// read for a moment, so it is looked at again before it counts as unknown. Beside the probe: how many are unknown,
+/// where none is known to run.
+pub(super) fn probe(selector: &Selector, before: &Found) -> (Probe, u64) {
     let subject = match selector {
         Selector::Identity(identity) => format!("process {identity}"),
         Selector::Sha1(_) => "processes whose executable has this SHA-1".to_owned(),
@@ -56,25 +58,29 @@ pub(super) fn probe(selector: &Selector, before: &Found) -> Probe {
         Selector::Path(path) => format!("processes started from {}", clip(&path.to_string_lossy(), 256)),
     };
     let mut found = process::still_running(selector);
-    for _ in 0..LOOKS {
-        if !found.as_ref().is_ok_and(|found| found.matches.is_empty() && found.unreadable > 0) {
-            break;
-        }
+    let until = Instant::now() + LOOK_FOR;
+    while found.as_ref().is_ok_and(|found| found.matches.is_empty() && found.unreadable > 0)
+        && Instant::now() < until
+    {
         std::thread::sleep(BETWEEN);
         found = process::still_running(selector);
     }
-    let (after, held) = match found {
-        Ok(found) => (count(&found), found.matches.is_empty() && found.unreadable == 0),
-        Err(error) => (chain(&error), false),
+    let (after, held, unread) = match found {
+        Ok(found) => {
+            let unread = if found.matches.is_empty() { found.unreadable } else { 0 };
+            (count(&found), found.matches.is_empty() && found.unreadable == 0, unread)
+        }
+        Err(error) => (chain(&error), false, 0),
     };
-    Probe {
+    let probe = Probe {
         subject,
         method: "process list".to_owned(),
         before: Some(count(before)),
         after,
         held,
         proves: true,
-    }
+    };
+    (probe, unread)
 }
 
 fn count(found: &Found) -> String {
@@ -138,12 +144,14 @@ mod tests {
             how: "killed".into(),
         };
         let spared = Spared { pid: 7, path: "\u{2}".repeat(4096), reason: "\u{3}".repeat(9000) };
-        let few = Outcome { ended: vec![one.clone()], spared: vec![], truncated: false, probes: vec![] };
+        let few =
+            Outcome { ended: vec![one.clone()], spared: vec![], truncated: false, unread: 0, probes: vec![] };
         assert_eq!(fit(few).ended[0].command_line.len(), 4096, "cut at 4 KiB where there is room");
         let many = Outcome {
             ended: vec![one; NAMED],
             spared: vec![spared; NAMED],
             truncated: false,
+            unread: 0,
             probes: vec![],
         };
         assert!(serde_json::to_vec(&fit(many)).is_ok_and(|bytes| bytes.len() <= limits::RESULT));
