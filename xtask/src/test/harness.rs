@@ -35,7 +35,7 @@ pub fn run(options: &Options) -> Result<Counts> {
     }
     let status = child.wait().context("waiting for the tests")?;
     // What a program printed before it died without a result.
-    if !reader.pending.is_empty() {
+    if reader.is_inside() {
         eprintln!("{}", reader.pending.join("\n"));
         bail!("a test program ended without a result");
     }
@@ -70,6 +70,11 @@ impl Reader {
         }
         let counts = result(line)?;
         Some(self.finish(line, counts))
+    }
+
+    /// Whether a program began its tests and has not told their result.
+    fn is_inside(&self) -> bool {
+        self.pending.iter().any(|line| line.starts_with("running "))
     }
 
     fn finish(&mut self, line: &str, counts: Counts) -> String {
@@ -115,7 +120,8 @@ mod tests {
         assert_eq!(reader.counts, Counts { passed: 2, failed: 0, skipped: 2 });
         assert_eq!(shown.len(), 1);
         assert!(shown[0].starts_with("  skipped: no root\n  test result: ok"), "{}", shown[0]);
-        assert!(reader.pending.is_empty());
+        assert_eq!((reader.take(""), reader.is_inside()), (None, false), "a line after the last result");
+        assert_eq!((reader.take("running 1 test"), reader.is_inside()), (None, true));
     }
 
     #[test]
