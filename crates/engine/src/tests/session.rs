@@ -188,7 +188,7 @@ async fn an_agent_that_has_nothing_to_settle_comes_back_without_a_write() {
     let resumed = tokio::time::timeout(std::time::Duration::from_secs(20), resuming).await;
     release.send(()).unwrap();
     writing.await.unwrap().unwrap();
-    let resumed = resumed.expect("nothing waits for the writer").unwrap();
+    let resumed = resumed.unwrap().unwrap();
     assert!(resumed.orders.is_empty() && resumed.cancels.is_empty());
     // What is to be settled is.
     assert!(world.engine.resume(TENANT, agent.id, &[]).await.unwrap().orders.is_empty());

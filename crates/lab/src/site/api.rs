@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::{Error, failed};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A client with one key. Must not be used from inside an asynchronous runtime: its calls block.
 #[derive(Clone, Debug)]

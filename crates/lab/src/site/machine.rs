@@ -11,7 +11,7 @@ use crate::{Child, Finished, Lab, LabEndpoint};
 pub const AGENT: &str = "/opt/quell/quell-agent";
 /// Where the agent keeps its state.
 pub const STATE: &str = "/var/lib/quell-agent";
-const ENROL: Duration = Duration::from_secs(60);
+const ENROL: Duration = Duration::from_mins(1);
 
 /// An endpoint, and the agent's process on it.
 pub struct Machine {

@@ -28,7 +28,7 @@ use crate::{Lab, LabOptions, Share};
 /// The port of agents, at the lab's server address.
 pub const GATEWAY: u16 = 8421;
 /// The longest that a condition is waited for, unless said otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 

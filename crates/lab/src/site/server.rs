@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::{Error, LOOK, failed, last_lines};
 
 /// A first start makes keys and a database.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(20);
 const ASK: Duration = Duration::from_secs(2);
 /// Settings of whoever starts this must not reach the server.

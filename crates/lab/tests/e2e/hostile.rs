@@ -4,13 +4,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use quell_lab::site::{AGENT, Answer};
+use quell_wire::digest::hex;
 use serde_json::{Value, json};
 
 use crate::{ended, process, said, site, succeeded};
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// What the API answers to a task that it does not take: a problem with a code and words.
 fn is_refused(answer: &Answer) -> Value {
