@@ -7,7 +7,6 @@ mod report;
 mod server;
 mod stage;
 mod step;
-mod witness;
 
 use std::path::PathBuf;
 

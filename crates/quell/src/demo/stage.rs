@@ -56,8 +56,8 @@ impl Machine {
 }
 
 /// A fault of the lab.
-pub fn lab_failed(error: quell_lab::Error) -> Failure {
-    match std::error::Error::source(&error) {
+pub fn lab_failed(error: impl std::error::Error) -> Failure {
+    match error.source() {
         Some(source) => Failure::new(format!("the lab: {error}: {source}")),
         None => Failure::new(format!("the lab: {error}")),
     }

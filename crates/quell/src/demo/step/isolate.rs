@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use quell_lab::ECHO_PORT;
+use quell_lab::site::Witness;
 use serde_json::{Value, json};
 
 use crate::demo::report::{Report, Seen, judged};
-use crate::demo::stage::Stage;
-use crate::demo::witness::Witness;
+use crate::demo::stage::{Stage, lab_failed};
 use crate::failure::Failure;
 use crate::output::table::field;
 
@@ -16,9 +16,13 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Shows it; answers the task.
 pub async fn show(stage: &Stage, report: &mut Report) -> Result<String, Failure> {
-    let mut witness = Witness::take(stage)?;
+    let mut witness = Witness::take(&stage.lab, &stage.suspect.endpoint).map_err(lab_failed)?;
     let mut seen = Seen::default();
-    for way in witness.old_ways().into_iter().chain(witness.new_ways(stage)?) {
+    for way in witness
+        .old_ways()
+        .into_iter()
+        .chain(witness.new_ways(&stage.lab, &stage.suspect.endpoint).map_err(lab_failed)?)
+    {
         seen.must(way.open, format!("before: {} is open", way.name));
     }
     let began = Instant::now();
@@ -29,7 +33,11 @@ pub async fn show(stage: &Stage, report: &mut Report) -> Result<String, Failure>
     seen.judged(judged(&task));
     tokio::time::sleep(SETTLE).await;
     let mark = stage.lab.outside().mark();
-    for way in witness.old_ways().into_iter().chain(witness.new_ways(stage)?) {
+    for way in witness
+        .old_ways()
+        .into_iter()
+        .chain(witness.new_ways(&stage.lab, &stage.suspect.endpoint).map_err(lab_failed)?)
+    {
         seen.must(!way.open, format!("after: {} is cut", way.name));
     }
     // All those attempts were made while this counted.

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use quell_lab::site::Witness;
 use serde_json::Value;
 
 use crate::demo::report::{Report, Seen, judged};
 use crate::demo::stage::{Stage, lab_failed};
-use crate::demo::witness::Witness;
 use crate::failure::Failure;
 use crate::output::table::field;
 
@@ -26,7 +26,8 @@ pub async fn show(stage: &Stage, isolation: &str, report: &mut Report) -> Result
         rules(stage)?.trim().is_empty(),
         "endpoint: its rule set is empty, as it was before the isolation",
     );
-    for way in Witness::take(stage)?.new_ways(stage)? {
+    let witness = Witness::take(&stage.lab, &stage.suspect.endpoint).map_err(lab_failed)?;
+    for way in witness.new_ways(&stage.lab, &stage.suspect.endpoint).map_err(lab_failed)? {
         seen.must(way.open, format!("after: {} is open", way.name));
     }
     seen.must(is_shown_restored(stage).await?, "server: the endpoint is shown as not isolated");
