@@ -40,24 +40,21 @@ pub struct Resumed {
     pub orders: Vec<SignedOrder>,
     /// Orders that are to be stopped.
     pub cancels: Vec<Uuid>,
+    /// Whether something else waits, for which [`Engine::lease`] is to be called.
+    pub waiting: bool,
 }
 
 impl Engine {
     /// Takes what waits for an endpoint from the queue and signs it, at most `max`.
     ///
-    /// Called when its bell rings, after [`Engine::resume`], and after each outcome. Commands of one exclusion
-    /// group go one at a time; an endpoint holds a bounded number.
+    /// Called when its bell rings, which it does when there is something, and after [`Engine::resume`]. Commands of
+    /// one exclusion group go one at a time; an endpoint holds a bounded number.
     pub async fn lease(&self, tenant: Uuid, endpoint: Uuid, max: usize) -> Result<Work, Error> {
         let inner = self.inner.clone();
-        let now = inner.clock.now();
-        let asked = self.read(move |tx| wanted(tx, tenant, endpoint, now)).await?;
-        let mut work = Work { orders: Vec::new(), cancels: asked.cancels };
-        if !asked.waiting {
-            return Ok(work);
-        }
-        let (taken, moved) =
+        let (Taken { orders, cancels }, moved) =
             self.write(move |tx| take(tx, &inner.limits, tenant, endpoint, max, inner.clock.now())).await?;
-        for (task, command) in &taken {
+        let mut work = Work { orders: Vec::with_capacity(orders.len()), cancels };
+        for (task, command) in &orders {
             self.inner.progress.open(tenant, command.id, endpoint);
             work.orders.push(self.sign(task, command).await?);
         }
@@ -81,7 +78,7 @@ impl Engine {
             (found, moved) =
                 self.write(move |tx| end(tx, tenant, endpoint, &held, inner.clock.now())).await?;
         }
-        let mut resumed = Resumed { orders: Vec::new(), cancels: found.cancels };
+        let mut resumed = Resumed { orders: Vec::new(), cancels: found.cancels, waiting: found.waiting };
         for (task, command) in &found.again {
             self.inner.progress.open(tenant, command.id, endpoint);
             resumed.orders.push(self.sign(task, command).await?);
@@ -120,18 +117,13 @@ impl Engine {
     }
 }
 
-struct Wanted {
-    waiting: bool,
+/// Commands with their tasks.
+type Orders = Vec<(Task, Command)>;
+
+struct Taken {
+    orders: Orders,
     cancels: Vec<Uuid>,
 }
-
-/// A look without a write: most rings find nothing new, and a reader costs no flush.
-fn wanted(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, now: Micros) -> Result<Wanted, Error> {
-    let waiting = !command::queued(tx, tenant, endpoint, now, 1)?.is_empty();
-    Ok(Wanted { waiting, cancels: command::to_stop(tx, tenant, endpoint)? })
-}
-
-type Taken = Vec<(Task, Command)>;
 
 fn take(
     tx: &mut Tx<'_>,
@@ -143,9 +135,10 @@ fn take(
 ) -> Result<(Taken, Vec<Moved>), Error> {
     tx.serialise(tenant, endpoint)?;
     let active = command::active(tx, tenant, endpoint)?;
+    let cancels = if active.is_empty() { Vec::new() } else { command::to_stop(tx, tenant, endpoint)? };
     let mut room = limits.in_flight.saturating_sub(active.len()).min(max);
     let mut busy: HashSet<String> = active.into_iter().filter_map(|command| command.exclusion).collect();
-    let (mut taken, mut moved) = (Vec::new(), Vec::new());
+    let (mut taken, mut moved) = (Taken { orders: Vec::new(), cancels }, Vec::new());
     if room == 0 {
         return Ok((taken, moved));
     }
@@ -162,7 +155,7 @@ fn take(
         if let Some(step) = settle::apply(tx, &task, &row, &step, now)? {
             moved.push(step);
             busy.extend(row.exclusion.clone());
-            taken.push((task, row));
+            taken.orders.push((task, row));
             room -= 1;
         }
         if room == 0 {
@@ -176,11 +169,13 @@ fn take(
 #[derive(Default)]
 struct Compared {
     /// To be given again.
-    again: Taken,
+    again: Orders,
     /// To be stopped.
     cancels: Vec<Uuid>,
     /// Over.
     ended: Vec<(Task, Command, Step)>,
+    /// Something waits in the queue.
+    waiting: bool,
 }
 
 /// Compares again, where nothing changes meanwhile, and ends what is over.
@@ -207,7 +202,8 @@ fn compare(
     now: Micros,
 ) -> Result<Compared, Error> {
     let mut tasks = HashMap::new();
-    let mut found = Compared::default();
+    let waiting = command::is_waiting(tx, tenant, endpoint)?;
+    let mut found = Compared { waiting, ..Compared::default() };
     for row in command::given(tx, tenant, endpoint)? {
         let state = settle::state_of(&row)?;
         let task = load(tx, &mut tasks, &row)?;

@@ -211,7 +211,7 @@ impl Engine {
             .store
             .write(move |tx| {
                 let result = closure(tx);
-                if let Some(hook) = inside.filter(|_| result.is_ok()) {
+                if let Some(hook) = inside.as_ref().filter(|_| result.is_ok()) {
                     hook(tests::crash::Moment::BeforeCommit);
                 }
                 result

@@ -201,7 +201,7 @@ fn accept(
         note(tx, inner, tenant, endpoint, id, "late", detail, now)?;
         return Ok((Receipt::Late, None));
     }
-    let step = judge(tx, &task, &row, outcome, signed)?;
+    let step = began(&row, state, outcome, judge(tx, &task, &row, outcome, signed)?, now);
     let Some(moved) = settle::apply(tx, &task, &row, &step, now)? else {
         return refuse(tx, inner, tenant, endpoint, id, "never_given", now);
     };
@@ -215,6 +215,16 @@ fn accept(
     });
     note(tx, inner, tenant, endpoint, id, moved.state.as_str(), detail, now)?;
     Ok((Receipt::Stored(moved.state), Some(moved)))
+}
+
+/// A service that is done before it told that it began tells both at once. Its clock is not believed beyond what can be.
+fn began(row: &Command, state: CommandState, outcome: &Outcome, step: Step, now: Micros) -> Step {
+    if state != CommandState::Dispatched || outcome.started_at_us <= 0 {
+        return step;
+    }
+    let earliest = row.dispatched_at.unwrap_or(now).min(now);
+    let events = std::iter::once(Event::Started).chain(step.events).collect();
+    Step { events, started_at: Some(outcome.started_at_us.clamp(earliest, now)), ..step }
 }
 
 /// What the outcome means for the command.

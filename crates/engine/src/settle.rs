@@ -55,6 +55,8 @@ pub(crate) struct Moved {
     pub(crate) state: CommandState,
     /// The state that its task took by this.
     pub(crate) task_state: Option<TaskState>,
+    /// Whether its endpoint may now be handed something.
+    pub(crate) rings: bool,
 }
 
 /// The state of a stored command.
@@ -81,7 +83,11 @@ pub(crate) fn apply(
     }
     let task_state = match to.end() {
         Some(end) => count_end(tx, task, end, now)?,
-        None if from == CommandState::Queued && task::running(tx, tenant, task.id)? => {
+        // Read in this transaction: what runs by now does not go back to waiting.
+        None if from == CommandState::Queued
+            && task.state == TaskState::Queued.as_str()
+            && task::running(tx, tenant, task.id)? =>
+        {
             Some(TaskState::Running)
         }
         None => None,
@@ -92,7 +98,9 @@ pub(crate) fn apply(
         task::plan_revert(tx, tenant, task.id, Some(now.saturating_add(after)))?;
     }
     let endpoint = command.endpoint_id;
-    Ok(Some(Moved { tenant, task: task.id, command: id, endpoint, state: to, task_state }))
+    // The end of one command lets the next of its exclusion group begin.
+    let rings = to == CommandState::Queued || (to.is_end() && command::is_waiting(tx, tenant, endpoint)?);
+    Ok(Some(Moved { tenant, task: task.id, command: id, endpoint, state: to, task_state, rings }))
 }
 
 fn change<'a>(command: &Command, to: CommandState, step: &'a Step, now: Micros) -> command::Change<'a> {
@@ -157,7 +165,7 @@ pub(crate) fn every_open(
 impl Engine {
     /// Tells what was committed: to watchers, and to the sessions whose endpoints may now be handed more.
     pub(crate) fn announce(&self, moved: Vec<Moved>) {
-        for Moved { tenant, task, command, endpoint, state, task_state } in moved {
+        for Moved { tenant, task, command, endpoint, state, task_state, rings } in moved {
             if state.is_end() {
                 self.inner.progress.close(tenant, command);
             }
@@ -165,8 +173,7 @@ impl Engine {
             if let Some(state) = task_state {
                 self.inner.changes.tell(Change::task(tenant, task, state));
             }
-            // The end of one command lets the next of its exclusion group begin.
-            if state.is_end() || state == CommandState::Queued {
+            if rings {
                 self.inner.bell.ring(tenant, endpoint);
             }
         }

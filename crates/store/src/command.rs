@@ -143,6 +143,8 @@ sql! {
         AND t.cancel_requested_at IS NOT NULL LIMIT 1000";
     TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
         AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
+    IS_WAITING = "SELECT 1 FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
+        AND state = 'queued' LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
     DUE = concat!("SELECT ", columns!(), " FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
         ORDER BY deadline_at LIMIT $2");
@@ -264,6 +266,11 @@ pub fn to_stop(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Vec<Uuid
 /// The task of an open command of this action on this endpoint.
 pub fn twin(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, action: &str) -> Result<Option<Uuid>, Error> {
     tx.query_opt(TWIN, &[&tenant, &endpoint, &action], |mut row| row.take())
+}
+
+/// Whether anything waits for an endpoint, now or later.
+pub fn is_waiting(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<bool, Error> {
+    tx.query_opt(IS_WAITING, &[&tenant, &endpoint], |mut row| row.take::<i64>()).map(|found| found.is_some())
 }
 
 /// Endpoints of all tenants for which something waits: (tenant, endpoint). Asked after a restart and by the poll

@@ -153,7 +153,8 @@ impl Store {
 
     /// Runs a closure in a write transaction and answers once its changes are durable.
     ///
-    /// The closure shares a commit with others but fails alone. It is run even when the caller stops waiting.
+    /// The closure shares a commit with others but fails alone: when another one fails after it changed something,
+    /// all are run again, so a closure decides from the database alone. It is run even when the caller stops waiting.
     /// On PostgreSQL it runs at READ COMMITTED: a change that depends on what was read must say so in its
     /// WHERE clause and look at the number of rows changed.
     ///
@@ -161,7 +162,7 @@ impl Store {
     /// The closure's own error, or an [`Error`] of the store when its changes were not kept.
     pub async fn write<F, T, E>(&self, closure: F) -> Result<T, E>
     where
-        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -178,7 +179,9 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        run(&self.inner.read, closure).await
+        let mut closure = Some(closure);
+        run(&self.inner.read, move |tx| closure.take().map_or_else(|| Err(Error::Panicked.into()), |read| read(tx)))
+            .await
     }
 
     /// Finishes what was accepted, closes the connections, and refuses what comes later with [`Error::Unavailable`].
@@ -206,7 +209,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 async fn run<F, T, E>(queue: &Mutex<Option<mpsc::Sender<Box<dyn Job>>>>, closure: F) -> Result<T, E>
 where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {

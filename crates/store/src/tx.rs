@@ -47,16 +47,20 @@ pub(crate) enum Control {
 /// back. (PostgreSQL works so by nature; on SQLite it is made so, so that one code means one thing.)
 pub struct Tx<'a> {
     connection: &'a mut dyn Connection,
+    /// A statement failed.
     pub(crate) spoiled: Option<Error>,
+    /// A statement was run that may have changed something.
+    pub(crate) changed: bool,
 }
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(connection: &'a mut dyn Connection) -> Self {
-        Self { connection, spoiled: None }
+        Self { connection, spoiled: None, changed: false }
     }
 
     /// Runs a statement and tells how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, params: &[&dyn Param]) -> Result<u64, Error> {
+        self.changed = true;
         let result = self.connection.execute(sql, &bind(params));
         self.note(result)
     }
@@ -69,6 +73,7 @@ impl<'a> Tx<'a> {
         map: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut rows = Vec::new();
+        self.changed |= !is_read(sql);
         let result = self.connection.query(sql, &bind(params), &mut |row| rows.push(map(row)));
         self.note(result)?;
         rows.into_iter().collect()
@@ -82,6 +87,7 @@ impl<'a> Tx<'a> {
         map: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut found = None;
+        self.changed |= !is_read(sql);
         let result = self.connection.query(sql, &bind(params), &mut |row| {
             if found.is_none() {
                 found = Some(map(row));
@@ -119,6 +125,11 @@ impl<'a> Tx<'a> {
     fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         result.inspect_err(|error| self.spoiled = Some(error.again()))
     }
+}
+
+/// Whether a statement only reads: an UPDATE may answer rows too.
+fn is_read(sql: &str) -> bool {
+    sql.starts_with("SELECT")
 }
 
 fn bind<'p>(params: &'p [&'p dyn Param]) -> Vec<Value<'p>> {

@@ -17,10 +17,21 @@ const GROUP: usize = 512;
 
 /// A closure on its way to a connection, and the way back for its answer.
 pub(crate) trait Job: Send {
-    /// Runs the closure. `false` means that its changes must be rolled back.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Answers the one who waits: with the closure's own result, or with why it was lost.
+    /// Runs the closure, from the beginning each time.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
+    /// Answers the one who waits: with the result of the last run, or with why it was lost.
     fn answer(self: Box<Self>, lost: Option<Error>);
+}
+
+/// What a run left in the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// What it did is to be kept.
+    Keep,
+    /// It failed before it changed anything.
+    Clean,
+    /// It failed, and what it did must be rolled back.
+    Dirty,
 }
 
 /// Opens a connection, again after one was lost.
@@ -29,7 +40,7 @@ pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Connection>, Error> + Se
 pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>;
 
 struct Call<F, T, E> {
-    closure: Option<F>,
+    closure: F,
     result: Option<Result<T, E>>,
     back: oneshot::Sender<Result<T, E>>,
 }
@@ -37,32 +48,32 @@ struct Call<F, T, E> {
 /// Wraps a closure into a job.
 pub(crate) fn job<F, T, E>(closure: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
 where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     let (back, answer) = oneshot::channel();
-    (Box::new(Call { closure: Some(closure), result: None, back }), answer)
+    (Box::new(Call { closure, result: None, back }), answer)
 }
 
 impl<F, T, E> Job for Call<F, T, E>
 where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<Error> + Send,
 {
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let Some(closure) = self.closure.take() else { return false };
-        let result =
-            catch_unwind(AssertUnwindSafe(|| closure(tx))).unwrap_or_else(|_| Err(Error::Panicked.into()));
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)))
+            .unwrap_or_else(|_| Err(Error::Panicked.into()));
         // A closure that swallowed a failed statement must not believe that the rest was kept.
-        let result = match (result, tx.spoiled.take()) {
-            (Ok(_), Some(error)) => Err(error.into()),
-            (result, _) => result,
+        let (result, left) = match (result, tx.spoiled.take()) {
+            (Ok(_), Some(error)) => (Err(error.into()), Ran::Dirty),
+            (Ok(done), None) => (Ok(done), Ran::Keep),
+            (Err(error), None) if !tx.changed => (Err(error), Ran::Clean),
+            (Err(error), _) => (Err(error), Ran::Dirty),
         };
-        let keep = result.is_ok();
         self.result = Some(result);
-        keep
+        left
     }
 
     fn answer(self: Box<Self>, lost: Option<Error>) {
@@ -78,7 +89,7 @@ where
     }
 }
 
-/// Serves writes: takes everything that waits, runs each closure in a savepoint, commits once, answers each.
+/// Serves writes: takes everything that waits, runs each closure, commits once, answers each.
 pub(crate) fn write_loop(queue: &Queue, open: &Opener, first: Option<Box<dyn Connection>>) {
     let mut connection = first;
     while let Some(group) = take(queue, GROUP) {
@@ -131,18 +142,51 @@ fn answer_all(jobs: Vec<Box<dyn Job>>, error: &Error) {
     }
 }
 
+/// Runs a group in one transaction. Savepoints cost a copy of every page that is touched, and few closures fail
+/// after they changed something: only a group in which one did is rolled back and run again with them.
 fn write_group(connection: &mut dyn Connection, group: Vec<Box<dyn Job>>) {
+    if let Some(group) = together(connection, group) {
+        apart(connection, group);
+    }
+}
+
+/// Runs a group without savepoints. Answers it, or gives it back, rolled back, when one failed in a way that
+/// would spoil the others.
+fn together(connection: &mut dyn Connection, mut group: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    if let Err(error) = connection.control(Control::BeginWrite) {
+        answer_all(group, &error);
+        return None;
+    }
+    let alone = group.len() == 1;
+    let mut kept = 0;
+    for job in &mut group {
+        let left = job.run(&mut Tx::new(connection));
+        kept += usize::from(left == Ran::Keep);
+        let is_spoiled = left == Ran::Dirty || !connection.in_transaction();
+        if is_spoiled && !alone {
+            if connection.in_transaction() && connection.control(Control::Rollback).is_err() {
+                tracing::warn!("a transaction could not be rolled back");
+            }
+            return Some(group);
+        }
+    }
+    let lost = (alone && kept > 0 && !connection.in_transaction()).then(thrown_away);
+    finish(connection, group, lost, kept);
+    None
+}
+
+/// Runs a group with a savepoint around each closure, so that each fails alone.
+fn apart(connection: &mut dyn Connection, group: Vec<Box<dyn Job>>) {
     let mut waiting = group.into_iter().peekable();
     while waiting.peek().is_some() {
         if let Err(error) = connection.control(Control::BeginWrite) {
             return answer_all(waiting.collect(), &error);
         }
-        let alone = waiting.len() == 1;
         let mut done: Vec<Box<dyn Job>> = Vec::with_capacity(waiting.len());
         let mut lost = None;
         let mut kept = 0;
         for mut job in waiting.by_ref() {
-            match run_one(connection, job.as_mut(), alone) {
+            match run_one(connection, job.as_mut()) {
                 Ok(keep) => kept += usize::from(keep),
                 Err(error) => lost = Some(error),
             }
@@ -150,7 +194,7 @@ fn write_group(connection: &mut dyn Connection, group: Vec<Box<dyn Job>>) {
             // A full disk, for one, makes SQLite throw the whole transaction away. Those who come after
             // begin another; those who came before must not be told that they were written.
             if lost.is_none() && !connection.in_transaction() {
-                lost = Some(Error::Unavailable("the transaction was thrown away".to_owned()));
+                lost = Some(thrown_away());
             }
             if lost.is_some() {
                 break;
@@ -160,23 +204,21 @@ fn write_group(connection: &mut dyn Connection, group: Vec<Box<dyn Job>>) {
     }
 }
 
+fn thrown_away() -> Error {
+    Error::Unavailable("the transaction was thrown away".to_owned())
+}
+
 /// Runs one closure; an error means that the transaction as a whole is lost.
-fn run_one(connection: &mut dyn Connection, job: &mut dyn Job, alone: bool) -> Result<bool, Error> {
-    if alone {
-        return Ok(job.run(&mut Tx::new(connection)));
-    }
+fn run_one(connection: &mut dyn Connection, job: &mut dyn Job) -> Result<bool, Error> {
     connection.control(Control::Savepoint)?;
-    let mut keep = job.run(&mut Tx::new(connection));
+    let keep = job.run(&mut Tx::new(connection)) == Ran::Keep;
     if !connection.in_transaction() {
         return Ok(false);
     }
-    if keep {
-        connection.control(Control::Release)?;
-    } else {
+    if !keep {
         connection.control(Control::RollbackToSavepoint)?;
-        connection.control(Control::Release)?;
-        keep = false;
     }
+    connection.control(Control::Release)?;
     Ok(keep)
 }
 
@@ -202,7 +244,7 @@ fn read_one(connection: &mut dyn Connection, mut job: Box<dyn Job>) {
     if let Err(error) = connection.control(Control::BeginRead) {
         return job.answer(Some(error));
     }
-    job.run(&mut Tx::new(connection));
+    let _ = job.run(&mut Tx::new(connection));
     let ended = connection.control(Control::Rollback);
     if ended.is_err() {
         tracing::debug!("a read transaction could not be ended");

@@ -171,7 +171,7 @@ async fn an_agent_that_has_nothing_to_settle_comes_back_without_a_write() {
     let held = [id_of(&world.lease(&agent).await[0])];
     world.engine.started(TENANT, agent.id, held[0]).await.unwrap();
     // Whoever writes waits for this one.
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let store = world.engine.store().clone();
     let writing = tokio::spawn(async move {
@@ -183,7 +183,7 @@ async fn an_agent_that_has_nothing_to_settle_comes_back_without_a_write() {
             })
             .await
     });
-    has_begun.await.unwrap();
+    has_begun.recv().await.unwrap();
     let resuming = world.engine.resume(TENANT, agent.id, &held);
     let resumed = tokio::time::timeout(std::time::Duration::from_secs(20), resuming).await;
     release.send(()).unwrap();

@@ -121,7 +121,7 @@ impl World {
 
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        closure: impl FnOnce(&mut Tx<'_>) -> Result<T, quell_store::Error> + Send + 'static,
+        closure: impl Fn(&mut Tx<'_>) -> Result<T, quell_store::Error> + Send + 'static,
     ) -> T {
         self.engine.store().write(closure).await.unwrap()
     }

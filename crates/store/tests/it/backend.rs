@@ -59,7 +59,7 @@ impl World {
 
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        closure: impl FnOnce(&mut quell_store::Tx<'_>) -> Result<T, Error> + Send + 'static,
+        closure: impl Fn(&mut quell_store::Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.store.write(closure).await
     }

@@ -84,7 +84,7 @@ pub(super) async fn create_api_key(
         .write(move |tx| {
             api_key::insert(tx, &row)?;
             audit::append(tx, &record)?;
-            Ok::<_, quell_store::Error>(row)
+            Ok::<_, quell_store::Error>(row.clone())
         })
         .await?;
     let location = format!("{ROOT}/api-keys/{}", row.id);

@@ -61,7 +61,7 @@ pub(super) async fn add_script(
     let description = text::bounded("description", &wanted.description, 1000)?;
     let now = app.now();
     let name = wanted.name.clone();
-    let (is_new, version) = app.store.write(move |tx| add(tx, &caller, wanted, description, now)).await?;
+    let (is_new, version) = app.store.write(move |tx| add(tx, &caller, &wanted, &description, now)).await?;
     let location = format!("{ROOT}/scripts/{name}/versions/{}", version.version);
     let view = ScriptVersion::of(&name, version, false);
     Ok(if is_new { created(&location, view) } else { Json(view).into_response() })
@@ -116,8 +116,8 @@ impl From<Failed> for Problem {
 fn add(
     tx: &mut Tx<'_>,
     caller: &Caller,
-    wanted: NewScript,
-    description: String,
+    wanted: &NewScript,
+    description: &str,
     now: i64,
 ) -> Result<(bool, script::Version), Failed> {
     let tenant = caller.tenant;
@@ -139,7 +139,7 @@ fn add(
             tenant_id: tenant,
             id: Uuid::now_v7(),
             name: wanted.name.clone(),
-            description,
+            description: description.to_owned(),
             created_at: now,
         };
         script::insert(tx, &row)?;
@@ -151,7 +151,7 @@ fn add(
         version: 0,
         interpreter: wanted.interpreter.as_str().to_owned(),
         size: wanted.body.len() as i64,
-        body: wanted.body.into_bytes(),
+        body: wanted.body.clone().into_bytes(),
         sha256: digest,
         created_by: caller.name.clone(),
         created_at: now,

@@ -104,7 +104,7 @@ pub(super) async fn create_enrolment_token(
         .write(move |tx| {
             enrolment::insert(tx, &row)?;
             audit::append(tx, &record)?;
-            Ok::<_, quell_store::Error>(row)
+            Ok::<_, quell_store::Error>(row.clone())
         })
         .await?;
     let location = format!("{ROOT}/enrolment-tokens/{}", row.id);

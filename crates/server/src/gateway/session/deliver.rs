@@ -1,6 +1,6 @@
 //! Orders on their way out.
 
-use quell_engine::{Error, Work};
+use quell_engine::{Error, Resumed, Work};
 use quell_wire::frame::{Addresses, FromServer, OrderRef};
 use uuid::Uuid;
 
@@ -24,18 +24,17 @@ impl Session {
     pub(super) async fn resume(&mut self, held: &[OrderRef]) -> Flow {
         let held: Vec<Uuid> = held.iter().filter_map(|order| order.order_id.parse().ok()).collect();
         let resumed = self.shared.engine.resume(self.tenant(), self.endpoint(), &held).await;
-        let flow = match resumed {
-            Ok(resumed) => self.send(Work { orders: resumed.orders, cancels: resumed.cancels }).await,
+        match resumed {
+            Ok(Resumed { orders, cancels, waiting }) => match self.send(Work { orders, cancels }).await {
+                Flow::Continue if waiting => self.deliver().await,
+                flow => flow,
+            },
             // Nothing was settled: the agent tries again, and until then gets nothing new.
             Err(error) => {
                 self.later(&error);
                 self.bye("busy", "the server cannot reach its database now", 5).await;
                 Flow::End
             }
-        };
-        match flow {
-            Flow::Continue => self.deliver().await,
-            Flow::End => Flow::End,
         }
     }
 

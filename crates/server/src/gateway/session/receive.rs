@@ -71,7 +71,7 @@ impl Session {
         let (tenant, endpoint) = (self.tenant(), self.endpoint());
         let noted = self.shared.engine.rejected(tenant, endpoint, order_sha256, reason_code, message).await;
         match noted {
-            Ok(true) => self.deliver().await,
+            Ok(true) => Flow::Continue,
             // An order that nobody here made: worth a look by people.
             Ok(false) => self.note_stray(&rejected).await,
             Err(error) => {

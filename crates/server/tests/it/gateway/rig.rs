@@ -138,7 +138,7 @@ impl Rig {
 
     pub async fn write<T: Send + 'static>(
         &self,
-        f: impl FnOnce(&mut quell_store::Tx<'_>) -> Result<T, quell_store::Error> + Send + 'static,
+        f: impl Fn(&mut quell_store::Tx<'_>) -> Result<T, quell_store::Error> + Send + 'static,
     ) -> T {
         self.store.write(f).await.unwrap()
     }

@@ -252,7 +252,7 @@ async fn a_script_is_given_to_whom_it_was_ordered_for() {
             version: 0,
             interpreter: "sh".to_owned(),
             size: stored.len() as i64,
-            body: stored,
+            body: stored.clone(),
             sha256: digest,
             created_by: "test".to_owned(),
             created_at: now(),
