@@ -1,9 +1,12 @@
 //! From the journal to the effect and back: turn, window, limits, outcome. And the same for orders that an
 //! earlier run of the agent left unfinished.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use quell_catalog::{ActionKind, OnCrash};
 use quell_wire::frame::{FromAgent, Started as StartedFrame};
 use quell_wire::{Status, limits};
@@ -15,6 +18,9 @@ use super::{Cancel, Ending, Inner, Job, Runner, Running, Secrets, chain};
 use crate::journal::record::{Accepted, Body, Finished, Started};
 use crate::journal::{self, Stage};
 
+/// What takes longer is told as begun. What ends sooner is told by its outcome, which says when it began: a frame, a
+/// write and a row of the server's less for most orders.
+const GRACE: Duration = Duration::from_millis(10);
 /// A handler that was asked to stop has this long to say what it did.
 const STOP: Duration = Duration::from_secs(10);
 /// On top of the catalogue's longest time: the handler's own limit should strike first.
@@ -32,7 +38,8 @@ pub(super) struct Permit {
 
 /// What the handler is asked for.
 enum Deed {
-    Carry,
+    /// Begun first at this time, microseconds since 1970.
+    Carry(i64),
     /// To end what an earlier run began; so where the handler knows nothing.
     Leave(Ending),
 }
@@ -111,7 +118,7 @@ impl Runner {
                 } else {
                     interrupted()
                 };
-                inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Leave(otherwise)).await
+                inner.run(inner.job(&ticket, cancel, secrets), Deed::Leave(otherwise)).await
             };
             inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
             return;
@@ -132,11 +139,11 @@ impl Runner {
         let _permit =
             if let Some(permit) = permit { permit } else { inner.permit(ticket.kind, &cancel).await };
         let ending = if !had_permit && inner.is_late(&ticket) {
-            inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Leave(interrupted())).await
+            inner.run(inner.job(&ticket, cancel, secrets), Deed::Leave(interrupted())).await
         } else if let Err(ending) = inner.begin(&mut ticket, &cancel, had_permit).await {
             ending
         } else {
-            inner.clone().run(inner.job(&ticket, cancel, secrets), Deed::Carry).await
+            inner.run(inner.job(&ticket, cancel, secrets), Deed::Carry(ticket.first_us)).await
         };
         inner.finish(&ticket.order_id, &ticket.intent_digest, ending, ticket.first_us).await;
     }
@@ -238,51 +245,47 @@ impl Inner {
         if let Some(running) = self.running().get_mut(&ticket.order_id) {
             running.started_us = Some(ticket.first_us);
         }
-        let at_us = ticket.first_us;
-        self.say(FromAgent::Started(StartedFrame { order_id: ticket.order_id.clone(), at_us }));
         Ok(())
     }
 
-    /// The handler within its limits. It runs as a task of its own, so that its panic ends there.
-    async fn run(self: Arc<Self>, job: Job, deed: Deed) -> Ending {
+    /// The handler within its limits. Its panic ends here.
+    async fn run(&self, job: Job, deed: Deed) -> Ending {
         let limit = Duration::from_secs(u64::from(job.kind.spec().time_limit.max_s)) + MARGIN;
-        let cancel = job.cancel.clone();
-        let id = job.order_id.clone();
-        let actions = self.actions.clone();
-        let mut task = tokio::spawn(async move {
+        let begun_us = match deed {
+            Deed::Carry(at_us) => Some(at_us),
+            Deed::Leave(_) => None,
+        };
+        // The job goes with the handler's future: nothing of either is looked at again after a panic.
+        let work = AssertUnwindSafe(async {
             match deed {
-                Deed::Carry => actions.carry(&job).await,
-                Deed::Leave(otherwise) => actions.leave(&job).await.unwrap_or(otherwise),
+                Deed::Carry(_) => self.actions.carry(&job).await,
+                Deed::Leave(otherwise) => self.actions.leave(&job).await.unwrap_or(otherwise),
             }
         });
-        let mut timed_out = false;
-        let ended = if let Ok(ended) = timeout(limit, &mut task).await {
-            Some(ended)
-        } else {
-            timed_out = true;
-            cancel.ask();
-            timeout(STOP, &mut task).await.ok()
-        };
-        match ended {
-            Some(Ok(ending)) if timed_out && ending.status == Status::Canceled => Ending {
+        let mut work = pin!(work.catch_unwind());
+        // The work is asked before the clock: what ends at once sets no timer.
+        if let Ok(ended) = timeout(GRACE, &mut work).await {
+            return ended.unwrap_or_else(|_| panicked(&job.order_id));
+        }
+        if let Some(at_us) = begun_us {
+            self.say(FromAgent::Started(StartedFrame { order_id: job.order_id.clone(), at_us }));
+        }
+        if let Ok(ended) = timeout(limit, &mut work).await {
+            return ended.unwrap_or_else(|_| panicked(&job.order_id));
+        }
+        job.cancel.ask();
+        match timeout(STOP, &mut work).await {
+            Ok(Ok(ending)) if ending.status == Status::Canceled => Ending {
                 status: Status::Failed,
                 code: "time_limit".into(),
                 message: format!("ended after {} s, the most that the action may take", limit.as_secs()),
                 ..ending
             },
-            Some(Ok(ending)) => ending,
-            Some(Err(error)) if error.is_panic() => {
-                tracing::error!(order.id = id, "a handler panicked");
-                Ending::failed("handler_panicked", "the agent's handler of this action failed unexpectedly")
-            }
-            Some(Err(_)) => Ending::indeterminate("interrupted", "the agent was stopped in the middle"),
-            None => {
-                task.abort();
-                Ending::indeterminate(
-                    "time_limit",
-                    "it did not stop when it had to; what it did is not known",
-                )
-            }
+            Ok(ended) => ended.unwrap_or_else(|_| panicked(&job.order_id)),
+            Err(_) => Ending::indeterminate(
+                "time_limit",
+                "it did not stop when it had to; what it did is not known",
+            ),
         }
     }
 
@@ -327,6 +330,11 @@ impl Inner {
             }
         }
     }
+}
+
+fn panicked(id: &str) -> Ending {
+    tracing::error!(order.id = id, "a handler panicked");
+    Ending::failed("handler_panicked", "the agent's handler of this action failed unexpectedly")
 }
 
 /// Kept here so that the two limits are seen to fit: an outcome with its frame is one record of the journal.
