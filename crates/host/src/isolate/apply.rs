@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
-use super::render::{Features, Shape, TABLE, clear, render};
-use super::ruleset::{FAMILIES, Ruleset, State, Surroundings, inspect};
+use super::render::{Features, Shape, clear, render, wanted};
+use super::ruleset::{Ruleset, State, Surroundings, inspect};
 use super::sockets::{Severed, sever};
+use super::standing::{Kept, Standing};
 use super::{Error, facts, neighbours, nft};
 
 /// Interfaces may come and go while the rules are made.
@@ -66,7 +67,8 @@ pub struct Removed {
 }
 
 /// Cuts this network namespace off as `plan` says; whatever stood in our tables is replaced in the same
-/// transaction. Repeat it at will: it is also the repair. Sockets are ended after the rules stand.
+/// transaction, but for hooks that are as they should be, so that not even a packet that is held up on its way
+/// finds a gap. Repeat it at will: it is also the repair. Sockets are ended after the rules stand.
 pub fn apply(plan: &Plan) -> Result<Applied, Error> {
     plan.check()?;
     let (mut ruleset, mut coverage) = install(plan)?;
@@ -86,10 +88,9 @@ pub fn sever_again(plan: &Plan) -> Result<Severed, Error> {
 /// Removes exactly our tables. Nothing there is a success too.
 pub fn remove() -> Result<Removed, Error> {
     let mut removed = Removed::default();
-    let present = nft::families(TABLE)?;
-    for family in FAMILIES.into_iter().filter(|f| present.iter().any(|p| p == f)) {
-        nft::commit(&clear(family))?;
-        removed.tables.push(family.into());
+    for table in Standing::read()?.tables {
+        nft::commit(&clear(table.family))?;
+        removed.tables.push(table.family.into());
     }
     Ok(removed)
 }
@@ -110,7 +111,7 @@ fn install(plan: &Plan) -> Result<(Ruleset, Coverage), Error> {
             features,
         };
         match climb(shape) {
-            Ok((report, features, reason)) => {
+            Ok((ruleset, features, reason)) => {
                 let coverage = Coverage {
                     own_socket_only: features.socket,
                     raw_senders: features.egress,
@@ -119,9 +120,8 @@ fn install(plan: &Plan) -> Result<(Ruleset, Coverage), Error> {
                     detours: Vec::new(),
                     reason,
                 };
-                let surroundings = Surroundings { devices: &devices, odd: &odd, links: &links };
-                let ruleset = settle(Ruleset::from_transaction(&report, &surroundings))?;
-                outcome = Ok((ruleset, coverage));
+                let around = Surroundings { devices: &devices, odd: &odd, links: &links };
+                outcome = Ok((settle(ruleset.within(&around))?, coverage));
             }
             Err(error @ Error::Refused(_)) => outcome = Err(error),
             Err(error) => return Err(error),
@@ -134,16 +134,26 @@ fn install(plan: &Plan) -> Result<(Ruleset, Coverage), Error> {
     outcome
 }
 
-type Report = (Vec<serde_json::Value>, Features, Option<String>);
+type Step = (Ruleset, Features, Option<String>);
 
 /// Takes the best step of the ladder that the kernel accepts.
-fn climb<'a>(shape: impl Fn(Features) -> Shape<'a>) -> Result<Report, Error> {
+fn climb<'a>(shape: impl Fn(Features) -> Shape<'a>) -> Result<Step, Error> {
+    // What cannot be read is replaced.
+    let standing = Standing::read().unwrap_or_default();
     let mut first = None;
     for features in LADDER {
-        match nft::commit(&render(&shape(features))) {
-            Ok(report) => return Ok((report, features, first)),
-            Err(Error::Refused(message)) => first = first.or(Some(message)),
-            Err(error) => return Err(error),
+        let wanted = wanted(&shape(features));
+        let kept = standing.keep(&wanted);
+        // Somebody may have taken away meanwhile what was to be kept; that must not cost a step.
+        let again = (!kept.tables.is_empty()).then(Kept::default);
+        for kept in std::iter::once(kept).chain(again) {
+            match nft::commit(&render(&wanted, &kept)) {
+                Ok(report) => {
+                    return Ok((Ruleset::from_transaction(kept, &report, &wanted), features, first));
+                }
+                Err(Error::Refused(message)) => first = first.or(Some(message)),
+                Err(error) => return Err(error),
+            }
         }
     }
     Err(Error::Refused(first.unwrap_or_default()))

@@ -3,7 +3,8 @@
 //! Levers only: when to cut, whom to keep and when to give up is decided above. Every call is synchronous,
 //! bounded in time, and touches only tables of our own: `inet quell_isolation` and `netdev quell_isolation`.
 //!
-//! - [`apply`] installs the rules in one transaction and ends what they cut; it is also the repair.
+//! - [`apply`] installs the rules in one transaction and ends what they cut; it is also the repair. Hooks that stand
+//!   as they should are left in place, and only their rules change.
 //! - [`watch`] tells within milliseconds that rules or interfaces changed, [`inspect`] what differs.
 //! - [`remove`] takes away exactly what was added.
 //! - [`probe_all`], [`established_peers`], [`gateways`], [`resolvers`] give the evidence from this side.
@@ -38,6 +39,7 @@ mod probe;
 mod render;
 mod ruleset;
 mod sockets;
+mod standing;
 mod watch;
 
 use std::io;

@@ -30,17 +30,6 @@ pub(super) fn commit(script: &str) -> Result<Vec<Value>, Error> {
     objects(&run(&["-j", "-e", "-f", SCRIPT], script)?)
 }
 
-/// The families that have a table of this name.
-pub(super) fn families(table: &str) -> Result<Vec<String>, Error> {
-    let tables = objects(&run(&["-j", "list", "tables"], "")?)?;
-    let family = |object: &Value| {
-        let object = object.get("table")?;
-        let named = object.get("name")?.as_str() == Some(table);
-        object.get("family")?.as_str().filter(|_| named).map(str::to_owned)
-    };
-    Ok(tables.iter().filter_map(family).collect())
-}
-
 /// Lists a table that exists.
 pub(super) fn list(family: &str, table: &str) -> Result<Vec<Value>, Error> {
     objects(&run(&["-j", "list", "table", family, table], "")?)

@@ -3,11 +3,12 @@
 //! One rule for each address, no sets: what the kernel lists again is then exactly what was written,
 //! and a person who reads the rule set sees every exception in a line of its own.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 use super::neighbours;
 use super::plan::{Allow, Network, Plan, Protocol};
+use super::standing::Kept;
 
 /// Name of our tables, in the families `inet` and `netdev`.
 pub(super) const TABLE: &str = "quell_isolation";
@@ -38,57 +39,109 @@ pub(super) struct Shape<'a> {
     pub features: Features,
 }
 
+/// Priority of every hook of ours.
+pub(super) const PRIORITY: i32 = -350;
+
+/// A chain, but for its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub family: &'static str,
+    pub name: String,
+    /// What makes it a base chain.
+    pub base: Option<Base>,
+}
+
+/// A hook of type `filter` with our priority and the policy to drop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Base {
+    pub hook: &'static str,
+    /// In the family `netdev`.
+    pub device: Option<String>,
+}
+
+/// A chain with the rules that it shall have.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub chain: Chain,
+    rules: Vec<String>,
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "type filter hook {}", self.hook)?;
+        if let Some(device) = &self.device {
+            write!(out, " device \"{device}\"")?;
+        }
+        write!(out, " priority {PRIORITY}; policy drop;")
+    }
+}
+
 /// Deletes our tables, whether they exist or not.
 pub(super) fn clear(family: &str) -> String {
     format!("add table {family} {TABLE}\ndelete table {family} {TABLE}\n")
 }
 
-/// One transaction that replaces whatever stands in our tables.
-pub(super) fn render(shape: &Shape<'_>) -> String {
-    let mut text = clear("inet");
-    let _ = writeln!(text, "table inet {TABLE} {{");
-    chain(&mut text, "output", &output(shape));
-    chain(&mut text, "input", &input(shape));
-    let forward = "type filter hook forward priority -350; policy drop;".into();
-    chain(&mut text, "forward", &[forward, DROP.into()]);
-    text.push_str("}\n");
-    if shape.features.egress || shape.features.ingress {
-        text.push_str(&clear("netdev"));
-        let _ = writeln!(text, "table netdev {TABLE} {{");
-        if shape.features.egress {
-            devices(&mut text, shape.devices, "egress", &link_out(shape));
+/// One transaction that makes `wanted` of whatever stands in our tables. What is `kept` stays, without its rules.
+pub(super) fn render(wanted: &[Wanted], kept: &Kept) -> String {
+    let mut text = String::new();
+    for family in ["inet", "netdev"] {
+        let chains = || wanted.iter().filter(|wanted| wanted.chain.family == family);
+        if chains().next().is_none() {
+            continue;
         }
-        if shape.features.ingress {
-            devices(&mut text, shape.devices, "ingress", &link_in(shape));
+        if let Some(go) = kept.tables.get(family) {
+            let _ = writeln!(text, "flush table {family} {TABLE}");
+            // By handle, because the name of a chain that is not ours can be anything.
+            for handle in go {
+                let _ = writeln!(text, "delete chain {family} {TABLE} handle {handle}");
+            }
+        } else {
+            let _ = writeln!(text, "{}add table {family} {TABLE}", clear(family));
         }
-        text.push_str("}\n");
+        for Wanted { chain, .. } in chains().filter(|wanted| !kept.chains.contains(&wanted.chain)) {
+            let base = chain.base.as_ref().map(|base| format!(" {{ {base} }}")).unwrap_or_default();
+            let _ = writeln!(text, "add chain {family} {TABLE} {}{base}", chain.name);
+        }
+        for Wanted { chain, rules } in chains() {
+            for rule in rules {
+                let _ = writeln!(text, "add rule {family} {TABLE} {} {rule}", chain.name);
+            }
+        }
     }
     text
 }
 
-fn chain(text: &mut String, name: &str, lines: &[String]) {
-    let _ = writeln!(text, "\tchain {name} {{");
-    for line in lines {
-        let _ = writeln!(text, "\t\t{line}");
+/// The chains and rules that make up the cut.
+pub(super) fn wanted(shape: &Shape<'_>) -> Vec<Wanted> {
+    let inet = |hook: &'static str, rules| {
+        let base = Some(Base { hook, device: None });
+        Wanted { chain: Chain { family: "inet", name: hook.into(), base }, rules }
+    };
+    let mut wanted =
+        vec![inet("output", output(shape)), inet("input", input(shape)), inet("forward", vec![DROP.into()])];
+    if shape.features.egress {
+        wanted.extend(devices(shape.devices, "egress", link_out(shape)));
     }
-    text.push_str("\t}\n");
+    if shape.features.ingress {
+        wanted.extend(devices(shape.devices, "ingress", link_in(shape)));
+    }
+    wanted
 }
 
 /// The shared rules once, and for each interface a base chain that jumps to them: an interface that
 /// appears or goes then touches one chain only.
-fn devices(text: &mut String, devices: &[(u32, String)], hook: &str, rules: &[String]) {
-    chain(text, &format!("{hook}_rules"), rules);
-    for (index, name) in devices {
-        let base = format!("type filter hook {hook} device \"{name}\" priority -350; policy drop;");
-        chain(text, &format!("{hook}_{index}"), &[base, format!("jump {hook}_rules"), DROP.into()]);
-    }
+fn devices(devices: &[(u32, String)], hook: &'static str, rules: Vec<String>) -> Vec<Wanted> {
+    let netdev = |name, base, rules| Wanted { chain: Chain { family: "netdev", name, base }, rules };
+    let mut chains = vec![netdev(format!("{hook}_rules"), None, rules)];
+    chains.extend(devices.iter().map(|(index, name)| {
+        let base = Base { hook, device: Some(name.clone()) };
+        netdev(format!("{hook}_{index}"), Some(base), vec![format!("jump {hook}_rules"), DROP.into()])
+    }));
+    chains
 }
 
 fn output(shape: &Shape<'_>) -> Vec<String> {
-    let mut lines = vec![
-        "type filter hook output priority -350; policy drop;".into(),
-        "meta oiftype loopback accept".into(),
-    ];
+    let mut lines = vec!["meta oiftype loopback accept".into()];
     lines.extend(to_servers(shape.plan));
     lines.extend(allowed(&shape.plan.allow, true));
     lines.extend(neighbours::outward(shape.links));
@@ -100,10 +153,7 @@ fn output(shape: &Shape<'_>) -> Vec<String> {
 }
 
 fn input(shape: &Shape<'_>) -> Vec<String> {
-    let mut lines = vec![
-        "type filter hook input priority -350; policy drop;".into(),
-        "meta iiftype loopback accept".into(),
-    ];
+    let mut lines = vec!["meta iiftype loopback accept".into()];
     // The socket's own mark decides, not connection tracking: the agent's connection is older than the
     // rules, and another table may have told the kernel not to track it.
     let mine =
@@ -290,7 +340,7 @@ mod tests {
                 },
             ],
         };
-        let text = render(&Shape {
+        let wanted = wanted(&Shape {
             plan: &plan,
             devices: &[(2, "eth0".into())],
             links: &["fd86::/64".parse().unwrap()],
@@ -298,7 +348,16 @@ mod tests {
             dhcp6: false,
             features: Features { socket: true, egress: true, ingress: true },
         });
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(render(&wanted, &Kept::default()));
+
+        // The table of devices stays, with all of its chains but one, and loses one that is not ours.
+        let mut kept = Kept { tables: [("netdev", vec![9])].into(), ..Kept::default() };
+        kept.chains =
+            wanted.iter().map(|wanted| wanted.chain.clone()).filter(|c| c.family == "netdev").collect();
+        kept.chains.retain(|chain| chain.name != "ingress_2");
+        let text = render(&wanted, &kept);
+        let made: Vec<&str> = text.lines().filter(|line| !line.starts_with("add rule")).collect();
+        insta::assert_snapshot!(made.join("\n"));
     }
 
     #[test]

@@ -11,17 +11,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::plan::Network;
-use super::render::TABLE;
+use super::render::{Chain, TABLE, Wanted};
+use super::standing::{Kept, Standing, Table};
 use super::{Error, detours, facts, neighbours, nft};
 
 /// A drift report names at most this many differences.
 const MAX_DIFFERENCES: usize = 32;
 
 /// The installed rules, for comparison with [`inspect`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruleset {
     /// Each object's JSON, and how a person would call it.
     objects: BTreeMap<String, Label>,
+    /// The hooks of base chains, by name of the chain. Apart from `objects`, since not every `nft` tells the device.
+    #[serde(default)]
+    hooks: BTreeMap<String, Label>,
     /// Index and name of the interfaces that have chains.
     devices: BTreeMap<u32, String>,
     /// Interfaces that could not be covered when the rules were made.
@@ -64,8 +68,8 @@ pub enum State {
 }
 
 impl Ruleset {
-    /// Follows what a transaction reported to what it left behind.
-    pub(super) fn from_transaction(report: &[Value], around: &Surroundings<'_>) -> Self {
+    /// Follows what a transaction reported to what it left behind, beside what it kept.
+    pub(super) fn from_transaction(kept: Kept, report: &[Value], wanted: &[Wanted]) -> Self {
         let mut objects: Vec<&Value> = Vec::new();
         for entry in report {
             if let Some(object) = entry.get("add") {
@@ -75,18 +79,24 @@ impl Ruleset {
                 objects.retain(|object| owner(object) != gone);
             }
         }
+        let objects = kept.objects.iter().chain(objects).map(keep).collect();
+        let hooks = wanted.iter().filter_map(|wanted| hook(&wanted.chain)).collect();
+        Self { objects, hooks, ..Self::default() }
+    }
+
+    /// Adds what the rules were made for.
+    pub(super) fn within(self, around: &Surroundings<'_>) -> Self {
         Self {
-            objects: objects.into_iter().map(keep).collect(),
             devices: around.devices.iter().cloned().collect(),
             uncovered: around.odd.iter().cloned().collect(),
             links: around.links.iter().map(ToString::to_string).collect(),
-            detours: BTreeSet::new(),
+            ..self
         }
     }
 
     /// The same baseline with objects read from the kernel instead.
     pub(super) fn relisted(self) -> Result<Self, Error> {
-        let objects = listed()?.iter().map(keep).collect();
+        let objects = list(&Standing::read()?)?.iter().map(keep).collect();
         Ok(Self { objects, ..self })
     }
 
@@ -109,14 +119,24 @@ impl Ruleset {
 
 /// Compares the kernel's rules with `expected`, the ruleset of the latest `apply`.
 pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
-    let found: BTreeMap<String, Label> = listed()?.iter().map(keep).collect();
-    if found.is_empty() {
+    let standing = Standing::read()?;
+    if standing.tables.is_empty() {
         return Ok(State::Absent);
     }
+    let flagged = standing.tables.iter().filter(|table| table.flags != 0);
+    let flagged: Vec<String> = flagged.map(Table::in_words).collect();
+    if !flagged.is_empty() {
+        // Not every `nft` can list such a table.
+        return Ok(State::Drifted(flagged));
+    }
+    let hooks: BTreeMap<String, Label> = standing.chains().filter_map(hook).collect();
+    let found: BTreeMap<String, Label> = list(&standing)?.iter().map(keep).collect();
     let interfaces: BTreeMap<u32, String> =
         facts::interfaces()?.into_iter().filter(|i| !i.loopback).map(|i| (i.index, i.name)).collect();
     let gone = |label: &Label| label.device.is_some_and(|index| !interfaces.contains_key(&index));
-    let missing = expected.objects.iter().filter(|(json, label)| !found.contains_key(*json) && !gone(label));
+    let unlisted = expected.objects.iter().filter(|(json, _)| !found.contains_key(*json));
+    let unhooked = expected.hooks.iter().filter(|(text, _)| !hooks.contains_key(*text));
+    let missing = unlisted.chain(unhooked).filter(|(_, label)| !gone(label));
     let foreign = found.iter().filter(|(json, _)| !expected.objects.contains_key(*json));
     let bare = interfaces.iter().filter(|(index, name)| {
         expected.devices.get(index) != Some(name) && expected.uncovered.get(index) != Some(name)
@@ -143,14 +163,14 @@ pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
 
 /// Whether any of our tables exists, whoever made it.
 pub fn present() -> Result<bool, Error> {
-    Ok(!listed()?.is_empty())
+    Ok(!Standing::read()?.tables.is_empty())
 }
 
-fn listed() -> Result<Vec<Value>, Error> {
+/// Everything in our tables, rules included, as `nft` lists it.
+pub(super) fn list(standing: &Standing) -> Result<Vec<Value>, Error> {
     let mut objects = Vec::new();
-    let present = nft::families(TABLE)?;
-    for family in FAMILIES.into_iter().filter(|f| present.iter().any(|p| p == f)) {
-        match nft::list(family, TABLE) {
+    for table in &standing.tables {
+        match nft::list(table.family, TABLE) {
             Ok(listed) => objects.extend(listed),
             // Deleted between the two questions: then it is absent, and that is the answer.
             Err(Error::Refused(_)) => {}
@@ -159,9 +179,6 @@ fn listed() -> Result<Vec<Value>, Error> {
     }
     Ok(objects)
 }
-
-/// The families in which we have a table; one of our name in another family is nobody's.
-pub(super) const FAMILIES: [&str; 2] = ["netdev", "inet"];
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {
     object.get(field).and_then(Value::as_str).unwrap_or_default()
@@ -182,6 +199,16 @@ fn keep(object: &Value) -> (String, Label) {
     if let Some(handle) = inner.get("handle") {
         let _ = write!(label, " (handle {handle})");
     }
-    let device = name.strip_prefix("egress_").or_else(|| name.strip_prefix("ingress_"));
-    (object.to_string(), Label { text: label, device: device.and_then(|d| d.parse().ok()) })
+    (object.to_string(), Label { text: label, device: device_of(name) })
+}
+
+/// A base chain, and how a person would call it.
+fn hook(chain: &Chain) -> Option<(String, Label)> {
+    let label = format!("hook of chain {} {:?}: {}", chain.family, chain.name, chain.base.as_ref()?);
+    Some((label.clone(), Label { text: label, device: device_of(&chain.name) }))
+}
+
+/// The index in the name of an interface's chain.
+fn device_of(chain: &str) -> Option<u32> {
+    chain.strip_prefix("egress_").or_else(|| chain.strip_prefix("ingress_"))?.parse().ok()
 }

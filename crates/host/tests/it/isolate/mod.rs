@@ -244,17 +244,52 @@ fn tampering_is_noticed_and_repaired() {
     let Some(net) = net() else { return };
     net.serve();
     let a = net.name('a');
-    let tamper: [(&str, &str, &str); 7] = [
+    let tamper: [(&str, &str, &str); 13] = [
         ("/usr/sbin/nft", "flush ruleset", ""),
         ("/usr/sbin/nft", "delete table netdev quell_isolation", "missing"),
         ("/usr/sbin/nft", "flush chain inet quell_isolation input", "missing"),
         ("/usr/sbin/nft", "insert rule inet quell_isolation output accept", "not ours"),
-        ("/usr/sbin/nft", "add table inet quell_isolation { flags dormant; }", "missing"),
+        ("/usr/sbin/nft", "add table inet quell_isolation { flags dormant; }", "dormant"),
+        ("/usr/sbin/nft", "add table netdev quell_isolation { flags dormant; }", "dormant"),
         ("/usr/sbin/nft", "chain inet quell_isolation output { policy accept; }", "missing"),
+        (
+            "/usr/sbin/nft",
+            "flush chain inet quell_isolation forward; delete chain inet quell_isolation forward; \
+             add chain inet quell_isolation forward { type filter hook forward priority 10; policy drop; }",
+            "missing: hook",
+        ),
+        (
+            "/usr/sbin/nft",
+            "add chain inet quell_isolation early { type filter hook output priority -400; policy accept; }; \
+             add rule inet quell_isolation early accept",
+            "not ours",
+        ),
+        (
+            "/usr/sbin/nft",
+            "add chain netdev quell_isolation egress_7 \
+             { type filter hook egress device eth0 priority -400; policy accept; }",
+            "not ours",
+        ),
+        (
+            "/usr/sbin/nft",
+            "add chain inet quell_isolation more; add rule inet quell_isolation more accept; \
+             insert rule inet quell_isolation output jump more",
+            "not ours",
+        ),
+        ("/usr/sbin/nft", "add set inet quell_isolation more { type ipv4_addr; }", "not ours"),
         ("/usr/sbin/ip", "link add extra type veth peer name extra2", "not covered"),
     ];
+    let rules = || {
+        let text = net.endpoint_runs("/usr/sbin/nft", "-s list ruleset");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    isolate(&net, &plan());
+    let pristine = rules();
     for (program, arguments, expected) in tamper {
         let ruleset = isolate(&net, &plan());
+        assert_eq!(rules(), pristine, "before {arguments}");
         let mut watch = net.at_endpoint(watch).unwrap();
         net.endpoint_runs(program, arguments);
         let change = watch.wait(Duration::from_secs(5)).unwrap();
@@ -288,10 +323,13 @@ fn removal_leaves_the_rules_as_they_were() {
     let foreign = "add table inet firewall { chain input { type filter hook input priority 0; policy accept; \
                    tcp dport 22 counter accept; }; }";
     net.endpoint_runs("/usr/sbin/nft", foreign);
+    // Some releases of nft cannot write such a table down as JSON.
+    net.endpoint_runs("/usr/sbin/nft", "add table inet asleep { flags dormant; }");
     let before = net.endpoint_runs("/usr/sbin/nft", "-a list ruleset");
     assert!(!net.at_endpoint(present).unwrap());
     for _ in 0..3 {
         isolate(&net, &plan());
+        assert!(net.endpoint_runs("/usr/sbin/nft", "-a list ruleset").starts_with(&before));
     }
     assert!(net.at_endpoint(present).unwrap());
     assert_eq!(net.at_endpoint(remove).unwrap().tables, ["netdev", "inet"]);

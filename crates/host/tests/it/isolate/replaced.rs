@@ -1,6 +1,7 @@
-//! Rules that are replaced again and again under a flood: whoever waits for the moment between two rule sets must
-//! find none.
+//! Rules that are applied again and again under a flood: whoever waits for the moment between two rule sets must
+//! find none. And what the answer to that is: hooks stay.
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,9 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::net::{ENDPOINT, Net, OUTSIDE, Sender, address, frames_of_kind, ip, net};
-use super::{endpoint_mac, plan};
+use super::{endpoint_mac, isolate, plan};
 use crate::until;
-use quell_host::isolate::apply;
+use quell_host::isolate::{Allow, Direction, Protocol, apply};
 
 /// For experiments (IEEE 802): no protocol but the packet socket's own sends it.
 const KIND: [u8; 2] = [0x88, 0xb5];
@@ -89,6 +90,57 @@ fn nothing_slips_between_two_rule_sets() {
             }
         }
     });
+}
+
+/// The chains of the endpoint with their handles, which tell a chain from another of the same name.
+fn chains(net: &Net) -> BTreeSet<String> {
+    let text = net.endpoint_runs("/usr/sbin/nft", "-a list ruleset");
+    text.lines().map(str::trim).filter(|line| line.starts_with("chain ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn hooks_stay_while_their_rules_change() {
+    let Some(net) = net() else { return };
+    let a = net.name('a');
+    isolate(&net, &plan());
+    let first = chains(&net);
+    assert_eq!(first.len(), 7, "{first:?}");
+    isolate(&net, &plan());
+    assert_eq!(chains(&net), first);
+    // A server that moved, an exception, and rules that somebody else took away or added.
+    let mut other = plan();
+    other.servers.push("10.99.0.77:443".parse().unwrap());
+    other.allow.push(Allow {
+        network: "10.99.0.4/32".parse().unwrap(),
+        port: None,
+        protocol: Protocol::Any,
+        direction: Direction::Both,
+    });
+    isolate(&net, &other);
+    assert_eq!(chains(&net), first);
+    net.endpoint_runs("/usr/sbin/nft", "flush table inet quell_isolation");
+    net.endpoint_runs("/usr/sbin/nft", "insert rule netdev quell_isolation egress_rules accept");
+    isolate(&net, &plan());
+    assert_eq!(chains(&net), first);
+    // An interface gets chains of its own, loses them under another name, and leaves no others behind.
+    ip(&format!("-n {a} link add extra type veth peer name extra2"));
+    isolate(&net, &plan());
+    let more = chains(&net);
+    assert!(more.len() == 11 && more.is_superset(&first), "{more:?}");
+    ip(&format!("-n {a} link set extra name other"));
+    isolate(&net, &plan());
+    assert!(chains(&net).is_superset(&first));
+    assert!(net.endpoint_runs("/usr/sbin/nft", "list ruleset").contains("device \"other\""));
+    ip(&format!("-n {a} link del other"));
+    isolate(&net, &plan());
+    assert_eq!(chains(&net), first);
+    // One hook that is not as it should be costs the others nothing.
+    net.endpoint_runs("/usr/sbin/nft", "chain inet quell_isolation output { policy accept; }");
+    isolate(&net, &plan());
+    let rest =
+        |set: &BTreeSet<String>| set.iter().filter(|c| !c.contains("output")).cloned().collect::<Vec<_>>();
+    assert_eq!(rest(&chains(&net)), rest(&first));
+    assert_ne!(chains(&net), first);
 }
 
 /// Ends the floods, also when an assertion fails.
