@@ -40,6 +40,8 @@ impl Lite {
         inner.pragma_update(None, "synchronous", "FULL").map_err(class)?;
         inner.pragma_update(None, "foreign_keys", true).map_err(class)?;
         inner.pragma_update(None, "journal_size_limit", 64 << 20).map_err(class)?;
+        // Pages, 32 MB: a page that many commits touch is copied to the database once.
+        inner.pragma_update(None, "wal_autocheckpoint", 8192).map_err(class)?;
         Ok(Self { inner, texts: HashMap::new() })
     }
 

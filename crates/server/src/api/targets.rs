@@ -19,8 +19,18 @@ enum Found {
     Several(usize),
 }
 
+/// The endpoints of a request for an action, in their order, each once. Names are looked up; ids are taken as they are,
+/// since the engine looks at each endpoint in the transaction that writes the task.
+pub(crate) async fn named(app: &App, tenant: Uuid, names: Vec<String>) -> Result<Vec<Uuid>, Problem> {
+    let ids: Option<Vec<Uuid>> = names.iter().map(|name| parse_id(name)).collect();
+    match ids {
+        Some(ids) => Ok(ids),
+        None => find(app, tenant, names).await,
+    }
+}
+
 /// The endpoints of these names, in their order, each once. Every name that does not fit is told.
-pub(crate) async fn find(app: &App, tenant: Uuid, names: Vec<String>) -> Result<Vec<Uuid>, Problem> {
+async fn find(app: &App, tenant: Uuid, names: Vec<String>) -> Result<Vec<Uuid>, Problem> {
     let asked = names.clone();
     let found = app.store.read(move |tx| {
         asked

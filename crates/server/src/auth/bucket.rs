@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use quell_store::Micros;
+use quell_store::api_key::ApiKey;
 use quell_wire::digest::Digest;
 
 /// Failures that an address may have at once.
@@ -17,6 +18,9 @@ const ADDRESSES: usize = 16_384;
 const SWEEP: Micros = 1_000_000;
 /// Good keys remembered.
 const KEYS: usize = 4_096;
+/// How long what the database said of a key is believed, microseconds. This process forgets a key that it revokes at
+/// once; one that another process revoked is refused after this.
+const BELIEVED: Micros = 1_000_000;
 
 #[derive(Clone, Copy)]
 struct Bucket {
@@ -42,7 +46,13 @@ struct Shelf {
 #[derive(Default)]
 pub struct Guesses {
     shelf: Mutex<Shelf>,
-    good: Mutex<std::collections::HashSet<Digest>>,
+    good: Mutex<HashMap<Digest, Good>>,
+}
+
+/// A key that was good, and when the database said so. `None` once that is not to be believed any more.
+struct Good {
+    row: Option<ApiKey>,
+    at: Micros,
 }
 
 impl Guesses {
@@ -73,18 +83,35 @@ impl Guesses {
         bucket.left = (bucket.left - 1.0).max(0.0);
     }
 
-    /// A key was good. It is still looked up each time: this only spares it the bucket of its address.
-    pub fn succeeded(&self, hash: Digest) {
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if good.len() >= KEYS {
+    /// The database said that a key is good: it is spared the bucket of its address from now on, and another look into
+    /// the database for a moment.
+    pub fn succeeded(&self, hash: Digest, row: ApiKey, now: Micros) {
+        let mut good = self.good();
+        if good.len() >= KEYS && !good.contains_key(&hash) {
             good.clear();
         }
-        good.insert(hash);
+        good.insert(hash, Good { row: Some(row), at: now });
     }
 
     /// Whether the key was good before.
     pub fn is_known_good(&self, hash: &Digest) -> bool {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner).contains(hash)
+        self.good().contains_key(hash)
+    }
+
+    /// What the database said of a key a moment ago.
+    pub fn recent(&self, hash: &Digest, now: Micros) -> Option<ApiKey> {
+        let good = self.good();
+        let known = good.get(hash).filter(|known| (known.at..known.at + BELIEVED).contains(&now))?;
+        known.row.clone()
+    }
+
+    /// A key was revoked: the database is asked again for each.
+    pub fn doubt(&self) {
+        self.good().values_mut().for_each(|known| known.row = None);
+    }
+
+    fn good(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Good>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,9 +142,30 @@ mod tests {
         assert!(!guesses.allows(address, 0));
         assert!(guesses.allows(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 0));
         assert!(guesses.allows(address, 1_000_000));
-        guesses.succeeded([7; 32]);
-        assert!(guesses.is_known_good(&[7; 32]));
-        assert!(!guesses.is_known_good(&[8; 32]));
+    }
+
+    #[test]
+    fn a_good_key_is_believed_for_a_moment() {
+        let guesses = Guesses::default();
+        let row = ApiKey {
+            tenant_id: uuid::Uuid::nil(),
+            id: uuid::Uuid::nil(),
+            name: "ops".to_owned(),
+            prefix: "qk_a".to_owned(),
+            hash: [7; 32],
+            role: "admin".to_owned(),
+            created_at: 0,
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        guesses.succeeded([7; 32], row, 10);
+        assert!(guesses.recent(&[7; 32], 9).is_none(), "a clock that went back is no reason to believe");
+        assert!(guesses.recent(&[7; 32], 1_000_009).is_some());
+        assert!(guesses.recent(&[7; 32], 1_000_010).is_none());
+        guesses.doubt();
+        assert!(guesses.recent(&[7; 32], 11).is_none());
+        assert!(guesses.is_known_good(&[7; 32]) && !guesses.is_known_good(&[8; 32]));
     }
 
     #[test]

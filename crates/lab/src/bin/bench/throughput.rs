@@ -84,8 +84,9 @@ async fn run(server: &Server, fleet: &Fleet, scale: &Scale, load: &Load) -> Resu
         Ok(())
     };
     let (tasks, singles, ()) = tokio::try_join!(wide, single, clock)?;
-    let ended =
-        drained(fleet, since, tasks.into_iter().sum::<usize>() + singles.into_iter().sum::<usize>()).await?;
+    let tasks = tasks.into_iter().sum::<usize>() + singles.into_iter().sum::<usize>();
+    begun_all(fleet, begun + commands.load(Ordering::Relaxed) as u64).await?;
+    let ended = drained(fleet, since, tasks).await?;
     let wall = began.elapsed().as_secs_f64();
     let (server_s, own_s) =
         (Cpu::of(server.pid())?.since(&server_cpu), Cpu::of(std::process::id())?.since(&own_cpu));
@@ -106,7 +107,7 @@ async fn wide_turns(fleet: &Fleet, over: &AtomicBool, commands: &AtomicUsize) ->
         let task = fleet.api.submit_all(fleet.len()).await?;
         commands.fetch_add(fleet.len(), Ordering::Relaxed);
         tasks += 1;
-        fleet.ended(text(&task, "id")?, Duration::from_millis(50), DRAIN).await?;
+        fleet.ended(text(&task, "id")?, Duration::from_millis(100), DRAIN).await?;
     }
     Ok(tasks)
 }
@@ -140,6 +141,19 @@ struct Ended {
     tasks: usize,
     last_us: i64,
     wide_seconds: Vec<f64>,
+}
+
+/// Waits until the agents have begun this many commands in all: asking the server for thousands of tasks again and
+/// again would be a load of its own.
+async fn begun_all(fleet: &Fleet, wanted: u64) -> Result<()> {
+    let end = Instant::now() + DRAIN;
+    while fleet.seen.begun() < wanted {
+        if Instant::now() > end {
+            bail!("{} of {wanted} commands were begun", fleet.seen.begun());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 /// Waits until all tasks of the load have ended, and checks that each succeeded.

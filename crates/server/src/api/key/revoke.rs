@@ -33,6 +33,7 @@ pub(super) async fn revoke_api_key(
             audit::append(tx, &record)
         })
         .await?;
+    app.guesses.doubt();
     app.key_revocations.send_modify(|number| *number += 1);
     Ok(StatusCode::NO_CONTENT)
 }

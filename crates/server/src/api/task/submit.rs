@@ -147,7 +147,7 @@ async fn resolve(
         (false, false, []) if endpoints.len() > MOST_NAMES => {
             Err(Problem::bad_field("targets.endpoints", format!("more than {MOST_NAMES}")))
         }
-        (false, false, []) => Ok(Targets::Endpoints(targets::find(app, tenant, endpoints).await?)),
+        (false, false, []) => Ok(Targets::Endpoints(targets::named(app, tenant, endpoints).await?)),
         (true, true, []) => Ok(Targets::All),
         (true, false, [tag]) => Ok(Targets::Tag(tag.clone())),
         (true, false, several) if several.len() > MOST_TAGS => {
