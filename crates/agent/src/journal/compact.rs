@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
+use std::sync::Arc;
 
 use quell_wire::limits;
 
-use super::record::{self, Body, HEADER, MAGIC, Record};
+use super::record::{self, Body, HEADER, MAGIC};
 use super::{Entry, Error, Journal, REMEMBER_US, Span, Stage, replay};
 use crate::random;
 use crate::state::{sync_directory, write_synced};
@@ -28,9 +29,13 @@ impl Journal {
         }
         let salt = create(&self.path, &keep)?;
         let (found, _) = replay::open(&self.path, now_us)?;
-        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Error::io("open"))?;
+        let file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(Error::io("open"))?;
+        self.file = Arc::new(file);
         self.salt = salt;
         self.end = found.end;
+        self.room = found.room;
+        // Acknowledged orders are in the new file as what remains of them.
+        self.noted.clear();
         self.compacted = found.end;
         self.entries = HashMap::new();
         self.damaged_us = None;
@@ -80,7 +85,7 @@ pub(super) fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&salt);
     for body in records {
-        record::frame(salt, &Record::from(body.clone()), &mut bytes);
+        record::frame(salt, body, &mut bytes);
     }
     let fresh = path.with_extension("new");
     let parent = path.parent().unwrap_or(Path::new("."));

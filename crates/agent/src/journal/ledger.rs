@@ -11,11 +11,11 @@ use crate::clock::Clock;
 /// A shared error: one failed write answers all who waited for it.
 pub type Shared = Arc<Error>;
 
-type Waiter = (Vec<Body>, bool, oneshot::Sender<Result<(), Shared>>);
+type Answer = oneshot::Sender<Result<(), Shared>>;
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Waiter>,
+    waiting: Vec<(Vec<Body>, Answer)>,
     writing: bool,
 }
 
@@ -43,32 +43,35 @@ impl Ledger {
 
     /// Writes records, all or none; they are durable when this returns `Ok`.
     pub async fn append(&self, records: Vec<Body>) -> Result<(), Shared> {
-        self.submit(records, true).await
+        self.submit(records).await.unwrap_or_else(|_| {
+            let source = std::io::ErrorKind::Interrupted.into();
+            Err(Arc::new(Error::Io { what: "write to", source }))
+        })
     }
 
-    /// Writes records that may be lost in a crash.
-    pub async fn note(&self, records: Vec<Body>) -> Result<(), Shared> {
-        self.submit(records, false).await
+    /// The server holds an outcome: known at once, and written down soon.
+    pub fn acknowledge(&self, order_id: &str) {
+        if self.with(|journal| journal.acknowledge(order_id)) {
+            // Nobody waits for it.
+            drop(self.submit(Vec::new()));
+        }
     }
 
-    async fn submit(&self, records: Vec<Body>, sync: bool) -> Result<(), Shared> {
+    fn submit(&self, records: Vec<Body>) -> oneshot::Receiver<Result<(), Shared>> {
         let (answer, answered) = oneshot::channel();
         let leads = {
             let mut queue = lock(&self.0.queue);
-            queue.waiting.push((records, sync, answer));
+            queue.waiting.push((records, answer));
             !std::mem::replace(&mut queue.writing, true)
         };
         if leads {
             let inner = self.0.clone();
             tokio::task::spawn_blocking(move || inner.drain());
         }
-        answered.await.unwrap_or_else(|_| {
-            let source = std::io::ErrorKind::Interrupted.into();
-            Err(Arc::new(Error::Io { what: "write to", source }))
-        })
+        answered
     }
 
-    /// Looks at the journal, without waiting for the disk but for what is written right now.
+    /// Looks at the journal, without waiting for the disk, but for a file that is rewritten right now.
     pub fn with<T>(&self, look: impl FnOnce(&mut Journal) -> T) -> T {
         look(&mut lock(&self.0.journal))
     }
@@ -89,20 +92,44 @@ impl Inner {
         }
     }
 
-    fn write(&self, batch: Vec<Waiter>) {
-        let now_us = self.clock.now_us();
-        let sync = batch.iter().any(|(_, sync, _)| *sync);
-        let together: Vec<Body> = batch.iter().flat_map(|(records, ..)| records.iter().cloned()).collect();
-        if lock(&self.journal).append(&together, sync, now_us).is_ok() {
-            for (.., answer) in batch {
-                let _ = answer.send(Ok(()));
+    fn write(&self, mut batch: Vec<(Vec<Body>, Answer)>) {
+        if batch.len() > 1 {
+            let counts: Vec<usize> = batch.iter().map(|(records, _)| records.len()).collect();
+            let mut together: Vec<Body> =
+                batch.iter_mut().flat_map(|(records, _)| std::mem::take(records)).collect();
+            if self.append(&together).is_ok() {
+                for (_, answer) in batch {
+                    let _ = answer.send(Ok(()));
+                }
+                return;
             }
-            return;
+            // One by one, so that a full journal refuses new orders and still takes the ends of old ones.
+            for ((records, _), count) in batch.iter_mut().zip(counts) {
+                *records = together.drain(..count).collect();
+            }
         }
-        // One by one, so that a full journal refuses new orders and still takes the ends of old ones.
-        for (records, sync, answer) in batch {
-            let result = lock(&self.journal).append(&records, sync, now_us).map_err(Arc::new);
-            let _ = answer.send(result);
+        for (records, answer) in batch {
+            let _ = answer.send(self.append(&records).map_err(Arc::new));
+        }
+    }
+
+    /// Only by the one that drains: nothing else is placed between a record and its sync.
+    fn append(&self, records: &[Body]) -> Result<(), Error> {
+        let now_us = self.clock.now_us();
+        loop {
+            // Not in one expression: its lock would last until the end of it.
+            let placed = lock(&self.journal).place(records, now_us);
+            let done = match placed {
+                Ok(placed) => {
+                    let synced = placed.sync();
+                    lock(&self.journal).settle(records, placed, synced)
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Err(error) if lock(&self.journal).give_up_reserve(records, &error) => {}
+                done => return done,
+            }
         }
     }
 }

@@ -1,28 +1,29 @@
 //! What the agent has been told and what became of it: written down and synced *before* anything is done,
 //! so that an order is carried out at most once whatever dies and whenever.
 //!
-//! Append-only records in one file. A torn tail (the agent died while writing) is cut. Damage before the
-//! tail is never cut silently: the file is kept aside, what is readable is taken over, and orders from before
+//! Append-only records in one file, which is made longer by a piece at a time and filled in place: a record then
+//! changes neither the file's size nor where its blocks are, and to sync it is to write its block, not the inode
+//! too. A torn tail (the agent died while writing) is cut. Damage before the tail is never cut silently: the file is kept aside, what is readable is taken over, and orders from before
 //! that moment that the journal does not know are not carried out, since they may have been.
 
 mod compact;
 mod ledger;
 pub mod record;
 mod replay;
+mod write;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use ledger::Ledger;
 use quell_wire::{SignedOutcome, limits};
-use record::{Body, Record};
+use record::Body;
 
 use crate::random;
-use crate::runner::chain;
-use crate::state::write_synced;
 
 /// An id is remembered this long after its order's window ended: twice the skew allowed, and a day.
 const REMEMBER_US: i64 = 2 * limits::CLOCK_SKEW_US + 24 * 3600 * 1_000_000;
@@ -32,8 +33,6 @@ const COMPACT_AT: u64 = 4 << 20;
 const FULL_AT: u64 = 256 << 20;
 /// No order is accepted beyond this many remembered ids.
 const MOST_IDS: usize = 500_000;
-/// Kept on disk to be given up when an outcome must be written and the disk is full. Bytes.
-const RESERVE: usize = 2 << 20;
 
 /// Why something could not be written down or read.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +57,11 @@ pub enum Error {
 impl Error {
     fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }
+    }
+
+    fn is_full_disk(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
@@ -110,9 +114,13 @@ pub struct Recovered {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     salt: [u8; 8],
     end: u64,
+    /// Where the file ends; from `end` to here it holds zeros.
+    room: u64,
+    /// Acknowledgements that wait for the next write.
+    noted: Vec<Body>,
     compacted: u64,
     entries: HashMap<String, Entry>,
     damaged_us: Option<i64>,
@@ -129,9 +137,11 @@ impl Journal {
             OpenOptions::new().read(true).write(true).mode(0o600).open(path).map_err(Error::io("open"))?;
         let mut journal = Self {
             path: path.to_owned(),
-            file,
+            file: Arc::new(file),
             salt: found.salt,
             end: found.end,
+            room: found.room,
+            noted: Vec::new(),
             compacted: found.end.min(COMPACT_AT),
             entries: HashMap::new(),
             damaged_us: None,
@@ -204,60 +214,6 @@ impl Journal {
         }
     }
 
-    /// Writes records; with `sync` they are durable when this returns. All or none.
-    pub fn append(&mut self, records: &[Body], sync: bool, now_us: i64) -> Result<(), Error> {
-        let accepts = records.iter().any(|body| matches!(body, Body::Accepted(_)));
-        if self.end > COMPACT_AT && self.end > 2 * self.compacted {
-            match self.compact(now_us) {
-                // On a full disk there is no room for a second file, and what was done must be written down all the
-                // same: the reserve below is for that.
-                Err(error) if !accepts => {
-                    tracing::warn!(error = chain(&error), "the journal cannot be made smaller");
-                }
-                result => result?,
-            }
-        }
-        if accepts {
-            if self.end > FULL_AT || self.entries.len() > MOST_IDS {
-                return Err(Error::Full);
-            }
-            self.keep_reserve()?;
-        }
-        match self.write(records, sync) {
-            Err(Error::Io { source, .. }) if is_full(&source) && !accepts => {
-                // The reserve is there for this: what was done must be written down.
-                let _ = fs::remove_file(self.reserve());
-                self.write(records, sync)
-            }
-            result => result,
-        }
-    }
-
-    fn write(&mut self, records: &[Body], sync: bool) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        let mut spans = Vec::with_capacity(records.len());
-        for body in records {
-            let from = bytes.len();
-            record::frame(self.salt, &Record::from(body.clone()), &mut bytes);
-            spans.push(Span { at: self.end + from as u64, len: (bytes.len() - from) as u32 });
-        }
-        let written = self
-            .file
-            .seek(SeekFrom::Start(self.end))
-            .and_then(|_| self.file.write_all(&bytes))
-            .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
-        if let Err(source) = written {
-            // Half a record must not stand before the next one.
-            let _ = self.file.set_len(self.end);
-            return Err(Error::Io { what: "write to", source });
-        }
-        self.end += bytes.len() as u64;
-        for (body, span) in records.iter().zip(spans) {
-            self.index(body, span);
-        }
-        Ok(())
-    }
-
     fn index(&mut self, body: &Body, span: Span) {
         match body {
             Body::Accepted(accepted) => {
@@ -309,42 +265,19 @@ impl Journal {
         }
     }
 
-    fn read(&mut self, span: Span) -> Result<Body, Error> {
+    fn read(&self, span: Span) -> Result<Body, Error> {
         let mut bytes = vec![0; span.len as usize];
-        self.file
-            .seek(SeekFrom::Start(span.at))
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(Error::io("read"))?;
+        self.file.read_exact_at(&mut bytes, span.at).map_err(Error::io("read"))?;
         match record::read(self.salt, &bytes) {
             record::Read::Record(body, _) => Ok(body),
             record::Read::Invalid => Err(Error::io("read")(io::ErrorKind::InvalidData.into())),
         }
     }
 
-    fn reserve(&self) -> PathBuf {
-        self.path.with_extension("reserve")
-    }
-
-    /// Makes sure that there is room for the outcome of what is accepted now.
-    fn keep_reserve(&self) -> Result<(), Error> {
-        let path = self.reserve();
-        if fs::metadata(&path).is_ok_and(|facts| facts.len() >= RESERVE as u64) {
-            return Ok(());
-        }
-        write_synced(&path, &vec![0; RESERVE]).map_err(|source| {
-            let _ = fs::remove_file(&path);
-            Error::Io { what: "reserve room for", source }
-        })
-    }
-
-    /// Bytes of the file.
+    /// Bytes of its records, with the file's header.
     pub fn size(&self) -> u64 {
         self.end
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

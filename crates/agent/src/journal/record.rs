@@ -123,19 +123,16 @@ pub struct Damaged {
     pub at_us: i64,
 }
 
-impl From<Body> for Record {
-    fn from(body: Body) -> Self {
-        Self { body: Some(body) }
-    }
-}
-
 /// Frames a record. The salt is the file's own: bytes that came from outside cannot contain a valid frame.
-pub fn frame(salt: [u8; 8], record: &Record, out: &mut Vec<u8>) {
-    let payload = record.encode_to_vec();
+pub fn frame(salt: [u8; 8], body: &Body, out: &mut Vec<u8>) {
+    let from = out.len();
+    out.extend_from_slice(&[0; FRAME]);
+    // The one field of [`Record`], written without a copy of it.
+    body.encode(out);
+    let (head, payload) = out[from..].split_at_mut(FRAME);
     let length = (payload.len() as u32).to_le_bytes();
-    out.extend_from_slice(&length);
-    out.extend_from_slice(&crc(salt, length, &payload).to_le_bytes());
-    out.extend_from_slice(&payload);
+    head[..4].copy_from_slice(&length);
+    head[4..].copy_from_slice(&crc(salt, length, payload).to_le_bytes());
 }
 
 /// What stands at the beginning of some bytes.

@@ -20,6 +20,8 @@ pub struct Found {
     pub salt: [u8; 8],
     /// Where the next record goes.
     pub end: u64,
+    /// Where the file ends. From `end` to here all is zero.
+    pub room: u64,
     /// Its records with place and length.
     pub records: Vec<(Body, u64, u32)>,
 }
@@ -31,15 +33,18 @@ pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
         return replace(path, Vec::new(), now_us);
     };
     let (records, end) = scan(salt, &bytes, HEADER);
-    if end == bytes.len() {
-        return Ok((Found { salt, end: end as u64, records }, Recovered::default()));
+    // Zeros after the last record are room for the next, however many.
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    if used <= end {
+        let found = Found { salt, end: end as u64, room: bytes.len() as u64, records };
+        return Ok((found, Recovered::default()));
     }
-    match resume(salt, &bytes, end) {
+    match resume(salt, &bytes, end, used) {
         None => {
             let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open"))?;
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io("cut"))?;
-            let torn = (bytes.len() - end) as u64;
-            Ok((Found { salt, end: end as u64, records }, Recovered { torn, damaged: None }))
+            let recovered = Recovered { torn: (used - end) as u64, damaged: None };
+            Ok((Found { salt, end: end as u64, room: end as u64, records }, recovered))
         }
         Some(next) => {
             let mut readable = records;
@@ -47,7 +52,7 @@ pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
             while let Some(start) = from {
                 let (more, stop) = scan(salt, &bytes, start);
                 readable.extend(more);
-                from = if stop < bytes.len() { resume(salt, &bytes, stop) } else { None };
+                from = if stop < used { resume(salt, &bytes, stop, used) } else { None };
             }
             replace(path, readable.into_iter().map(|(body, ..)| body).collect(), now_us)
         }
@@ -78,9 +83,9 @@ fn scan(salt: [u8; 8], bytes: &[u8], start: usize) -> (Vec<(Body, u64, u32)>, us
     (records, at)
 }
 
-/// The next place after a bad one where a valid record stands. A torn tail has none.
-fn resume(salt: [u8; 8], bytes: &[u8], bad: usize) -> Option<usize> {
-    (bad + 1..bytes.len()).find(|at| matches!(record::read(salt, &bytes[*at..]), record::Read::Record(..)))
+/// The next place after a bad one, and before the zeros at the end, where a valid record stands. A torn tail has none.
+fn resume(salt: [u8; 8], bytes: &[u8], bad: usize, used: usize) -> Option<usize> {
+    (bad + 1..used).find(|at| matches!(record::read(salt, &bytes[*at..]), record::Read::Record(..)))
 }
 
 /// Keeps the damaged file aside and begins anew with what was readable.
@@ -91,7 +96,8 @@ fn replace(path: &Path, mut readable: Vec<Body>, now_us: i64) -> Result<(Found, 
     let salt = create(path, &readable)?;
     let bytes = read_all(path).map_err(Error::io("read"))?;
     let (records, end) = scan(salt, &bytes, HEADER);
-    Ok((Found { salt, end: end as u64, records }, Recovered { torn: 0, damaged: Some(aside) }))
+    let found = Found { salt, end: end as u64, room: end as u64, records };
+    Ok((found, Recovered { torn: 0, damaged: Some(aside) }))
 }
 
 fn aside(path: &Path) -> PathBuf {

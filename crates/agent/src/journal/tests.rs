@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
-use std::io::Write;
 
 use super::record::HEADER;
 use super::record::{Accepted, Acknowledged, Finished, Started};
@@ -59,6 +58,16 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(journal.held(), ["b"]);
 }
 
+/// The records as they stand in the file, without the room after them.
+fn written(journal: Journal, path: &Path) -> Vec<u8> {
+    let size = journal.size() as usize;
+    drop(journal);
+    let mut bytes = fs::read(path).unwrap();
+    assert!(bytes[size..].iter().all(|byte| *byte == 0), "nothing but room is after the last record");
+    bytes.truncate(size);
+    bytes
+}
+
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
     let dir = tempfile::tempdir().unwrap();
@@ -67,12 +76,13 @@ fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
     journal.append(&[accepted("a"), started("a")], true, NOW).unwrap();
     let whole = journal.size() as usize;
     journal.append(&[finished("a")], true, NOW).unwrap();
-    drop(journal);
-    let bytes = fs::read(&path).unwrap();
-    for cut in whole..bytes.len() {
-        fs::write(&path, &bytes[..cut]).unwrap();
+    let bytes = written(journal, &path);
+    // With nothing after it, as a file was that grew with each record; and with room after it.
+    for (cut, room) in (whole..bytes.len()).flat_map(|cut| [(cut, 0), (cut, 700)]) {
+        fs::write(&path, [&bytes[..cut], &vec![0; room]].concat()).unwrap();
+        let torn = bytes[whole..cut].iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         let (mut journal, recovered) = open(&path);
-        assert_eq!(recovered, Recovered { torn: (cut - whole) as u64, damaged: None }, "cut at {cut}");
+        assert_eq!(recovered, Recovered { torn: torn as u64, damaged: None }, "cut at {cut}, room {room}");
         assert!(matches!(journal.entry("a").unwrap().stage, Stage::Started { attempts: 1, .. }));
         journal.append(&[finished("a")], true, NOW).unwrap();
         drop(journal);
@@ -82,16 +92,146 @@ fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
 }
 
 #[test]
+fn a_record_of_which_only_later_blocks_were_written_is_torn_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (mut journal, _) = open(&path);
+    journal.append(&[accepted("a")], true, NOW).unwrap();
+    let whole = journal.size() as usize;
+    let big =
+        Body::Finished(Finished { order_id: "a".into(), outcome: vec![5; 9000], signature: vec![6; 64] });
+    journal.append(&[big], true, NOW).unwrap();
+    drop(journal);
+    let bytes = fs::read(&path).unwrap();
+    for lost in [whole..4096, 4096..8192, whole..8192] {
+        let mut torn = bytes.clone();
+        torn[lost].fill(0);
+        fs::write(&path, &torn).unwrap();
+        let (journal, recovered) = open(&path);
+        assert!(recovered.torn > 0 && recovered.damaged.is_none(), "{recovered:?}");
+        assert_eq!((journal.size() as usize, journal.entry("a").unwrap().stage), (whole, Stage::Accepted));
+        drop(journal);
+        assert_eq!(fs::metadata(&path).unwrap().len() as usize, whole, "the rest of it is gone for good");
+    }
+}
+
+#[test]
 fn garbage_after_the_tail_is_cut_too() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
     let (mut journal, _) = open(&path);
     journal.append(&[accepted("a")], true, NOW).unwrap();
-    drop(journal);
-    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 4096]).unwrap();
+    let bytes = written(journal, &path);
+    fs::write(&path, [bytes.as_slice(), &[0x5a; 4096], &[0; 4096]].concat()).unwrap();
     let (journal, recovered) = open(&path);
     assert_eq!(recovered, Recovered { torn: 4096, damaged: None });
     assert!(journal.entry("a").is_some());
+}
+
+#[test]
+fn zeros_after_the_last_record_are_room_however_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (mut journal, _) = open(&path);
+    journal.append(&[accepted("a")], true, NOW).unwrap();
+    let bytes = written(journal, &path);
+    for room in [0, 1, 7, 8, 4096, 100_000] {
+        fs::write(&path, [bytes.as_slice(), &vec![0; room]].concat()).unwrap();
+        let (mut journal, recovered) = open(&path);
+        assert_eq!(recovered, Recovered::default(), "{room}");
+        assert_eq!(journal.size() as usize, bytes.len());
+        journal.append(&[started("a")], true, NOW).unwrap();
+        drop(journal);
+        let (journal, recovered) = open(&path);
+        assert_eq!(recovered, Recovered::default(), "{room}");
+        assert!(matches!(journal.entry("a").unwrap().stage, Stage::Started { .. }));
+    }
+}
+
+#[test]
+fn a_record_changes_the_files_size_once_a_piece() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (mut journal, _) = open(&path);
+    let mut sizes = HashSet::new();
+    let mut number = 0;
+    while journal.size() < 3 * write::PIECE {
+        journal.append(&[accepted(&format!("o{number}"))], true, NOW).unwrap();
+        sizes.insert(fs::metadata(&path).unwrap().len());
+        number += 1;
+    }
+    sizes.remove(&(4 * write::PIECE));
+    assert_eq!(sizes, (1..=3).map(|pieces| pieces * write::PIECE).collect());
+    let facts = fs::metadata(&path).unwrap();
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&facts);
+    assert!(blocks * 512 >= facts.len(), "no holes: {blocks} blocks");
+    drop(journal);
+    let (journal, recovered) = open(&path);
+    assert_eq!(recovered, Recovered::default());
+    assert!((0..number).all(|number| journal.entry(&format!("o{number}")).is_some()));
+}
+
+#[test]
+fn a_record_may_end_where_a_piece_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let (mut journal, _) = open(&path);
+    journal.append(&[accepted("a")], true, NOW).unwrap();
+    let fit = |outcome| Body::Finished(Finished { order_id: "a".into(), outcome, signature: vec![6; 64] });
+    let mut around = Vec::new();
+    record::frame([0; 8], &fit(vec![5; 60_000]), &mut around);
+    let left = (write::PIECE - journal.size()) as usize;
+    journal.append(&[fit(vec![5; left - (around.len() - 60_000)])], true, NOW).unwrap();
+    assert_eq!(journal.size(), write::PIECE);
+    drop(journal);
+    let (mut journal, recovered) = open(&path);
+    assert_eq!((recovered, journal.size()), (Recovered::default(), write::PIECE));
+    journal.append(&[accepted("b"), fit(vec![7; 200_000])], true, NOW).unwrap();
+    drop(journal);
+    let (mut journal, recovered) = open(&path);
+    assert_eq!(recovered, Recovered::default());
+    assert_eq!(journal.outcome("a").unwrap().unwrap().outcome, vec![7; 200_000]);
+    assert!(journal.entry("b").is_some());
+}
+
+#[test]
+fn an_acknowledgement_is_known_at_once_and_goes_with_the_next_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let copied = dir.path().join("copy");
+    let (mut journal, _) = open(&path);
+    journal.append(&[accepted("a"), finished("a"), accepted("b"), finished("b")], true, NOW).unwrap();
+    let on_disk = |id: &str| {
+        fs::copy(&path, &copied).unwrap();
+        open(&copied).0.entry(id).unwrap().stage
+    };
+    assert!(!journal.acknowledge("a") && !journal.acknowledge("nobody"));
+    assert_eq!((journal.unacknowledged().as_slice(), on_disk("a")), (&["b".to_owned()][..], Stage::Finished));
+    journal.append(&[accepted("c")], true, NOW).unwrap();
+    assert_eq!((on_disk("a"), on_disk("b")), (Stage::Acknowledged, Stage::Finished));
+    journal.acknowledge("b");
+    drop(journal);
+    assert_eq!(on_disk("b"), Stage::Acknowledged, "written when the agent ends");
+}
+
+#[tokio::test]
+async fn many_acknowledgements_do_not_wait_for_a_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let ledger = Ledger::new(open(&path).0, crate::clock::Clock::from_fn(|| NOW));
+    let ids: Vec<String> = (0..100).map(|number| format!("o{number}")).collect();
+    ledger.append(ids.iter().flat_map(|id| [accepted(id), finished(id)]).collect()).await.unwrap();
+    let before = ledger.with(|journal| journal.size());
+    for id in &ids {
+        ledger.acknowledge(id);
+    }
+    assert!(ledger.with(|journal| journal.unacknowledged()).is_empty());
+    let grown = async {
+        while ledger.with(|journal| journal.size()) == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), grown).await.unwrap();
 }
 
 #[test]
@@ -102,10 +242,9 @@ fn damage_in_the_middle_is_kept_aside_and_what_is_readable_is_taken_over() {
     journal.append(&[accepted("a")], true, NOW).unwrap();
     let first = HEADER..journal.size() as usize;
     journal.append(&[accepted("b"), accepted("c")], true, NOW).unwrap();
-    drop(journal);
-    let bytes = fs::read(&path).unwrap();
-    for at in first {
-        let mut broken = bytes.clone();
+    let bytes = written(journal, &path);
+    for (at, room) in first.flat_map(|at| [(at, 0), (at, 300)]) {
+        let mut broken = [bytes.as_slice(), &vec![0; room]].concat();
         broken[at] ^= 0x40;
         fs::write(&path, &broken).unwrap();
         let (journal, recovered) = open(&path);
@@ -135,7 +274,7 @@ fn bytes_from_outside_cannot_pass_for_a_record() {
     let path = dir.path().join("journal");
     let (mut journal, _) = open(&path);
     let mut forged = Vec::new();
-    record::frame([0; 8], &Record::from(finished("a")), &mut forged);
+    record::frame([0; 8], &finished("a"), &mut forged);
     let Body::Accepted(order) = accepted("a") else { panic!() };
     journal.append(&[Body::Accepted(Accepted { intent: forged, ..order })], true, NOW).unwrap();
     let end = journal.size();

@@ -191,8 +191,7 @@ impl Session {
                 Ok(())
             }
             Some(FromServer::OutcomeStored(order)) => {
-                let runner = context.runner.clone();
-                tokio::spawn(async move { runner.stored(order.order_id).await });
+                context.runner.stored(&order.order_id);
                 Ok(())
             }
             Some(FromServer::Cancel(order)) => {

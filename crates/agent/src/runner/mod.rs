@@ -22,8 +22,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::identity::Identity;
-use crate::journal::record::{Acknowledged, Body};
-use crate::journal::{self, Ledger};
+use crate::journal::Ledger;
 use crate::outbox::Outbox;
 
 /// Orders of one action that run at the same time.
@@ -124,13 +123,8 @@ impl Runner {
     }
 
     /// The server holds an outcome.
-    pub async fn stored(&self, order_id: String) {
-        let is_new =
-            self.0.ledger.with(|j| j.entry(&order_id).is_some_and(|e| e.stage == journal::Stage::Finished));
-        if is_new {
-            // Lost in a crash, it is sent and acknowledged once more: no need to wait for the disk.
-            let _ = self.0.ledger.note(vec![Body::Acknowledged(Acknowledged { order_id })]).await;
-        }
+    pub fn stored(&self, order_id: &str) {
+        self.0.ledger.acknowledge(order_id);
     }
 
     /// Orders that the server has not acknowledged, those included that are about to be written down: they are

@@ -199,7 +199,7 @@ async fn an_order_is_carried_out_once_however_often_it_comes() {
     assert_eq!(play.secret.lock().unwrap().as_deref(), Some("pw"));
     let told = frames.iter().filter(|frame| matches!(frame, FromAgent::Progress(_))).count();
     assert_eq!(told, 1, "progress is throttled");
-    runner.stored("a".into()).await;
+    runner.stored("a");
     assert!(runner.unacknowledged().is_empty());
     runner.deliver(world.collect("a", "/etc/hostname"));
     let (again, _) = ends(&runner, &outbox, 1).await;
