@@ -90,7 +90,7 @@ mod base64_text {
 
 struct Live {
     stored: Stored,
-    trust: Trust,
+    trust: Arc<Trust>,
     tls: Arc<ClientConfig>,
 }
 
@@ -124,7 +124,7 @@ impl Identity {
         let key = SigningKey::from_pkcs8(&key_der).map_err(|_| Error::Damaged("key.der is no key"))?;
         let set = KeySet::decode(stored.order_keys.as_slice())
             .map_err(|_| Error::Damaged("the order keys cannot be read"))?;
-        let trust = Trust::pinned(set)?;
+        let trust = Arc::new(Trust::pinned(set)?);
         let tls = tls::config(sha256(&[&stored.ca]), Some((&stored.certificate, &key_der)))?;
         let me =
             order::Identity { tenant_id: stored.tenant_id.clone(), endpoint_id: stored.endpoint_id.clone() };
@@ -158,7 +158,7 @@ impl Identity {
     }
 
     /// The order keys trusted now.
-    pub fn trust(&self) -> Trust {
+    pub fn trust(&self) -> Arc<Trust> {
         self.live().trust.clone()
     }
 
@@ -191,7 +191,7 @@ impl Identity {
         let stored = Stored { order_keys: trust.set().encode_to_vec(), ..live.stored.clone() };
         write(&self.state, &stored)?;
         live.stored = stored;
-        live.trust = trust;
+        live.trust = Arc::new(trust);
         Ok(())
     }
 

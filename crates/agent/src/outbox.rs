@@ -1,11 +1,11 @@
-//! What waits to be said to the server. Outcomes wait as names only: their bytes stay in the journal until
-//! they are sent, and again until the server has acknowledged them.
+//! What waits to be said to the server. Outcomes of this moment wait as they are, as long as they are few; others as
+//! names only: their bytes are in the journal until the server has acknowledged them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quell_wire::frame::{Event, FromAgent};
-use quell_wire::limits;
+use quell_wire::{SignedOutcome, limits};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -15,14 +15,18 @@ use crate::clock::Clock;
 const EVENTS: usize = 256;
 /// Frames that wait at one time; progress is given up beyond that.
 const FRAMES: usize = 8192;
+/// Outcomes that wait with their bytes, which are then not read from the journal again. Bytes.
+const AT_HAND: usize = 256 << 10;
 
 /// What is to be said next.
 #[derive(Debug)]
 pub enum Next {
     /// A frame.
     Frame(FromAgent),
-    /// The outcome of this order.
+    /// The outcome of this order, to be read from the journal.
     Outcome(String),
+    /// An outcome.
+    Signed(SignedOutcome),
 }
 
 #[derive(Default)]
@@ -30,7 +34,9 @@ struct Queue {
     online: bool,
     events: VecDeque<Event>,
     frames: VecDeque<FromAgent>,
-    outcomes: VecDeque<String>,
+    outcomes: VecDeque<Next>,
+    /// Bytes of the outcomes that wait as they are.
+    at_hand: usize,
 }
 
 struct Inner {
@@ -62,7 +68,8 @@ impl Outbox {
         let mut queue = self.queue();
         queue.online = true;
         queue.frames.clear();
-        queue.outcomes = unacknowledged.into();
+        queue.outcomes = unacknowledged.into_iter().map(Next::Outcome).collect();
+        queue.at_hand = 0;
         drop(queue);
         self.0.bell.notify_one();
     }
@@ -73,6 +80,7 @@ impl Outbox {
         queue.online = false;
         queue.frames.clear();
         queue.outcomes.clear();
+        queue.at_hand = 0;
     }
 
     /// Says something that is of use now or never.
@@ -89,10 +97,27 @@ impl Outbox {
 
     /// An outcome is in the journal.
     pub fn outcome(&self, order_id: &str) {
+        self.push(|_| Next::Outcome(order_id.to_owned()));
+    }
+
+    /// An order ended: its outcome, which is in the journal too.
+    pub fn ended(&self, order_id: &str, signed: SignedOutcome) {
+        self.push(|queue| {
+            let size = size(&signed);
+            if queue.at_hand + size > AT_HAND {
+                return Next::Outcome(order_id.to_owned());
+            }
+            queue.at_hand += size;
+            Next::Signed(signed)
+        });
+    }
+
+    fn push(&self, outcome: impl FnOnce(&mut Queue) -> Next) {
         let mut queue = self.queue();
         // Without a session it waits in the journal, where the next one finds it.
         if queue.online {
-            queue.outcomes.push_back(order_id.to_owned());
+            let next = outcome(&mut queue);
+            queue.outcomes.push_back(next);
             drop(queue);
             self.0.bell.notify_one();
         }
@@ -146,7 +171,11 @@ impl Outbox {
         if let Some(frame) = queue.frames.pop_front() {
             return Some(Next::Frame(frame));
         }
-        queue.outcomes.pop_front().map(Next::Outcome)
+        let next = queue.outcomes.pop_front();
+        if let Some(Next::Signed(signed)) = &next {
+            queue.at_hand = queue.at_hand.saturating_sub(size(signed));
+        }
+        next
     }
 
     /// Puts an event back that could not be sent.
@@ -158,5 +187,37 @@ impl Outbox {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(signed: &SignedOutcome) -> usize {
+    signed.outcome.len() + signed.signature.len()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn outcomes_wait_as_they_are_while_they_are_few_and_keep_their_order() {
+        let outbox = Outbox::new(Clock::from_fn(|| 0));
+        let signed = |size: usize| SignedOutcome { outcome: vec![1; size - 64], signature: vec![2; 64] };
+        outbox.ended("lost", signed(100));
+        assert!(outbox.take().is_none(), "without a session it waits in the journal");
+        outbox.online(vec!["old".to_owned()]);
+        outbox.ended("a", signed(AT_HAND - 100));
+        outbox.ended("b", signed(101));
+        outbox.ended("c", signed(100));
+        assert!(matches!(outbox.take().unwrap(), Next::Outcome(id) if id == "old"));
+        assert!(matches!(outbox.take().unwrap(), Next::Signed(_)));
+        assert!(
+            matches!(outbox.take().unwrap(), Next::Outcome(id) if id == "b"),
+            "more than is kept at hand"
+        );
+        assert!(matches!(outbox.take().unwrap(), Next::Signed(_)));
+        assert!(outbox.take().is_none());
+        outbox.ended("d", signed(AT_HAND));
+        assert!(matches!(outbox.take().unwrap(), Next::Signed(_)), "there is room again");
     }
 }

@@ -1,5 +1,8 @@
 //! One session: greeting, then frames both ways until it ends. One task, one timer.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +39,10 @@ const WRITE: Duration = Duration::from_secs(30);
 const WELCOME: Duration = Duration::from_secs(20);
 /// Buffers of an idle connection. Bytes.
 const READ_BUFFER: usize = 4 << 10;
+/// Frames that go out together: as much as one TLS record holds. Bytes.
+const WRITE_BUFFER: usize = 16 << 10;
+/// Frames that are taken before anything is said.
+const AT_ONCE: usize = 64;
 /// Keep-alives that the server may ask for, seconds.
 const KEEP_ALIVE_S: std::ops::RangeInclusive<u32> = 1..=600;
 
@@ -58,7 +65,7 @@ pub async fn open(context: &Context, route: &Route) -> Result<Session, End> {
     let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
+        .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(2 * limits::FRAME)
         .max_message_size(Some(limits::FRAME))
         .max_frame_size(Some(limits::FRAME));
@@ -142,15 +149,14 @@ impl Session {
         context.outbox.online(context.runner.unacknowledged());
         let mut heard = Instant::now();
         let renewal = renew::Renewal::new(context);
-        let tick = sleep_until(heard + renewal.next(self.keep_alive));
-        tokio::pin!(tick);
+        let mut tick = pin!(sleep_until(heard + renewal.next(self.keep_alive)));
+        let (mut renewed, mut over) = (pin!(renewal.done()), pin!(stopped(&mut stop)));
         loop {
             tokio::select! {
-                message = self.socket.next() => {
+                taken = self.hear(context) => {
                     heard = Instant::now();
-                    match Self::hear(context, message) {
-                        Ok(()) => {}
-                        Err(end) => return end,
+                    if let Err(end) = taken {
+                        return end;
                     }
                 }
                 () = context.outbox.ready() => {
@@ -170,11 +176,11 @@ impl Session {
                     }
                     tick.as_mut().reset(Instant::now() + renewal.next(self.keep_alive));
                 }
-                () = renewal.done() => {
+                () = &mut renewed => {
                     let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
                     return End::Renewed;
                 }
-                () = stopped(&mut stop) => {
+                () = &mut over => {
                     let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
                     return End::Stopped;
                 }
@@ -182,7 +188,24 @@ impl Session {
         }
     }
 
-    fn hear(context: &Context, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), End> {
+    /// Waits for frames, and takes all that have arrived: what they are answered with can then go out together.
+    async fn hear(&mut self, context: &Context) -> Result<(), End> {
+        let mut taken = 0;
+        poll_fn(|cx| {
+            while taken < AT_ONCE {
+                match self.socket.poll_next_unpin(cx) {
+                    Poll::Ready(message) => Self::take(context, message)?,
+                    Poll::Pending if taken > 0 => break,
+                    Poll::Pending => return Poll::Pending,
+                }
+                taken += 1;
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    fn take(context: &Context, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), End> {
         match read(message)? {
             // Not ours; and a second greeting means nothing.
             None | Some(FromServer::Welcome(_)) => Ok(()),
@@ -216,24 +239,34 @@ impl Session {
         }
     }
 
+    /// Says all that waits, in as few writes as it takes.
     async fn speak(&mut self, context: &Context) -> Result<(), End> {
-        while let Some(next) = context.outbox.take() {
-            match next {
-                Next::Frame(frame) => {
-                    let bytes = encode_from_agent(frame.clone());
-                    if let Err(end) = write(&mut self.socket, Message::Binary(bytes.into())).await {
-                        context.outbox.give_back(frame);
-                        return Err(end);
-                    }
-                }
-                Next::Outcome(order_id) => {
-                    if let Some(signed) = context.runner.outcome(&order_id) {
-                        send(&mut self.socket, FromAgent::Outcome(signed)).await?;
-                    }
-                }
+        let mut events = Vec::new();
+        let said = self.say(context, &mut events).await;
+        if said.is_err() {
+            for event in events.into_iter().rev() {
+                context.outbox.give_back(event);
             }
         }
-        Ok(())
+        said
+    }
+
+    async fn say(&mut self, context: &Context, events: &mut Vec<FromAgent>) -> Result<(), End> {
+        while let Some(next) = context.outbox.take() {
+            let frame = match next {
+                Next::Frame(frame) => frame,
+                Next::Signed(signed) => FromAgent::Outcome(signed),
+                Next::Outcome(order_id) => match context.runner.outcome(&order_id) {
+                    Some(signed) => FromAgent::Outcome(signed),
+                    None => continue,
+                },
+            };
+            if matches!(frame, FromAgent::Event(_)) {
+                events.push(frame.clone());
+            }
+            in_time(self.socket.feed(Message::Binary(encode_from_agent(frame).into()))).await?;
+        }
+        in_time(self.socket.flush()).await
     }
 }
 
@@ -242,7 +275,11 @@ async fn send(socket: &mut Socket, frame: FromAgent) -> Result<(), End> {
 }
 
 async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
-    match timeout(WRITE, socket.send(message)).await {
+    in_time(socket.send(message)).await
+}
+
+async fn in_time(written: impl Future<Output = Result<(), tungstenite::Error>>) -> Result<(), End> {
+    match timeout(WRITE, written).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(End::Lost(chain(&error))),
         Err(_) => Err(End::Lost("the server takes nothing".into())),

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use prost::Message;
 use quell_catalog::{ActionKind, OnCrash};
 use quell_wire::frame::{FromAgent, Started as StartedFrame};
-use quell_wire::{Status, limits};
+use quell_wire::{Intent, SignedOutcome, Status, limits};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
@@ -76,7 +77,9 @@ impl Runner {
         let runner = self.clone();
         tokio::spawn(async move {
             let digest = accepted.intent_digest.clone();
-            match read_intent(&accepted.intent, &*runner.0.actions) {
+            let intent = Intent::decode(accepted.intent.as_slice())
+                .map_err(|_| Ending::refused("order_malformed", "the intent cannot be read"));
+            match intent.and_then(|intent| read_intent(&intent, &runner.0.can)) {
                 Err(ending) => runner.0.finish(&accepted.order_id, &digest, ending, first_us).await,
                 Ok((kind, params)) => {
                     let ticket = Ticket {
@@ -300,24 +303,19 @@ impl Inner {
     ) {
         tracing::info!(order.id = id, status = ?ending.status, code = ending.code, "order ended");
         let signed = self.sign(id, intent_digest, ending, started_us);
-        let record = Body::Finished(Finished {
-            order_id: id.to_owned(),
-            outcome: signed.outcome.clone(),
-            signature: signed.signature.clone(),
-        });
-        if let Err(error) = self.ledger.append(vec![record.clone()]).await {
+        if let Err(error) = self.ledger.append(vec![finished(id, &signed)]).await {
             tracing::error!(
                 order.id = id,
                 error = chain(error.as_ref()),
                 "an outcome cannot be written down"
             );
-            self.unsaved().insert(id.to_owned(), signed);
-            tokio::spawn(self.clone().save_later(id.to_owned(), record));
+            self.unsaved().insert(id.to_owned(), signed.clone());
+            tokio::spawn(self.clone().save_later(id.to_owned(), finished(id, &signed)));
         } else {
             self.actions.over(id);
         }
         self.running().remove(id);
-        self.outbox.outcome(id);
+        self.outbox.ended(id, signed);
     }
 
     async fn save_later(self: Arc<Self>, id: String, record: Body) {
@@ -330,6 +328,11 @@ impl Inner {
             }
         }
     }
+}
+
+pub(super) fn finished(id: &str, signed: &SignedOutcome) -> Body {
+    let (outcome, signature) = (signed.outcome.clone(), signed.signature.clone());
+    Body::Finished(Finished { order_id: id.to_owned(), outcome, signature })
 }
 
 fn panicked(id: &str) -> Ending {

@@ -37,7 +37,7 @@ pub type Look<'a> = Pin<Box<dyn Future<Output = Option<Ending>> + Send + 'a>>;
 
 /// What can be carried out here.
 pub trait Actions: Send + Sync + 'static {
-    /// The actions and revisions that are carried out.
+    /// The actions and revisions that are carried out. Asked once.
     fn capabilities(&self) -> Vec<Capability>;
 
     /// Carries one order out. Called after it was written down; a panic ends the order, not the agent.
@@ -69,6 +69,7 @@ struct Inner {
     clock: Clock,
     outbox: Outbox,
     actions: Arc<dyn Actions>,
+    can: Vec<Capability>,
     running: Mutex<HashMap<String, Running>>,
     /// Outcomes that the disk did not take yet.
     unsaved: Mutex<HashMap<String, SignedOutcome>>,
@@ -102,6 +103,7 @@ impl Runner {
             ledger,
             clock,
             outbox,
+            can: actions.capabilities(),
             actions,
             running: Mutex::default(),
             unsaved: Mutex::default(),
@@ -112,7 +114,7 @@ impl Runner {
 
     /// The actions that are carried out here.
     pub fn capabilities(&self) -> Vec<Capability> {
-        self.0.actions.capabilities()
+        self.0.can.clone()
     }
 
     /// Asks an order to stop; unknown and ended ones are left alone.

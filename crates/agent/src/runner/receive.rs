@@ -5,15 +5,16 @@ use std::sync::Arc;
 use prost::Message;
 use quell_catalog::ActionKind;
 use quell_wire::digest::sha256;
-use quell_wire::frame::{FromAgent, Rejected, Started as StartedFrame};
+use quell_wire::frame::{Capability, FromAgent, Rejected, Started as StartedFrame};
 use quell_wire::order::{Refusal, VerifiedOrder, check};
-use quell_wire::{Order, SignedOrder, limits};
+use quell_wire::{Intent, Order, SignedOrder, limits};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::carry::finished;
 use super::{Cancel, Ending, Inner, MOST, Runner, Running, Secrets, chain};
 use crate::journal::Stage;
-use crate::journal::record::{Accepted, Body, Finished, Started};
+use crate::journal::record::{Accepted, Body, Started};
 
 /// A new order that was written down, ready to be carried out.
 pub(super) struct Ticket {
@@ -100,15 +101,10 @@ impl Runner {
             }
             Err(ending) => {
                 let signed = inner.sign(&id, &order.order().intent_digest, ending, 0);
-                let finished = Body::Finished(Finished {
-                    order_id: id.clone(),
-                    outcome: signed.outcome,
-                    signature: signed.signature,
-                });
-                let written = inner.ledger.append(vec![accepted, finished]).await;
+                let written = inner.ledger.append(vec![accepted, finished(&id, &signed)]).await;
                 inner.running().remove(&id);
                 match written {
-                    Ok(()) => inner.outbox.outcome(&id),
+                    Ok(()) => inner.outbox.ended(&id, signed),
                     Err(error) => inner.unable(&order, &chain(error.as_ref())),
                 }
             }
@@ -228,21 +224,14 @@ impl Inner {
                 format!("more than {MOST} orders wait on this endpoint"),
             ));
         }
-        read_intent(&order.order().intent, &*self.actions)
+        read_intent(order.intent(), &self.can)
     }
 }
 
 /// The action and its checked parameters of an intent that this agent can carry out.
-pub(super) fn read_intent(
-    intent: &[u8],
-    actions: &dyn super::Actions,
-) -> Result<(ActionKind, Value), Ending> {
-    let intent = quell_wire::Intent::decode(intent)
-        .map_err(|_| Ending::refused("order_malformed", "the intent cannot be read"))?;
+pub(super) fn read_intent(intent: &Intent, can: &[Capability]) -> Result<(ActionKind, Value), Ending> {
     let kind = ActionKind::from_id(&intent.action)
-        .filter(|kind| {
-            actions.capabilities().iter().any(|c| c.action == kind.id() && c.revision == intent.revision)
-        })
+        .filter(|kind| can.iter().any(|c| c.action == kind.id() && c.revision == intent.revision))
         .ok_or_else(|| {
             let (action, revision) = (&intent.action, intent.revision);
             Ending::refused(

@@ -175,6 +175,9 @@ async fn ends(runner: &Runner, outbox: &Outbox, orders: usize) -> (Vec<Outcome>,
                 let signed = runner.outcome(&id).unwrap();
                 outcomes.push(signed.open(&runner.0.identity.key().public()).unwrap());
             }
+            Some(Next::Signed(signed)) => {
+                outcomes.push(signed.open(&runner.0.identity.key().public()).unwrap());
+            }
             Some(Next::Frame(frame)) => frames.push(frame),
             None => tokio::time::timeout(Duration::from_secs(20), outbox.ready()).await.unwrap(),
         }
