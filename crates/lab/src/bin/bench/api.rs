@@ -55,19 +55,19 @@ impl Api {
         self.submit_to(json!({ "endpoints": [endpoint] }), None).await
     }
 
+    /// A task for one endpoint, of whose answer only the status is looked at.
+    pub async fn submit_unread(&self, endpoint: &str) -> Result<()> {
+        let body = new_task(json!({ "endpoints": [endpoint] }), None);
+        checked(self.request(Method::POST, "/tasks").json(&body).send().await?).await.map(drop)
+    }
+
     /// A task for all endpoints, of which there are `count`.
     pub async fn submit_all(&self, count: usize) -> Result<Value> {
         self.submit_to(json!({ "all": true }), Some(count)).await
     }
 
     async fn submit_to(&self, targets: Value, confirm: Option<usize>) -> Result<Value> {
-        let mut task = json!({
-            "action": ACTION, "params": { "path": "/nonexistent/quell-bench" }, "targets": targets, "reason": "bench",
-        });
-        if let Some(count) = confirm {
-            task["confirm_count"] = json!(count);
-        }
-        self.post("/tasks", &task).await
+        self.post("/tasks", &new_task(targets, confirm)).await
     }
 
     /// A task as it stands.
@@ -82,6 +82,16 @@ impl Api {
         let text = checked(request.timeout(Duration::from_mins(5)).send().await?).await?;
         text.lines().map(|line| serde_json::from_str(line).context("a line of the export")).collect()
     }
+}
+
+fn new_task(targets: Value, confirm: Option<usize>) -> Value {
+    let mut task = json!({
+        "action": ACTION, "params": { "path": "/nonexistent/quell-bench" }, "targets": targets, "reason": "bench",
+    });
+    if let Some(count) = confirm {
+        task["confirm_count"] = json!(count);
+    }
+    task
 }
 
 async fn answer(request: RequestBuilder) -> Result<Value> {

@@ -130,7 +130,7 @@ async fn single_turns(
         }
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(endpoint) = endpoints.get(number % endpoints.len()) else { bail!("no endpoint") };
-        fleet.api.submit(endpoint).await?;
+        fleet.api.submit_unread(endpoint).await?;
         commands.fetch_add(1, Ordering::Relaxed);
         tasks += 1;
     }
