@@ -105,7 +105,9 @@ impl Journal {
     }
 
     fn put(&mut self, records: &[Body]) -> Result<Placed, Error> {
-        let mut bytes = Vec::new();
+        let size: usize =
+            self.noted.iter().chain(records).map(|body| record::FRAME + body.encoded_len()).sum();
+        let mut bytes = Vec::with_capacity(size);
         for body in &self.noted {
             record::frame(self.salt, body, &mut bytes);
         }
