@@ -75,7 +75,7 @@ const SERVER: [(&str, bool, u64, u64); 5] = [
 ];
 const AGENT: [(&str, bool, u64, u64); 7] = [
     ("fsync,fdatasync", false, 4, 26),
-    ("write,writev,sendto,sendmsg", false, 8, 26),
+    ("pwrite64,write,writev,sendto,sendmsg", false, 8, 26),
     ("pidfd_send_signal", false, 2, 8),
     ("clone,clone3,vfork,fork", false, 1, 8),
     ("rename,renameat,renameat2", false, 3, 8),
