@@ -89,7 +89,8 @@ pub(crate) fn create(
     Ok(created)
 }
 
-/// The way back, and the endpoints where something is to be taken back.
+/// The way back, and the endpoints where something is to be taken back. One that was revoked cannot be reached any
+/// more, which is no reason to leave the others as they are.
 fn collect(
     tx: &mut Tx<'_>,
     row: &Task,
@@ -97,7 +98,7 @@ fn collect(
     params: &Value,
 ) -> Result<(Undo, Vec<Uuid>), Error> {
     let mut found: Option<Undo> = None;
-    let mut endpoints = Vec::new();
+    let (mut endpoints, mut revoked) = (Vec::new(), 0);
     let mut after = -1;
     loop {
         let page = command::of_task(tx, row.tenant_id, row.id, after, 500)?;
@@ -114,8 +115,14 @@ fn collect(
                 Some(_) => {}
                 None => found = Some(undo),
             }
-            endpoints.push(command.endpoint_id);
+            match endpoint::get(tx, row.tenant_id, command.endpoint_id)? {
+                Some(endpoint) if endpoint.state == "active" => endpoints.push(command.endpoint_id),
+                Some(_) | None => revoked += 1,
+            }
         }
+    }
+    if endpoints.is_empty() && revoked > 0 {
+        return Err(Error::NoUndo("every endpoint on which it left something was revoked".to_owned()));
     }
     found
         .map(|undo| (undo, endpoints))

@@ -116,3 +116,33 @@ async fn isolation(world: &World, agent: &super::world::Agent) -> Option<String>
     let id = agent.id;
     world.read(move |tx| quell_store::endpoint::get(tx, TENANT, id)).await.unwrap().isolation
 }
+
+#[tokio::test]
+async fn a_planned_undo_passes_over_a_revoked_endpoint_and_ends() {
+    let world = World::new().await;
+    let (kept, gone) = (world.agent("kept").await, world.agent("gone").await);
+    let mut asked = isolate(&[&kept, &gone]);
+    asked.revert_after = Some(Duration::from_secs(10));
+    let task = world.submit(asked).await.task_id;
+    for agent in [&kept, &gone] {
+        let orders = world.lease(agent).await;
+        world.outcome(agent, &agent.done(&orders[0], cut())).await;
+    }
+    world.engine.revoke(&ann(), TENANT, gone.id, "stolen").await.unwrap();
+    world.pass(11_000_000);
+    assert_eq!(world.engine.tick().await.unwrap().reverted, 1);
+    let undo = world.task(task).await.undone_by.unwrap();
+    let on: Vec<_> = world.commands(undo).await.into_iter().map(|row| row.endpoint_id).collect();
+    assert_eq!(on, [kept.id]);
+    // With nobody left to reach, the plan ends instead of being looked at for ever.
+    let lone = world.agent("lone").await;
+    let mut asked = isolate(&[&lone]);
+    asked.revert_after = Some(Duration::from_secs(10));
+    let task = world.submit(asked).await.task_id;
+    let orders = world.lease(&lone).await;
+    world.outcome(&lone, &lone.done(&orders[0], cut())).await;
+    world.engine.revoke(&ann(), TENANT, lone.id, "stolen").await.unwrap();
+    world.pass(11_000_000);
+    assert_eq!(world.engine.tick().await.unwrap().reverted, 0);
+    assert_eq!(world.task(task).await.revert_at, None);
+}
