@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quell_wire::limits;
 
 use super::record::{self, Body, HEADER, MAGIC};
-use super::{Entry, Error, Journal, REMEMBER_US, Span, Stage, replay};
+use super::{Entry, Error, Journal, REMEMBER_US, Stage, replay};
 use crate::random;
 use crate::state::{sync_directory, write_synced};
 
@@ -39,8 +39,8 @@ impl Journal {
         self.compacted = found.end;
         self.entries = HashMap::new();
         self.damaged_us = None;
-        for (body, at, len) in found.records {
-            self.index(&body, Span { at, len });
+        for (body, span) in found.records {
+            self.index(&body, span);
         }
         Ok(())
     }
@@ -85,7 +85,8 @@ pub(super) fn create(path: &Path, records: &[Body]) -> Result<[u8; 8], Error> {
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&salt);
     for body in records {
-        record::frame(salt, body, &mut bytes);
+        // Each by itself: the file appears whole or not at all, and damage to one must not cost the rest.
+        record::frame(salt, record::FIRST, body, &mut bytes);
     }
     let fresh = path.with_extension("new");
     let parent = path.parent().unwrap_or(Path::new("."));

@@ -3,8 +3,9 @@
 //!
 //! Append-only records in one file, which is made longer by a piece at a time and filled in place: a record then
 //! changes neither the file's size nor where its blocks are, and to sync it is to write its block, not the inode
-//! too. A torn tail (the agent died while writing) is cut. Damage before the tail is never cut silently: the file is kept aside, what is readable is taken over, and orders from before
-//! that moment that the journal does not know are not carried out, since they may have been.
+//! too. A torn tail (the agent died while writing, or the power went before every block was on the disk) is cut.
+//! Damage before the tail is never cut silently: the file is kept aside, what is readable is taken over, and orders
+//! from before that moment that the journal does not know are not carried out, since they may have been.
 
 mod compact;
 mod ledger;
@@ -87,6 +88,8 @@ pub enum Stage {
 struct Span {
     at: u64,
     len: u32,
+    /// CRC of the record before it in the same write, without which it cannot be read.
+    seed: u32,
 }
 
 /// What is known of one order.
@@ -135,6 +138,8 @@ impl Journal {
         let (found, recovered) = replay::open(path, now_us)?;
         let file =
             OpenOptions::new().read(true).write(true).mode(0o600).open(path).map_err(Error::io("open"))?;
+        // An agent that died left a write that was never synced: it must be on the disk before the next one is.
+        file.sync_data().map_err(Error::io("sync"))?;
         let mut journal = Self {
             path: path.to_owned(),
             file: Arc::new(file),
@@ -146,8 +151,8 @@ impl Journal {
             entries: HashMap::new(),
             damaged_us: None,
         };
-        for (body, at, len) in found.records {
-            journal.index(&body, Span { at, len });
+        for (body, span) in found.records {
+            journal.index(&body, span);
         }
         Ok((journal, recovered))
     }
@@ -268,10 +273,9 @@ impl Journal {
     fn read(&self, span: Span) -> Result<Body, Error> {
         let mut bytes = vec![0; span.len as usize];
         self.file.read_exact_at(&mut bytes, span.at).map_err(Error::io("read"))?;
-        match record::read(self.salt, &bytes) {
-            record::Read::Record(body, _) => Ok(body),
-            record::Read::Invalid => Err(Error::io("read")(io::ErrorKind::InvalidData.into())),
-        }
+        let found = record::read(self.salt, span.seed, &bytes);
+        let (body, _) = found.ok_or_else(|| Error::io("read")(io::ErrorKind::InvalidData.into()))?;
+        Ok(body)
     }
 
     /// Bytes of its records, with the file's header.

@@ -1,4 +1,7 @@
 //! What the journal's file holds: records, each framed by its length and a salted CRC-32.
+//!
+//! Within one write the CRC of each record goes on from that of the record before it. Of a write whose beginning
+//! the disk lost, the rest is then no valid record, and cannot be taken for one that was written after damage.
 
 use prost::{Message, Oneof};
 
@@ -123,8 +126,13 @@ pub struct Damaged {
     pub at_us: i64,
 }
 
-/// Frames a record. The salt is the file's own: bytes that came from outside cannot contain a valid frame.
-pub fn frame(salt: [u8; 8], body: &Body, out: &mut Vec<u8>) {
+/// Seed of the first record of a write. With it a record reads as it did before records were seeded, so that files
+/// from then are still read.
+pub const FIRST: u32 = 0;
+
+/// Frames a record; gives its CRC, which is the seed of the next record of the same write. The salt is the file's
+/// own: bytes that came from outside cannot contain a valid frame.
+pub fn frame(salt: [u8; 8], seed: u32, body: &Body, out: &mut Vec<u8>) -> u32 {
     let from = out.len();
     out.extend_from_slice(&[0; FRAME]);
     // The one field of [`Record`], written without a copy of it.
@@ -132,38 +140,43 @@ pub fn frame(salt: [u8; 8], body: &Body, out: &mut Vec<u8>) {
     let (head, payload) = out[from..].split_at_mut(FRAME);
     let length = (payload.len() as u32).to_le_bytes();
     head[..4].copy_from_slice(&length);
-    head[4..].copy_from_slice(&crc(salt, length, payload).to_le_bytes());
+    let sum = crc(salt, seed, length, payload);
+    head[4..].copy_from_slice(&sum.to_le_bytes());
+    sum
 }
 
-/// What stands at the beginning of some bytes.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read {
-    /// A record, and the bytes that it takes with its frame.
-    Record(Body, usize),
-    /// Nothing valid.
-    Invalid,
+/// What a frame says of itself, true or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Bytes of the record with its frame.
+    pub len: usize,
+    /// Its CRC.
+    pub sum: u32,
 }
 
-/// Reads one framed record.
-pub fn read(salt: [u8; 8], bytes: &[u8]) -> Read {
-    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Read::Invalid };
-    let Some((sum, rest)) = rest.split_first_chunk::<4>() else { return Read::Invalid };
+/// Reads what stands where a frame begins. `None` where no record can follow within these bytes.
+pub fn head(bytes: &[u8]) -> Option<Head> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (sum, payload) = rest.split_first_chunk::<4>()?;
     let size = u32::from_le_bytes(*length) as usize;
-    if size == 0 || size > LONGEST {
-        return Read::Invalid;
-    }
-    let Some(payload) = rest.get(..size) else { return Read::Invalid };
-    if crc(salt, *length, payload) != u32::from_le_bytes(*sum) {
-        return Read::Invalid;
-    }
-    match Record::decode(payload).ok().and_then(|record| record.body) {
-        Some(body) => Read::Record(body, FRAME + size),
-        None => Read::Invalid,
-    }
+    let fits = size > 0 && size <= LONGEST.min(payload.len());
+    fits.then(|| Head { len: FRAME + size, sum: u32::from_le_bytes(*sum) })
 }
 
-fn crc(salt: [u8; 8], length: [u8; 4], payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
+/// Reads one framed record at the beginning of some bytes. `None` where no valid one with this seed stands there.
+pub fn read(salt: [u8; 8], seed: u32, bytes: &[u8]) -> Option<(Body, Head)> {
+    let head = head(bytes)?;
+    let length = *bytes.first_chunk()?;
+    let payload = bytes.get(FRAME..head.len)?;
+    if crc(salt, seed, length, payload) != head.sum {
+        return None;
+    }
+    let record = Record::decode(payload).ok()?;
+    Some((record.body?, head))
+}
+
+fn crc(salt: [u8; 8], seed: u32, length: [u8; 4], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
     hasher.update(&salt);
     hasher.update(&length);
     hasher.update(payload);

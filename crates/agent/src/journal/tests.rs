@@ -7,6 +7,9 @@ use super::record::HEADER;
 use super::record::{Accepted, Acknowledged, Finished, Started};
 use super::*;
 
+mod blocks;
+mod full;
+
 const NOW: i64 = 1_800_000_000_000_000;
 const DAY: i64 = 86_400_000_000;
 
@@ -179,7 +182,7 @@ fn a_record_may_end_where_a_piece_ends() {
     journal.append(&[accepted("a")], true, NOW).unwrap();
     let fit = |outcome| Body::Finished(Finished { order_id: "a".into(), outcome, signature: vec![6; 64] });
     let mut around = Vec::new();
-    record::frame([0; 8], &fit(vec![5; 60_000]), &mut around);
+    record::frame([0; 8], record::FIRST, &fit(vec![5; 60_000]), &mut around);
     let left = (write::PIECE - journal.size()) as usize;
     journal.append(&[fit(vec![5; left - (around.len() - 60_000)])], true, NOW).unwrap();
     assert_eq!(journal.size(), write::PIECE);
@@ -274,7 +277,7 @@ fn bytes_from_outside_cannot_pass_for_a_record() {
     let path = dir.path().join("journal");
     let (mut journal, _) = open(&path);
     let mut forged = Vec::new();
-    record::frame([0; 8], &finished("a"), &mut forged);
+    record::frame([0; 8], record::FIRST, &finished("a"), &mut forged);
     let Body::Accepted(order) = accepted("a") else { panic!() };
     journal.append(&[Body::Accepted(Accepted { intent: forged, ..order })], true, NOW).unwrap();
     let end = journal.size();

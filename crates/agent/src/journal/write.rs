@@ -98,7 +98,7 @@ impl Journal {
     pub fn acknowledge(&mut self, order_id: &str) -> bool {
         if self.entries.get(order_id).is_some_and(|entry| entry.stage == Stage::Finished) {
             let body = Body::Acknowledged(Acknowledged { order_id: order_id.to_owned() });
-            self.index(&body, Span { at: 0, len: 0 });
+            self.index(&body, Span { at: 0, len: 0, seed: record::FIRST });
             self.noted.push(body);
         }
         self.noted.len() >= NOTED
@@ -108,14 +108,16 @@ impl Journal {
         let size: usize =
             self.noted.iter().chain(records).map(|body| record::FRAME + body.encoded_len()).sum();
         let mut bytes = Vec::with_capacity(size);
+        let mut seed = record::FIRST;
         for body in &self.noted {
-            record::frame(self.salt, body, &mut bytes);
+            seed = record::frame(self.salt, seed, body, &mut bytes);
         }
         let mut spans = Vec::with_capacity(records.len());
         for body in records {
             let from = bytes.len();
-            record::frame(self.salt, body, &mut bytes);
-            spans.push(Span { at: self.end + from as u64, len: (bytes.len() - from) as u32 });
+            let sum = record::frame(self.salt, seed, body, &mut bytes);
+            spans.push(Span { at: self.end + from as u64, len: (bytes.len() - from) as u32, seed });
+            seed = sum;
         }
         let len = bytes.len();
         let noted = std::mem::take(&mut self.noted);
