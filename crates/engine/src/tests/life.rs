@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quell_store::{endpoint, script};
-use quell_wire::Status;
+use prost::Message as _;
+use quell_store::{command::Command, endpoint, script};
+use quell_wire::{Outcome, Status};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -63,6 +64,74 @@ async fn an_isolation_from_request_to_verified_end() {
         states,
         ["task queued", "dispatched", "task running", "running", "succeeded", "task succeeded"]
     );
+}
+
+/// Lets a service end the one command that waits, without a word before that it began; its row, and what was received.
+async fn end_at_once(
+    world: &World,
+    status: Status,
+    result: &str,
+    passes: i64,
+    started_at: impl Fn(i64) -> i64,
+) -> (Command, Receipt) {
+    let agent = world.agent(&Uuid::now_v7().to_string()).await;
+    world.submit(isolate(&[&agent])).await;
+    let orders = world.lease(&agent).await;
+    let id = id_of(&orders[0]);
+    let given = world.command(id).await;
+    assert_eq!((given.state.as_str(), given.started_at), ("dispatched", None));
+    let says = agent.says(&orders[0], status, "", result);
+    let mut outcome = Outcome::decode(says.outcome.as_slice()).unwrap();
+    outcome.started_at_us = started_at(given.dispatched_at.unwrap());
+    world.pass(passes);
+    let receipt = world.outcome(&agent, &agent.sign(&outcome)).await;
+    (world.command(id).await, receipt)
+}
+
+#[tokio::test]
+async fn what_ends_at_once_is_told_by_its_outcome_which_says_when_it_began() {
+    let world = World::new().await;
+    let cut = cut().to_string();
+    let done =
+        |passes: i64, started_at: fn(i64) -> i64| end_at_once(&world, Status::Done, &cut, passes, started_at);
+    let (row, receipt) = done(60 * SECOND, |dispatched| dispatched + 7 * SECOND).await;
+    assert_eq!(receipt, Receipt::Stored(CommandState::Succeeded));
+    assert_eq!(row.state, "succeeded");
+    let (dispatched, ended) = (row.dispatched_at.unwrap(), row.ended_at.unwrap());
+    assert_eq!(row.started_at, Some(dispatched + 7 * SECOND));
+    assert!(dispatched < row.started_at.unwrap() && row.started_at.unwrap() < ended);
+    // Its clock is not believed beyond what can be.
+    for early in [|_: i64| 1, |dispatched: i64| dispatched - DAY] {
+        let (row, receipt) = done(60 * SECOND, early).await;
+        assert_eq!(receipt, Receipt::Stored(CommandState::Succeeded));
+        assert_eq!(row.started_at, row.dispatched_at, "not before it was given");
+    }
+    for late in [|_: i64| i64::MAX, |dispatched: i64| dispatched + DAY] {
+        let (row, receipt) = done(60 * SECOND, late).await;
+        assert_eq!(receipt, Receipt::Stored(CommandState::Succeeded));
+        assert_eq!((row.started_at, row.ended_at), (row.outcome_at, row.outcome_at), "not after it was done");
+    }
+    // Nor is our own, which may have been set back since.
+    let (row, _) = done(-3600 * SECOND, |dispatched| dispatched + SECOND).await;
+    assert!(row.outcome_at < row.dispatched_at && row.started_at == row.outcome_at);
+    world.consistent(true).await;
+}
+
+#[tokio::test]
+async fn what_was_refused_never_began() {
+    let world = World::new().await;
+    for (status, end) in
+        [(Status::Refused, CommandState::Refused), (Status::Canceled, CommandState::Canceled)]
+    {
+        let (row, receipt) = end_at_once(&world, status, "", SECOND, |_| 0).await;
+        assert_eq!(receipt, Receipt::Stored(end));
+        assert_eq!((row.state.as_str(), row.started_at), (end.as_str(), None));
+        assert!(row.ended_at.is_some() && row.dispatched_at.is_some());
+    }
+    // What failed at once did begin.
+    let (row, _) = end_at_once(&world, Status::Failed, "", SECOND, |dispatched| dispatched + 9).await;
+    assert_eq!((row.state.as_str(), row.started_at), ("failed", row.dispatched_at.map(|at| at + 9)));
+    world.consistent(true).await;
 }
 
 #[tokio::test]
