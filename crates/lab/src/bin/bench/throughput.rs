@@ -18,7 +18,7 @@ use crate::run::Scale;
 use crate::server::Server;
 
 /// Tasks on all agents that are open at one time.
-const WIDE: usize = 2;
+const WIDE: usize = 6;
 /// Requests for single agents that are under way at one time.
 const SINGLE: usize = 32;
 /// Single commands that were accepted and have not begun, at most.
@@ -35,7 +35,7 @@ struct Load {
 const LOADS: [Load; 3] = [
     Load { name: "tasks on all agents", wide: WIDE, single: 0 },
     Load { name: "tasks on one agent each", wide: 0, single: SINGLE },
-    Load { name: "both at once", wide: 1, single: SINGLE },
+    Load { name: "both at once", wide: WIDE / 2, single: SINGLE },
 ];
 
 /// Measures.
