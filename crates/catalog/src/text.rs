@@ -14,7 +14,7 @@ pub fn is_clean_text(text: &str) -> bool {
     })
 }
 
-/// An absolute path given either as text or, where it is not UTF-8, as hex of its bytes.
+/// An absolute path without control characters, given either as text or, where it is not UTF-8, as hex of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathText(Vec<u8>);
 
@@ -38,8 +38,10 @@ impl PathText {
         if bytes.first() != Some(&b'/') {
             return Err("must be absolute (begin with `/`)");
         }
-        if bytes.contains(&0) {
-            return Err("must not contain NUL");
+        // A legal name to the kernel, and never one that an honest program gives: a line break in it writes a line of
+        // its own into whatever is read by lines.
+        if bytes.iter().any(u8::is_ascii_control) {
+            return Err("must not contain control characters (a line break, a tab, NUL, …)");
         }
         if bytes.len() >= PATH_MAX {
             return Err("longer than 4095 bytes");
@@ -85,9 +87,14 @@ mod tests {
         let refuse = |path: &str| PathText::from_fields(Some(path), None).unwrap_err().problem;
         assert!(refuse("etc/passwd").contains("absolute"));
         assert!(refuse("/var/../etc/shadow").contains(".."));
-        assert!(refuse("/a\0b").contains("NUL"));
+        for control in (0..0x20).chain([0x7f]) {
+            let path = format!("/a{}b", char::from(control));
+            assert!(refuse(&path).contains("control"), "{control:#x}");
+            let hex = PathText::from_fields(None, Some(&format!("2f61{control:02x}62"))).unwrap_err();
+            assert!(hex.problem.contains("control"), "{control:#x}");
+        }
         assert!(refuse(&format!("/{}", "x".repeat(4095))).contains("4095"));
-        assert!(PathText::from_fields(Some("/a\nb"), None).is_ok(), "a newline is a legal file name");
+        assert!(PathText::from_fields(Some("/a b\u{e9}\u{202e}'\"\\*"), None).is_ok(), "odd, and legal");
         assert!(PathText::from_fields(Some("/a"), Some("2f61")).is_err());
     }
 

@@ -1,7 +1,9 @@
 //! `file.collect` by the real agent: real files, a gateway that breaks off, and an agent that is killed.
 
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use quell_host::process::Identity;
 use quell_wire::Status;
 use quell_wire::digest::{hex, sha256};
 use quell_wire::frame::{FromServer, OrderRef};
@@ -51,7 +53,18 @@ fn a_file_with_a_hostile_name_arrives_with_its_hashes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a\n\u{1b}[2J;rm -rf ..\\x");
     std::fs::write(&path, b"secret").unwrap();
-    let id = gateway.give("file.collect", &json!({ "path": path }));
+    // Nobody may ask for such a name; a process that holds the file leads to it.
+    let refused = gateway.outcome(&gateway.give("file.collect", &json!({ "path": path })));
+    assert_eq!(
+        (refused.status, refused.reason_code.as_str()),
+        (i32::from(Status::Refused), "params_invalid")
+    );
+    let held = std::fs::File::open(&path).unwrap();
+    let own = Identity::own().unwrap();
+    let id = gateway.give(
+        "file.collect",
+        &json!({ "pid": own.pid, "start_time": own.start_time, "descriptor": held.as_raw_fd() }),
+    );
     let outcome = gateway.outcome(&id);
     assert_eq!(outcome.status, i32::from(Status::Done), "{outcome:?}");
     let result: serde_json::Value = serde_json::from_slice(&outcome.result).unwrap();

@@ -23,7 +23,7 @@ pub struct Collect;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// Absolute path of a regular file.
+    /// Absolute path of a regular file, without `..` and without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The same as hex of its bytes, where it is not UTF-8.

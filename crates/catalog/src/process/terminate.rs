@@ -32,7 +32,7 @@ pub struct Params {
     /// SHA-1 of the executable, hex, for indicators that come as SHA-1 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
-    /// Absolute path of the executable.
+    /// Absolute path of the executable, without `..` and without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The same as hex of its bytes, where it is not UTF-8.
