@@ -1,4 +1,5 @@
-//! The audit trail: appended in the same closure as what it records, never changed.
+//! The audit trail: appended in the same closure as what it records, never changed. Once, later, a row is given its
+//! place under a checkpoint ([`crate::checkpoint`]).
 
 use uuid::Uuid;
 
@@ -60,11 +61,22 @@ sql! {
     LIST = concat!("SELECT ", columns!(), " FROM audit WHERE tenant_id = $1 AND id < $2 \
         AND (object_id = $3 OR CAST($3 AS TEXT) IS NULL) AND (actor_id = $4 OR CAST($4 AS TEXT) IS NULL) \
         AND (verb = $5 OR CAST($5 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $6");
+    UNSEALED = concat!("SELECT ", columns!(), " FROM audit WHERE tenant_id = $1 AND batch IS NULL ORDER BY id LIMIT $2");
+    TENANTS_UNSEALED = "SELECT DISTINCT tenant_id FROM audit WHERE batch IS NULL LIMIT $1";
+    OLDEST_UNSEALED = "SELECT COUNT(*), MIN(at) FROM audit WHERE tenant_id = $1 AND batch IS NULL";
+    SEAL = "UPDATE audit SET batch = $3, leaf = $4 WHERE tenant_id = $1 AND id = $2 AND batch IS NULL";
+    OF_BATCH = concat!("SELECT ", columns!(), ", leaf FROM audit WHERE tenant_id = $1 AND id >= $2 AND id <= $3 \
+        AND batch = $4 ORDER BY leaf");
+    SEALED = "SELECT COUNT(*) FROM audit WHERE tenant_id = $1 AND batch IS NOT NULL";
     LIST_OF_OBJECT = concat!("SELECT ", columns!(), " FROM audit WHERE tenant_id = $1 AND object_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4");
 }
 
 fn read(mut row: Row) -> Result<Record, Error> {
+    read_from(&mut row)
+}
+
+fn read_from(row: &mut Row) -> Result<Record, Error> {
     Ok(Record {
         tenant_id: row.take()?,
         id: row.take()?,
@@ -103,6 +115,45 @@ pub fn append(tx: &mut Tx<'_>, record: &Record) -> Result<(), Error> {
         ],
     )
     .map(drop)
+}
+
+/// Records that stand under no checkpoint yet, oldest first.
+pub fn unsealed(tx: &mut Tx<'_>, tenant: Uuid, limit: i64) -> Result<Vec<Record>, Error> {
+    tx.query(UNSEALED, &[&tenant, &limit], read)
+}
+
+/// Tenants with such records.
+pub fn tenants_unsealed(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Uuid>, Error> {
+    tx.query(TENANTS_UNSEALED, &[&limit], |mut row| row.take())
+}
+
+/// How many such records a tenant has, and when the oldest was made.
+pub fn oldest_unsealed(tx: &mut Tx<'_>, tenant: Uuid) -> Result<(i64, Option<Micros>), Error> {
+    let found = tx.query_opt(OLDEST_UNSEALED, &[&tenant], |mut row| Ok((row.take()?, row.take()?)))?;
+    Ok(found.unwrap_or((0, None)))
+}
+
+/// Gives a record its place. `false` when it has one.
+pub fn seal(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, batch: i64, leaf: i64) -> Result<bool, Error> {
+    tx.execute(SEAL, &[&tenant, &id, &batch, &leaf]).map(|rows| rows == 1)
+}
+
+/// The records of a batch with their places in it, which all lie between these two ids.
+pub fn of_batch(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    (first, last): (Uuid, Uuid),
+    batch: i64,
+) -> Result<Vec<(i64, Record)>, Error> {
+    tx.query(OF_BATCH, &[&tenant, &first, &last, &batch], |mut row| {
+        let record = read_from(&mut row)?;
+        Ok((row.take()?, record))
+    })
+}
+
+/// How many records of a tenant say that they stand under a checkpoint.
+pub fn sealed(tx: &mut Tx<'_>, tenant: Uuid) -> Result<i64, Error> {
+    Ok(tx.query_opt(SEALED, &[&tenant], |mut row| row.take())?.unwrap_or(0))
 }
 
 /// A page of a tenant's trail, newest first.

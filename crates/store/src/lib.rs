@@ -21,6 +21,7 @@ pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod blob;
+pub mod checkpoint;
 pub mod command;
 pub mod endpoint;
 pub mod enrolment;
@@ -47,6 +48,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("api_key", api_key::ALL),
         ("artifact", artifact::ALL),
         ("audit", audit::ALL),
+        ("checkpoint", checkpoint::ALL),
         ("command", command::ALL),
         ("endpoint", endpoint::ALL),
         ("enrolment", enrolment::ALL),

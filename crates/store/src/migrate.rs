@@ -14,11 +14,18 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    text: include_str!("../../../migrations/0001_foundation.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        text: include_str!("../../../migrations/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "audit_checkpoints",
+        text: include_str!("../../../migrations/0002_audit_checkpoints.sql"),
+    },
+];
 
 /// The schema version that this program writes.
 pub const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;

@@ -15,6 +15,8 @@ pub enum Domain {
     Outcome,
     /// A set of order keys.
     KeySet,
+    /// A checkpoint of an audit trail.
+    AuditCheckpoint,
 }
 
 impl Domain {
@@ -23,6 +25,7 @@ impl Domain {
             Self::Order => b"quell/order/v1\0",
             Self::Outcome => b"quell/outcome/v1\0",
             Self::KeySet => b"quell/key-set/v1\0",
+            Self::AuditCheckpoint => b"quell/audit-checkpoint/v1\0",
         }
     }
 }
