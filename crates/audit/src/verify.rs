@@ -118,7 +118,8 @@ impl Report {
     }
 }
 
-/// Verifies the trail of a tenant. `kept` is the number and the digest of a checkpoint that somebody kept.
+/// Verifies the trail of a tenant. `kept` is the number and the digest of a checkpoint that somebody kept;
+/// `progress` is told, now and then, how many records were looked at.
 ///
 /// # Errors
 /// Only when the database cannot be read; what is wrong with the trail is in the report.
@@ -128,6 +129,7 @@ pub async fn verify(
     keys: &Keys,
     kept: Option<(u64, Digest)>,
     now: Micros,
+    mut progress: impl FnMut(u64),
 ) -> Result<Report, quell_store::Error> {
     let mut walk = Walk { keys, kept, after: -1, previous: Vec::new(), held: 0, report: Report::default() };
     loop {
@@ -153,6 +155,7 @@ pub async fn verify(
             let records: Vec<(i64, Record)> =
                 store.read(move |tx| audit::of_batch(tx, tenant, range, batch)).await?;
             walk.records(batch, &checkpoint, range, &records);
+            progress(walk.report.records);
         }
     }
 }

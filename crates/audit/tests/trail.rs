@@ -50,7 +50,7 @@ impl World {
     }
 
     async fn verify(&self) -> Report {
-        verify::verify(&self.store, TENANT, &self.keys, None, NOW).await.unwrap()
+        verify::verify(&self.store, TENANT, &self.keys, None, NOW, |_| ()).await.unwrap()
     }
 
     async fn tamper(&self, sql: &'static str) {
@@ -97,11 +97,11 @@ async fn what_was_written_is_sealed_once_and_verifies() {
     let report = world.verify().await;
     assert!(report.is_intact(), "{report:?}");
     assert_eq!((report.records, report.checkpoints, report.waiting), (1_201, 4, 0));
-    let other = verify::verify(&world.store, OTHER, &world.keys, None, NOW).await.unwrap();
+    let other = verify::verify(&world.store, OTHER, &world.keys, None, NOW, |_| ()).await.unwrap();
     assert_eq!((other.records, other.checkpoints), (3, 1));
     // Another server's key is no key of this trail.
     let foreign = Keys::new([key().public()]);
-    let report = verify::verify(&world.store, TENANT, &foreign, None, NOW).await.unwrap();
+    let report = verify::verify(&world.store, TENANT, &foreign, None, NOW, |_| ()).await.unwrap();
     assert_eq!(report.wrong, 4);
 }
 
@@ -181,7 +181,7 @@ async fn a_cut_or_rewritten_trail_is_found_by_a_checkpoint_that_was_kept() {
     }
     let (batch, digest) = world.verify().await.head.unwrap();
     let kept = Some((batch.cast_unsigned(), digest));
-    let check = async || verify::verify(&world.store, TENANT, &world.keys, kept, NOW).await.unwrap();
+    let check = async || verify::verify(&world.store, TENANT, &world.keys, kept, NOW, |_| ()).await.unwrap();
     assert!(check().await.is_intact());
     // The end cut off, whole: the rest is a good trail, but not the one that was there.
     world.tamper("DELETE FROM audit WHERE batch = 2").await;
@@ -200,7 +200,7 @@ async fn records_that_nobody_seals_are_a_problem() {
     let world = World::new().await;
     world.act(TENANT, 2).await;
     let later = NOW + 120_000_000;
-    let report = verify::verify(&world.store, TENANT, &world.keys, None, later).await.unwrap();
+    let report = verify::verify(&world.store, TENANT, &world.keys, None, later, |_| ()).await.unwrap();
     assert!(matches!(report.problems.as_slice(), [Problem::Late { count: 2, seconds: 120 }]), "{report:?}");
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::fleet::Fleet;
 use crate::report::{Report, say};
 use crate::server::Server;
-use crate::{idle, latency, machine, memory, throughput};
+use crate::{audit, idle, latency, machine, memory, throughput};
 
 /// Descriptors that the process tries to have.
 const FILES: u64 = 20_000;
@@ -52,6 +52,8 @@ enum Part {
     Memory,
     /// Memory and processor time of an idle agent
     Idle,
+    /// Sealing and verifying the audit trail
+    Audit,
 }
 
 /// How much is measured.
@@ -67,6 +69,8 @@ pub struct Scale {
     pub steps: Vec<usize>,
     /// How long the idle agent is watched.
     pub idle: Duration,
+    /// Records of the audit trail that is verified.
+    pub records: usize,
 }
 
 impl Scale {
@@ -77,6 +81,7 @@ impl Scale {
             load: Duration::from_secs(15),
             steps: vec![1000, 2000, 3000, 4000, 5000],
             idle: Duration::from_mins(2),
+            records: 1_000_000,
         }
     }
 
@@ -87,6 +92,7 @@ impl Scale {
             load: Duration::from_secs(3),
             steps: vec![200, 400],
             idle: Duration::from_secs(10),
+            records: 20_000,
         }
     }
 }
@@ -154,6 +160,9 @@ async fn measure(arguments: Arguments, no_lab: Option<quell_lab::Error>) -> Resu
     }
     if wanted(Part::Memory) {
         memory::measure(&places, &scale, &mut report).await?;
+    }
+    if wanted(Part::Audit) {
+        audit::measure(&places, &scale, &mut report).await?;
     }
     report.print()?;
     match (arguments.out, arguments.quick) {
