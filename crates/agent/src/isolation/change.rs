@@ -303,6 +303,12 @@ fn describe(kept: &Kept, applied: &Applied, cut_ms: u32, probes: Vec<Probe>) -> 
             "traffic control filters can carry frames past the rules, and were left as they are: {ways}"
         ));
     }
+    if !coverage.seized.is_empty() {
+        let tables = coverage.seized.join("; ");
+        warnings.push(format!(
+            "somebody holds tables of the isolation's name, and the rules stand under another name: {tables}"
+        ));
+    }
     if let Some(reason) = &coverage.reason {
         warnings.push(format!("the kernel refused the full set of rules: {reason}"));
     }

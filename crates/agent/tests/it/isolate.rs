@@ -114,6 +114,58 @@ fn a_flush_by_local_root_is_repaired_and_told() {
     is_cut(&world);
 }
 
+/// Local root takes the tables' place for itself, and stays: the kernel lets nobody else change them.
+struct Squatter(std::process::Child);
+
+impl Squatter {
+    fn sit(world: &World, script: &str) -> Self {
+        let mut nft = std::process::Command::new("/usr/sbin/nft");
+        nft.arg("-i").stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = world.inside(|| nft.spawn().unwrap());
+        writeln!(child.stdin.as_mut().unwrap(), "{script}").unwrap();
+        until("tables of the squatter", || world.nft("list ruleset").matches("flags owner").count() == 2);
+        Self(child)
+    }
+}
+
+impl Drop for Squatter {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn local_root_cannot_keep_the_rules_out_by_owning_their_tables() {
+    let Some(world) = world() else { return };
+    let mut endpoint = world.endpoint();
+    let take =
+        ["inet", "netdev"].map(|f| format!("add table {f} quell_isolation {{ flags owner; }}")).join("; ");
+    let replace = ["inet", "netdev"].map(|f| format!("delete table {f} quell_isolation; ")).concat() + &take;
+    world.gateway.done(ISOLATE, &canaries());
+    let squatter = Squatter::sit(&world, &replace);
+    let event = world.gateway.event("isolation_repaired");
+    assert!(event["what"].to_string().contains("belongs to another process"), "{event}");
+    is_cut(&world);
+    // An agent that remembers no name finds its rules again, and takes away all of them and nothing else.
+    endpoint.kill();
+    endpoint.connect(&world.gateway);
+    is_cut(&world);
+    let (_, result) = world.gateway.done(RESTORE, &json!({}));
+    assert_eq!(result["rules_gone"], true);
+    assert_eq!(world.reaches(), [true, true]);
+    assert_eq!(world.nft("list tables").lines().count(), 2, "the squatter's own");
+    // The same where they sat there first.
+    let (_, result) = world.gateway.done(ISOLATE, &canaries());
+    is_cut(&world);
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("belongs to another process"), "{result:#}");
+    evidence(ActionKind::EndpointIsolate, &canaries(), &result);
+    drop(squatter);
+    world.gateway.done(RESTORE, &json!({}));
+    is_free(&world);
+}
+
 #[test]
 fn a_cut_that_loses_the_server_is_taken_back() {
     let Some(world) = world() else { return };

@@ -1,7 +1,8 @@
 //! Network isolation of this machine (of the caller's network namespace, to be exact), and the facts around it.
 //!
 //! Levers only: when to cut, whom to keep and when to give up is decided above. Every call is synchronous,
-//! bounded in time, and touches only tables of our own: `inet quell_isolation` and `netdev quell_isolation`.
+//! bounded in time, and touches only tables of our own: `inet quell_isolation` and `netdev quell_isolation`. Where another
+//! process owns a table of that name, which the kernel then lets nobody else change, ours has random digits behind it.
 //!
 //! - [`apply`] installs the rules in one transaction and ends what they cut; it is also the repair. Hooks that stand
 //!   as they should are left in place, and only their rules change.
@@ -67,6 +68,12 @@ pub enum Error {
     /// The caller may not change rules.
     #[error("the kernel does not let this process change network rules; CAP_NET_ADMIN is needed")]
     Permission,
+    /// Other processes own tables of our name, and take each new one too.
+    #[error("other processes take every table of the isolation for themselves: {0}")]
+    Seized(String),
+    /// No name could be chosen that nobody foresees.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
     /// `nft` or the kernel refused the rules, in their own words.
     #[error("the rules were refused: {0}")]
     Refused(String),

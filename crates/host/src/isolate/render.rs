@@ -10,8 +10,41 @@ use super::neighbours;
 use super::plan::{Allow, Network, Plan, Protocol};
 use super::standing::Kept;
 
-/// Name of our tables, in the families `inet` and `netdev`.
+/// Name of our tables, in the families `inet` and `netdev`. Behind it stand eight random digits where another process
+/// has taken the name for itself.
 pub(super) const TABLE: &str = "quell_isolation";
+
+/// Whether a table of this name is ours, if nobody else owns it. Told by the name alone, so that whatever stands is
+/// found, repaired and removed by an agent that remembers nothing.
+pub(super) fn is_ours(name: &str) -> bool {
+    let is_digits = |text: &str| text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let rest = name.strip_prefix(TABLE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_').is_some_and(is_digits))
+}
+
+/// Which tables a transaction writes, and which it takes away.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    /// Name of the table in the family `inet`.
+    pub inet: String,
+    /// The same in `netdev`.
+    pub netdev: String,
+    /// Family and name of those of ours that go.
+    pub go: Vec<(&'static str, String)>,
+}
+
+impl Ground {
+    /// The name in a family.
+    pub(super) fn table(&self, family: &str) -> &str {
+        if family == "inet" { &self.inet } else { &self.netdev }
+    }
+}
+
+impl Default for Ground {
+    fn default() -> Self {
+        Self { inet: TABLE.into(), netdev: TABLE.into(), go: Vec::new() }
+    }
+}
 
 /// What the kernel offers beyond plain `inet` filtering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,35 +109,36 @@ impl fmt::Display for Base {
     }
 }
 
-/// Deletes our tables, whether they exist or not.
-pub(super) fn clear(family: &str) -> String {
-    format!("add table {family} {TABLE}\ndelete table {family} {TABLE}\n")
+/// Deletes a table of ours, whether it exists or not.
+pub(super) fn clear(family: &str, table: &str) -> String {
+    format!("add table {family} {table}\ndelete table {family} {table}\n")
 }
 
 /// One transaction that makes `wanted` of whatever stands in our tables. What is `kept` stays, without its rules.
 pub(super) fn render(wanted: &[Wanted], kept: &Kept) -> String {
-    let mut text = String::new();
+    let mut text: String = kept.ground.go.iter().map(|(family, table)| clear(family, table)).collect();
     for family in ["inet", "netdev"] {
+        let table = kept.ground.table(family);
         let chains = || wanted.iter().filter(|wanted| wanted.chain.family == family);
         if chains().next().is_none() {
             continue;
         }
         if let Some(go) = kept.tables.get(family) {
-            let _ = writeln!(text, "flush table {family} {TABLE}");
+            let _ = writeln!(text, "flush table {family} {table}");
             // By handle, because the name of a chain that is not ours can be anything.
             for handle in go {
-                let _ = writeln!(text, "delete chain {family} {TABLE} handle {handle}");
+                let _ = writeln!(text, "delete chain {family} {table} handle {handle}");
             }
         } else {
-            let _ = writeln!(text, "{}add table {family} {TABLE}", clear(family));
+            let _ = writeln!(text, "{}add table {family} {table}", clear(family, table));
         }
         for Wanted { chain, .. } in chains().filter(|wanted| !kept.chains.contains(&wanted.chain)) {
             let base = chain.base.as_ref().map(|base| format!(" {{ {base} }}")).unwrap_or_default();
-            let _ = writeln!(text, "add chain {family} {TABLE} {}{base}", chain.name);
+            let _ = writeln!(text, "add chain {family} {table} {}{base}", chain.name);
         }
         for Wanted { chain, rules } in chains() {
             for rule in rules {
-                let _ = writeln!(text, "add rule {family} {TABLE} {} {rule}", chain.name);
+                let _ = writeln!(text, "add rule {family} {table} {} {rule}", chain.name);
             }
         }
     }

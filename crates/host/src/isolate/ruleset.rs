@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::plan::Network;
-use super::render::{Chain, TABLE, Wanted};
+use super::render::{Chain, Wanted};
 use super::standing::{Kept, Standing, Table};
 use super::{Error, detours, facts, neighbours, nft};
 
@@ -36,6 +36,9 @@ pub struct Ruleset {
     /// Ways around the rules that were there already, and were told then.
     #[serde(default)]
     detours: BTreeSet<String>,
+    /// Tables of our name that others owned already, and that were told then.
+    #[serde(default)]
+    seized: BTreeSet<String>,
 }
 
 /// What the rules were made for.
@@ -46,6 +49,8 @@ pub(super) struct Surroundings<'a> {
     pub odd: &'a [(u32, String)],
     /// IPv6 networks of the links.
     pub links: &'a [Network],
+    /// Tables of our name that others own, in words.
+    pub seized: &'a [String],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +95,7 @@ impl Ruleset {
             devices: around.devices.iter().cloned().collect(),
             uncovered: around.odd.iter().cloned().collect(),
             links: around.links.iter().map(ToString::to_string).collect(),
+            seized: around.seized.iter().cloned().collect(),
             ..self
         }
     }
@@ -120,14 +126,17 @@ impl Ruleset {
 /// Compares the kernel's rules with `expected`, the ruleset of the latest `apply`.
 pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
     let standing = Standing::read()?;
-    if standing.tables.is_empty() {
+    let seized = standing.seized_in_words().filter(|words| !expected.seized.contains(words));
+    let seized: Vec<String> =
+        seized.map(|words| format!("not ours, and nobody may remove it: {words}")).collect();
+    if standing.tables.is_empty() && seized.is_empty() {
         return Ok(State::Absent);
     }
-    let flagged = standing.tables.iter().filter(|table| table.flags != 0);
-    let flagged: Vec<String> = flagged.map(Table::in_words).collect();
+    let flagged: Vec<String> =
+        standing.tables.iter().filter(|table| table.flags != 0).map(Table::in_words).collect();
     if !flagged.is_empty() {
         // Not every `nft` can list such a table.
-        return Ok(State::Drifted(flagged));
+        return Ok(State::Drifted(seized.into_iter().chain(flagged).take(MAX_DIFFERENCES).collect()));
     }
     let hooks: BTreeMap<String, Label> = standing.chains().filter_map(hook).collect();
     let found: BTreeMap<String, Label> = list(&standing)?.iter().map(keep).collect();
@@ -151,7 +160,9 @@ pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
     let links: BTreeSet<String> =
         neighbours::links(&facts::addresses()?).iter().map(ToString::to_string).collect();
     let fresh = links.difference(&expected.links).map(|link| format!("not covered: neighbours in {link}"));
-    let differences: Vec<String> = detours
+    let differences: Vec<String> = seized
+        .into_iter()
+        .chain(detours)
         .chain(fresh)
         .chain(missing.map(|(_, label)| format!("missing: {}", label.text)))
         .chain(foreign.map(|(_, label)| format!("not ours: {}", label.text)))
@@ -161,7 +172,7 @@ pub fn inspect(expected: &Ruleset) -> Result<State, Error> {
     Ok(if differences.is_empty() { State::Intact } else { State::Drifted(differences) })
 }
 
-/// Whether any of our tables exists, whoever made it.
+/// Whether any of our tables exists, whoever made it. One that another process owns is not ours.
 pub fn present() -> Result<bool, Error> {
     Ok(!Standing::read()?.tables.is_empty())
 }
@@ -170,7 +181,7 @@ pub fn present() -> Result<bool, Error> {
 pub(super) fn list(standing: &Standing) -> Result<Vec<Value>, Error> {
     let mut objects = Vec::new();
     for table in &standing.tables {
-        match nft::list(table.family, TABLE) {
+        match nft::list(table.family, &table.name) {
             Ok(listed) => objects.extend(listed),
             // Deleted between the two questions: then it is absent, and that is the answer.
             Err(Error::Refused(_)) => {}

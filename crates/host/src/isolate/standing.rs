@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::io;
 
 use nix::sys::socket::SockProtocol;
+use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
 
 use super::netlink::{Netlink, attributes, text};
-use super::render::{Base, Chain, PRIORITY, TABLE, Wanted};
+use super::render::{Base, Chain, Ground, PRIORITY, TABLE, Wanted, is_ours};
 use super::{Error, netlink_error, ruleset};
 
 /// Number of the nftables subsystem, in the high byte of a message's type.
@@ -27,8 +28,12 @@ const NEW_CHAIN: u16 = SUBSYSTEM | 3;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 /// The families in which we have a table, by the kernel's number; one of our name in another is nobody's.
 const FAMILIES: [(u8, &str); 2] = [(5, "netdev"), (1, "inet")];
-/// `NFT_TABLE_F_DORMANT`.
+/// `NFT_TABLE_F_DORMANT`, the only flag that a table of ours can get. The others make a table belong to the socket
+/// that made it (`NFT_TABLE_F_OWNER`, Linux 5.12) and outlive it (`NFT_TABLE_F_PERSIST`, 6.9): those are given when
+/// it is made or never.
 const DORMANT: u32 = 1;
+/// `NFT_TABLE_F_OWNER`.
+const OWNER: u32 = 2;
 /// `NFT_CHAIN_BASE`, the only flag of a chain of ours.
 const BASE: u32 = 1;
 const NF_DROP: u32 = 0;
@@ -36,14 +41,20 @@ const NF_DROP: u32 = 0;
 /// What the kernel says of our tables, but for their rules.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
+    /// Ours.
     pub tables: Vec<Table>,
+    /// Those of our name that we did not make, and that nobody may change.
+    pub seized: Vec<Table>,
     chains: Vec<Found>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table {
     pub family: &'static str,
+    pub name: String,
     pub flags: u32,
+    /// The netlink port of its owner, as a rule its process id.
+    owner: Option<u32>,
     /// How many chains, sets and other objects it has.
     objects: u32,
 }
@@ -51,6 +62,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Found {
     family: &'static str,
+    table: String,
     handle: u64,
     /// `None` for one that we would never make so.
     chain: Option<Chain>,
@@ -59,6 +71,8 @@ struct Found {
 /// What a transaction leaves in place.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    /// Where the rules go.
+    pub ground: Ground,
     /// The tables that stay, by family, each with the chains in it that go. All others are replaced.
     pub tables: BTreeMap<&'static str, Vec<u64>>,
     /// The chains that stay.
@@ -70,9 +84,17 @@ pub(super) struct Kept {
 impl Table {
     /// What its flags mean for the rules.
     pub(super) fn in_words(&self) -> String {
-        let Self { family, flags, .. } = self;
-        let why = if flags & DORMANT != 0 { "is dormant: its rules do not count" } else { "has flags" };
-        format!("table {family} {TABLE:?} {why} ({flags:#x})")
+        let Self { family, name, flags, .. } = self;
+        let why = match self.owner {
+            Some(port) if flags & OWNER != 0 => format!("belongs to another process, netlink port {port}"),
+            _ if self.is_seized() => "belonged to another process, and outlived it".to_owned(),
+            _ => "is dormant: its rules do not count".to_owned(),
+        };
+        format!("table {family} {name:?} {why} ({flags:#x})")
+    }
+
+    fn is_seized(&self) -> bool {
+        self.flags & !DORMANT != 0
     }
 }
 
@@ -86,11 +108,14 @@ impl Standing {
             })?;
             // In the order of the families, whoever made them when.
             standing.tables.sort_by_key(|table| FAMILIES.iter().position(|(_, name)| *name == table.family));
+            standing.seized = standing.tables.extract_if(.., |table| table.is_seized()).collect();
             // No table, no chain.
             if !standing.tables.is_empty() {
                 netlink.dump(GET_CHAIN, &[0; 4], |kind, row| {
                     standing.chains.extend(if kind == NEW_CHAIN { found(row) } else { None });
                 })?;
+                let Self { tables, chains, .. } = &mut standing;
+                chains.retain(|chain| tables.iter().any(|table| chain.is_in(table)));
             }
             Ok(standing)
         };
@@ -105,13 +130,42 @@ impl Standing {
         self.chains.iter().filter_map(|found| found.chain.as_ref())
     }
 
+    /// What stands in our way, in words.
+    pub(super) fn seized_in_words(&self) -> impl Iterator<Item = String> {
+        self.seized.iter().map(Table::in_words)
+    }
+
+    /// Decides where the rules go, by family: where ours are already; under our plain name; or, where another process
+    /// has that name, under one that it cannot foresee. Any other table of ours goes.
+    pub(super) fn ground(&self) -> Result<Ground, Error> {
+        let mut ground = Ground::default();
+        for (family, place) in [("inet", &mut ground.inet), ("netdev", &mut ground.netdev)] {
+            let ours = || self.tables.iter().filter(|table| table.family == family);
+            // With most of our hooks, so that a decoy does not cost them.
+            let hooks = |table: &&Table| self.chains.iter().filter(|found| found.is_in(table)).count();
+            let best = ours().max_by_key(hooks);
+            if let Some(best) = best {
+                place.clone_from(&best.name);
+            } else if self.seized.iter().any(|table| table.family == family && table.name == TABLE) {
+                let mut digits = [0; 4];
+                SystemRandom::new().fill(&mut digits).map_err(|_| Error::NoRandomness)?;
+                *place = format!("{TABLE}_{:08x}", u32::from_ne_bytes(digits));
+            }
+            let others = ours().filter(|table| Some(*table) != best);
+            ground.go.extend(others.map(|table| (family, table.name.clone())));
+        }
+        Ok(ground)
+    }
+
     /// Decides what may stay where `wanted` shall stand: in a table that has nothing but chains and no flag, each
     /// chain whose hook is the one wanted. The rest of such a table goes; any other table is replaced.
-    pub(super) fn keep(&self, wanted: &[Wanted]) -> Kept {
-        let mut kept = Kept::default();
+    pub(super) fn keep(&self, ground: Ground, wanted: &[Wanted]) -> Kept {
+        let mut kept = Kept { ground, ..Kept::default() };
         let mut stay = Vec::new();
-        for table in self.tables.iter().filter(|table| table.flags == 0) {
-            let chains = || self.chains.iter().filter(|found| found.family == table.family);
+        let stands = |table: &&Table| table.flags == 0 && kept.ground.table(table.family) == table.name;
+        let tables: Vec<&Table> = self.tables.iter().filter(stands).collect();
+        for table in tables {
+            let chains = || self.chains.iter().filter(|found| found.is_in(table));
             if usize::try_from(table.objects) != Ok(chains().count()) {
                 continue;
             }
@@ -125,10 +179,17 @@ impl Standing {
             return kept;
         }
         // What cannot be listed cannot be a baseline either.
-        let Ok(listed) = ruleset::list(self) else { return Kept::default() };
+        let Ok(listed) = ruleset::list(self) else {
+            return Kept { ground: kept.ground, ..Kept::default() };
+        };
+        let names = |family: &str, name: &Value| kept.ground.table(family) == *name;
         let stays = |object: &Value| match (object.get("table"), object.get("chain")) {
-            (Some(table), _) => kept.tables.keys().any(|family| table["family"] == *family),
-            (_, Some(chain)) => stay.iter().any(|(f, h)| chain["family"] == *f && chain["handle"] == *h),
+            (Some(table), _) => {
+                kept.tables.keys().any(|family| table["family"] == *family && names(family, &table["name"]))
+            }
+            (_, Some(chain)) => stay.iter().any(|(family, handle)| {
+                chain["family"] == *family && names(family, &chain["table"]) && chain["handle"] == *handle
+            }),
             _ => false,
         };
         let objects = listed.into_iter().filter(stays).collect();
@@ -151,17 +212,24 @@ fn family(row: &[u8]) -> Option<&'static str> {
 
 fn table(row: &[u8]) -> Option<Table> {
     let (family, row) = (family(row)?, row.get(4..)?);
-    let named = attribute(row, 1).map(text)? == TABLE;
+    let name = attribute(row, 1).map(text).filter(|name| is_ours(name))?;
     let flags = attribute(row, 2).and_then(number).unwrap_or(0);
     let objects = attribute(row, 3).and_then(number).unwrap_or(u32::MAX);
-    named.then_some(Table { family, flags, objects })
+    let owner = attribute(row, 7).and_then(number);
+    Some(Table { family, name, flags, owner, objects })
+}
+
+impl Found {
+    fn is_in(&self, table: &Table) -> bool {
+        self.family == table.family && self.table == table.name
+    }
 }
 
 fn found(row: &[u8]) -> Option<Found> {
     let (family, row) = (family(row)?, row.get(4..)?);
     let handle = u64::from_be_bytes(attribute(row, 2)?.try_into().ok()?);
-    let named = attribute(row, 1).map(text)? == TABLE;
-    named.then(|| Found { family, handle, chain: chain(family, row) })
+    let table = attribute(row, 1).map(text)?;
+    Some(Found { family, table, handle, chain: chain(family, row) })
 }
 
 fn chain(family: &'static str, row: &[u8]) -> Option<Chain> {

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::SockProtocol;
 
-use super::netlink::{Netlink, attributes};
-use super::render::TABLE;
+use super::netlink::{Netlink, attributes, text};
+use super::render::is_ours;
 use super::{Error, netlink_error};
 
 /// `RTNLGRP_LINK`, `RTNLGRP_TC` and `RTNLGRP_IPV6_IFADDR`, and `NFNLGRP_NFTABLES`, as bits.
@@ -103,5 +103,5 @@ fn drain(netlink: &mut Netlink, matters: impl Fn(u16, &[u8]) -> bool) -> io::Res
 fn ours(kind: u16, payload: &[u8]) -> bool {
     kind >> 8 == SUBSYSTEM_NFTABLES
         && attributes(payload.get(4..).unwrap_or_default())
-            .any(|(kind, value)| kind == 1 && value.strip_suffix(&[0]) == Some(TABLE.as_bytes()))
+            .any(|(kind, value)| kind == 1 && is_ours(&text(value)))
 }

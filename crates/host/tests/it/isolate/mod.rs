@@ -3,6 +3,7 @@
 mod net;
 mod past;
 mod replaced;
+mod seized;
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
