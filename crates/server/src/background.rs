@@ -11,12 +11,14 @@ use crate::state::App;
 
 /// Time between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
+/// Time between two rounds of the sealer of the audit trail.
+const SEAL: Duration = Duration::from_millis(500);
 /// Time between two rounds of slower work.
 const ROUND: Duration = Duration::from_mins(1);
 
 /// All of it; ends when dropped.
 pub(crate) struct Background {
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 impl Background {
@@ -25,6 +27,7 @@ impl Background {
         Self {
             tasks: [
                 tokio::spawn(tick(app.clone())),
+                tokio::spawn(seal(app.clone())),
                 tokio::spawn(rounds(app.clone())),
                 tokio::spawn(count(app.clone())),
             ],
@@ -47,6 +50,21 @@ async fn tick(app: App) {
         turn.tick().await;
         if let Err(error) = app.engine.tick().await {
             tracing::error!(%error, "what is due could not be done; it is tried again");
+        }
+    }
+}
+
+async fn seal(app: App) {
+    let mut turn = interval(SEAL);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        match app.sealer.round(&app.store, app.now()).await {
+            Ok(_) => {}
+            Err(error @ quell_audit::Error::Taken) => {
+                tracing::debug!(%error, "the audit trail is sealed by another")
+            }
+            Err(error) => tracing::error!(%error, "the audit trail could not be sealed; it is tried again"),
         }
     }
 }

@@ -21,9 +21,11 @@ pub mod pki;
 mod problem;
 mod retention;
 mod run;
+mod sealing;
 mod serve;
 mod state;
 pub mod tls;
+mod trail;
 
 pub use auth::Role;
 pub use config::{ApiTls, Config, ConfigError, Limits, TlsFiles};
@@ -31,3 +33,4 @@ pub use first_key::FirstKey;
 pub use listen::Listeners;
 pub use problem::{Code, Field, Problem, explain};
 pub use run::{Error, Server, run};
+pub use trail::{Trail, TrailError, TrailProblem, TrailReport, Wanted, verify_trails};

@@ -16,7 +16,7 @@ pub mod token;
 pub use authority::{Authority, IssueError, Issued};
 pub use csr::{CsrError, check as check_csr};
 pub use identity::{PeerError, PeerIdentity};
-pub use private_file::{PrivateFileError, read_or_create as read_or_create_private};
+pub use private_file::{PrivateFileError, read as read_private, read_or_create as read_or_create_private};
 pub use rotating::GatewayCertificate;
 
 use std::path::PathBuf;

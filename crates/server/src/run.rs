@@ -21,7 +21,7 @@ use crate::gateway::{self, Gateway, Settings};
 use crate::listen::{self, Listeners};
 use crate::pki::{self, Authority};
 use crate::state::{App, Inner, Parts};
-use crate::{api, api_tls, directory, serve};
+use crate::{api, api_tls, directory, sealing, serve};
 
 /// A server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum Error {
     /// The secret from which passwords are derived.
     #[error("secret.key cannot be opened")]
     Secret(#[source] io::Error),
+    /// The key of the audit trail.
+    #[error(transparent)]
+    Sealing(#[from] sealing::Error),
     /// The first API key.
     #[error(transparent)]
     FirstKey(#[from] first_key::Error),
@@ -172,6 +175,9 @@ impl Server {
             }
         }
         drop(background);
+        if let Err(error) = app.sealer.round(&app.store, app.now()).await {
+            tracing::warn!(%error, "the end of the audit trail is sealed at the next start");
+        }
         if let Err(error) = app.flush_used().await {
             tracing::warn!(%error, "when keys were last used could not be written");
         }
@@ -196,6 +202,7 @@ async fn assemble(
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
+    let sealer = sealing::open(&store, &directory.join("audit.key"), clock.now()).await?;
     let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
     let signer = FileSigner::open(&directory.join("order.key"))?;
     let engine = engine(&store, &clock, signer, &secrets);
@@ -210,8 +217,19 @@ async fn assemble(
     let sessions = Arc::clone(gateway.sessions());
     let addresses = Arc::clone(gateway.addresses());
     addresses.look(&store, tenant, &sessions).await?;
-    let parts =
-        Parts { engine, store, artifacts, clock, secrets, authority, sessions, addresses, tenant, stopping };
+    let parts = Parts {
+        engine,
+        store,
+        artifacts,
+        clock,
+        secrets,
+        sealer,
+        authority,
+        sessions,
+        addresses,
+        tenant,
+        stopping,
+    };
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use quell_audit::Sealer;
 use quell_engine::{Clock, Engine, Secrets};
 use quell_store::{ArtifactStore, Error, Micros, Store, api_key};
 use tokio::sync::{Semaphore, watch};
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     /// Derives passwords and codes.
     pub secrets: Secrets,
+    /// Seals the audit trail.
+    pub sealer: Sealer,
     /// Issues certificates; enrolment tokens name it.
     pub authority: Arc<Authority>,
     /// Who is connected.
@@ -70,6 +73,7 @@ pub(crate) struct Parts {
     pub artifacts: ArtifactStore,
     pub clock: Arc<dyn Clock>,
     pub secrets: Secrets,
+    pub sealer: Sealer,
     pub authority: Arc<Authority>,
     pub sessions: Arc<Sessions>,
     pub addresses: Arc<Addresses>,
@@ -86,6 +90,7 @@ impl Inner {
             artifacts,
             clock,
             secrets,
+            sealer,
             authority,
             sessions,
             addresses,
@@ -98,6 +103,7 @@ impl Inner {
             artifacts,
             clock,
             secrets,
+            sealer,
             authority,
             sessions,
             addresses,

@@ -1,6 +1,9 @@
-//! `quell audit`: who did what, and when.
+//! `quell audit`: who did what, and when; and the proof of it.
 
-use clap::Args;
+mod checkpoints;
+mod verify;
+
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::Context;
@@ -25,9 +28,21 @@ fn actor(row: &Value) -> String {
     format!("{} {}", field(row, "/actor_kind"), if name.is_empty() { field(row, "/actor_id") } else { name })
 }
 
+/// What to do with the trail, where it is not to be listed.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Verify the trail in the database itself: that no record was changed, removed or slipped in
+    Verify(verify::Arguments),
+    /// List the checkpoints under which the records stand; keep one elsewhere for `verify --kept`
+    Checkpoints(checkpoints::Arguments),
+}
+
 /// Which records.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// About the object of this id
     #[arg(long, value_name = "ID")]
     pub object: Option<String>,
@@ -50,6 +65,11 @@ pub struct Arguments {
 
 /// Shows them.
 pub async fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    match &arguments.command {
+        Some(Command::Verify(arguments)) => return verify::run(arguments, context.format).await,
+        Some(Command::Checkpoints(arguments)) => return checkpoints::run(arguments, context).await,
+        None => {}
+    }
     let filters = [
         ("object", &arguments.object),
         ("actor", &arguments.actor),

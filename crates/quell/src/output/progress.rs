@@ -21,6 +21,11 @@ pub fn bytes(total: Option<u64>) -> ProgressBar {
     }
 }
 
+/// A counter of what is being looked at.
+pub fn count(what: &'static str) -> ProgressBar {
+    bar(None, "{spinner} {pos} {msg} {elapsed}").with_message(what)
+}
+
 fn bar(total: Option<u64>, template: &str) -> ProgressBar {
     // Ten times a second; hidden where standard error is no terminal.
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));

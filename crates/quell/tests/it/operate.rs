@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::program::{Running, Said, quell, run};
 
-struct Site {
+pub struct Site {
     _server: Running,
     url: String,
     key: String,
@@ -16,7 +16,7 @@ struct Site {
 }
 
 impl Site {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = quell(folder.path());
         command.args(["server", "--api", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--data-dir"]);
@@ -35,7 +35,12 @@ impl Site {
         command
     }
 
-    fn say(&self, arguments: &[&str]) -> Said {
+    /// The server's folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn say(&self, arguments: &[&str]) -> Said {
         run(&mut self.quell(arguments))
     }
 

@@ -30,10 +30,11 @@ pub(crate) struct Turn {
     /// `next` of the page before.
     #[param(max_length = 64)]
     pub cursor: Option<String>,
-    /// Rows, 1 to 500; 50 where absent.
+    /// Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
-    /// `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything.
+    /// `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+    /// the `limit`.
     pub format: Option<String>,
 }
 
@@ -49,6 +50,7 @@ pub(crate) enum List {
     Scripts,
     Audit,
     Keys,
+    Checkpoints,
 }
 
 /// The cursor that goes on after this row.

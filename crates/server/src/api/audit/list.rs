@@ -10,20 +10,19 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::cursor::{List, Page, Turn};
-use super::endpoint::stored_json;
-use super::export::{self, Cells};
-use super::query::Listing;
-use super::route::{Route, permit};
-use super::scan::{Span, scan};
-use super::time;
+use crate::api::cursor::{List, Page, Turn};
+use crate::api::endpoint::stored_json;
+use crate::api::export::{self, Cells};
+use crate::api::query::Listing;
+use crate::api::route::{Route, permit};
+use crate::api::scan::{Span, scan};
+use crate::api::time;
 use crate::auth::{Caller, Permission};
 use crate::problem::Problem;
 use crate::state::App;
 
-/// The routes of the audit trail.
-pub(crate) fn routes() -> Vec<Route> {
-    vec![permit(Permission::AuditRead, routes!(list_audit))]
+pub(super) fn route() -> Route {
+    permit(Permission::AuditRead, routes!(list_audit))
 }
 
 /// One record of the audit trail.

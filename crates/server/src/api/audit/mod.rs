@@ -1,0 +1,11 @@
+//! The audit trail, and what proves it.
+
+mod checkpoints;
+mod list;
+
+use super::route::Route;
+
+/// The routes of the audit trail.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![list::route(), checkpoints::route()]
+}
