@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::ocsf::Event;
 use crate::api::cursor::{List, Page, Turn};
 use crate::api::endpoint::stored_json;
 use crate::api::export::{self, Cells};
@@ -74,6 +75,9 @@ struct Filter {
 }
 
 /// The audit trail, newest first
+///
+/// With `format=ocsf` everything comes as events of the Open Cybersecurity Schema Framework 1.6 (class API Activity), one JSON
+/// object a line.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Turn, Filter),
     responses((status = 200, body = Page<AuditRecord>)))]
 async fn list_audit(
@@ -87,19 +91,24 @@ async fn list_audit(
         until: time::parse("until", filter.until.as_deref())?,
     };
     let filter = audit::Filter { object_id: filter.object, actor_id: filter.actor, verb: filter.verb };
-    export::list(turn, &headers, "audit", move |turn| {
-        read(app.clone(), caller.tenant, filter.clone(), span, turn)
-    })
-    .await
+    let tenant = caller.tenant;
+    if turn.format.as_deref() == Some("ocsf") {
+        let turn = Turn { format: Some("jsonl".to_owned()), ..turn };
+        let fetch = move |turn| read(app.clone(), tenant, filter.clone(), span, turn, |row| Event::of(&row));
+        return export::list(turn, &headers, "audit-ocsf", fetch).await;
+    }
+    let fetch = move |turn| read(app.clone(), tenant, filter.clone(), span, turn, AuditRecord::of);
+    export::list(turn, &headers, "audit", fetch).await
 }
 
-async fn read(
+async fn read<T>(
     app: App,
     tenant: Uuid,
     filter: audit::Filter,
     span: Span,
     turn: Turn,
-) -> Result<Page<AuditRecord>, Problem> {
+    view: impl FnMut(audit::Record) -> T,
+) -> Result<Page<T>, Problem> {
     let page = turn.page(List::Audit)?;
     let paged = app
         .store
@@ -114,7 +123,7 @@ async fn read(
             )
         })
         .await?;
-    Ok(Page::of(List::Audit, paged, AuditRecord::of))
+    Ok(Page::of(List::Audit, paged, view))
 }
 
 impl AuditRecord {

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod list;
+mod ocsf;
 
 use super::route::Route;
 
