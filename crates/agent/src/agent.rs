@@ -20,7 +20,6 @@ use crate::runner::{Actions, Runner, chain};
 use crate::state::StateDir;
 use crate::{VERSION, control, facts, random, ready};
 
-const JOURNAL: &str = "journal";
 /// The subcommand of this binary that carries a script through.
 const SUPERVISE: &str = "supervise";
 
@@ -117,7 +116,7 @@ impl Agent {
             clock.clone(),
             link,
         );
-        let (journal, recovered) = Journal::open(&state.join(JOURNAL), clock.now_us())?;
+        let (journal, recovered) = Journal::open(&state.join(journal::FILE), clock.now_us())?;
         tell_recovered(&outbox, &recovered);
         let ledger = Ledger::new(journal, clock.clone());
         let actions = setup.actions.clone().unwrap_or_else(|| {
@@ -190,6 +189,9 @@ impl Agent {
 fn tell_recovered(outbox: &Outbox, recovered: &Recovered) {
     if recovered.torn > 0 {
         tracing::info!(bytes = recovered.torn, "the journal's torn tail was cut");
+    }
+    if recovered.missing {
+        outbox.event("journal_damaged", &json!({ "missing": true }));
     }
     if let Some(kept) = &recovered.damaged {
         let kept = kept.file_name().map(|name| name.to_string_lossy().into_owned());

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::dial::{self, Dialer};
 use crate::identity::{self, Identity, Stored};
+use crate::journal::{self, Journal};
 use crate::proxy::{self, Proxy};
 use crate::state::{self, StateDir};
 use crate::{facts, request, tls};
@@ -56,6 +57,9 @@ pub enum Error {
     /// The state directory.
     #[error(transparent)]
     State(#[from] state::Error),
+    /// The journal could not be made.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
     /// The identity could not be kept.
     #[error(transparent)]
     Identity(#[from] identity::Error),
@@ -106,6 +110,8 @@ pub async fn enrol(
     if let Some(name) = &options.name {
         state.write(facts::NAME, name.as_bytes())?;
     }
+    // Before the identity: from then on an absent journal is a lost one.
+    Journal::create(&state.join(journal::FILE))?;
     identity.keep()?;
     Ok(identity)
 }

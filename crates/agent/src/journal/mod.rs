@@ -5,7 +5,8 @@
 //! changes neither the file's size nor where its blocks are, and to sync it is to write its block, not the inode
 //! too. A torn tail (the agent died while writing, or the power went before every block was on the disk) is cut.
 //! Damage before the tail is never cut silently: the file is kept aside, what is readable is taken over, and orders
-//! from before that moment that the journal does not know are not carried out, since they may have been.
+//! from before that moment that the journal does not know are not carried out, since they may have been. A file that is
+//! not there is damage too: an agent has had one since it was enrolled.
 
 mod compact;
 mod ledger;
@@ -16,7 +17,7 @@ mod write;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use record::Body;
 
 use crate::random;
 
+/// Its name in the state directory.
+pub const FILE: &str = "journal";
 /// An id is remembered this long after its order's window ended: twice the skew allowed, and a day.
 const REMEMBER_US: i64 = 2 * limits::CLOCK_SKEW_US + 24 * 3600 * 1_000_000;
 /// The file is rewritten when it is larger than this and twice what it was after the last time. Bytes.
@@ -111,6 +114,8 @@ pub struct Recovered {
     pub torn: u64,
     /// Where the damaged file was kept.
     pub damaged: Option<PathBuf>,
+    /// There was none, though this agent has had one since it was enrolled.
+    pub missing: bool,
 }
 
 /// The journal. Synchronous; [`Ledger`] is its face for async callers.
@@ -118,6 +123,8 @@ pub struct Recovered {
 pub struct Journal {
     path: PathBuf,
     file: Arc<File>,
+    /// The file has its name, and it is not known whether that is on the disk.
+    adrift: bool,
     salt: [u8; 8],
     end: u64,
     /// Where the file ends; from `end` to here it holds zeros.
@@ -130,19 +137,30 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens or makes it.
-    pub fn open(path: &Path, now_us: i64) -> Result<(Self, Recovered), Error> {
+    /// Makes it for an agent that is enrolled. One that is there stays.
+    pub fn create(path: &Path) -> Result<(), Error> {
         if !path.try_exists().map_err(Error::io("look for"))? {
             compact::create(path, &[])?;
         }
+        Ok(())
+    }
+
+    /// Opens the one of an enrolled agent.
+    pub fn open(path: &Path, now_us: i64) -> Result<(Self, Recovered), Error> {
+        let missing = !path.try_exists().map_err(Error::io("look for"))?;
+        if missing {
+            compact::create(path, &[Body::Damaged(record::Damaged { at_us: now_us })])?;
+        }
         let (found, recovered) = replay::open(path, now_us)?;
-        let file =
-            OpenOptions::new().read(true).write(true).mode(0o600).open(path).map_err(Error::io("open"))?;
+        let recovered = Recovered { missing, ..recovered };
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open"))?;
         // An agent that died left a write that was never synced: it must be on the disk before the next one is.
         file.sync_data().map_err(Error::io("sync"))?;
         let mut journal = Self {
             path: path.to_owned(),
             file: Arc::new(file),
+            // It may have died between a file's new name and the sync of that, too.
+            adrift: true,
             salt: found.salt,
             end: found.end,
             room: found.room,
@@ -151,6 +169,7 @@ impl Journal {
             entries: HashMap::new(),
             damaged_us: None,
         };
+        journal.moor()?;
         for (body, span) in found.records {
             journal.index(&body, span);
         }

@@ -43,7 +43,7 @@ pub fn open(path: &Path, now_us: i64) -> Result<(Found, Recovered), Error> {
     if begins_again(salt, &bytes, end, used).is_none() {
         let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open"))?;
         file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io("cut"))?;
-        let recovered = Recovered { torn: (used - end) as u64, damaged: None };
+        let recovered = Recovered { torn: (used - end) as u64, ..Recovered::default() };
         return Ok((Found { salt, end: end as u64, room: end as u64, records }, recovered));
     }
     let mut readable = records;
@@ -73,7 +73,7 @@ fn header(bytes: &[u8]) -> Option<[u8; 8]> {
 
 /// Valid records from `start` on, and where they stop. The first of them has this seed; each later one goes on with
 /// the write of the one before it, or begins another.
-fn scan(salt: [u8; 8], bytes: &[u8], start: usize, seed: u32) -> (Vec<(Body, Span)>, usize) {
+pub fn scan(salt: [u8; 8], bytes: &[u8], start: usize, seed: u32) -> (Vec<(Body, Span)>, usize) {
     let mut records = Vec::new();
     let mut at = start;
     let read = |at: usize, seed| Some((record::read(salt, seed, &bytes[at..])?, seed));
@@ -108,7 +108,7 @@ fn replace(path: &Path, mut readable: Vec<Body>, now_us: i64) -> Result<(Found, 
     let bytes = read_all(path).map_err(Error::io("read"))?;
     let (records, end) = scan(salt, &bytes, HEADER, FIRST);
     let found = Found { salt, end: end as u64, room: end as u64, records };
-    Ok((found, Recovered { torn: 0, damaged: Some(aside) }))
+    Ok((found, Recovered { damaged: Some(aside), ..Recovered::default() }))
 }
 
 fn aside(path: &Path) -> PathBuf {

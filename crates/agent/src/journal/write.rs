@@ -50,6 +50,7 @@ impl Journal {
                 result => result?,
             }
         }
+        self.moor()?;
         if accepts {
             if self.end > FULL_AT || self.entries.len() > MOST_IDS {
                 return Err(Error::Full);

@@ -215,7 +215,7 @@ impl Inner {
         if damaged_us.is_some_and(|at| not_before_us <= at.saturating_add(limits::CLOCK_SKEW_US)) {
             return Err(Ending::indeterminate(
                 "journal_damaged",
-                "the endpoint's journal was damaged after this order was made, so it may have been carried out already",
+                "the endpoint's journal was damaged or lost after this order was made, so it may have been carried out already",
             ));
         }
         if self.running().len() > MOST {

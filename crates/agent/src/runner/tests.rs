@@ -114,6 +114,7 @@ impl World {
         let now = Arc::new(AtomicI64::new(NOW));
         let read = now.clone();
         let clock = Clock::from_fn(move || read.load(Ordering::SeqCst));
+        Journal::create(&state.join("journal")).unwrap();
         Self { _dir: dir, state, identity, key, clock, now }
     }
 

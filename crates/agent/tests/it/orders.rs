@@ -166,3 +166,25 @@ fn a_thousand_orders_at_once_are_all_answered_over_kills() {
         gateway.outcome(&order.order_id);
     }
 }
+
+#[test]
+fn a_lost_journal_means_that_what_was_done_may_not_be_done_again() {
+    let (gateway, mut endpoint) = connected();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"here").unwrap();
+    let order = gateway.order("file.collect", &json!({ "path": path }));
+    gateway.send(FromServer::Order(gateway.sign(&order)));
+    assert_eq!(gateway.outcome(&order.order_id).status, i32::from(Status::Done));
+    endpoint.kill();
+    let journal = endpoint.file("journal");
+    std::fs::remove_file(&journal).unwrap();
+    endpoint.connect(&gateway);
+    assert_eq!(gateway.event("journal_damaged"), json!({ "missing": true }));
+    gateway.send(FromServer::Order(gateway.sign(&order)));
+    let outcome = gateway.outcome(&order.order_id);
+    assert_eq!(
+        (outcome.status, outcome.reason_code.as_str()),
+        (i32::from(Status::Indeterminate), "journal_damaged")
+    );
+}

@@ -52,7 +52,7 @@ fn a_write_of_which_any_block_is_lost_is_torn_wherever_the_border_is() {
         let (journal, recovered) = open(&path);
         assert_eq!(
             recovered,
-            Recovered { torn: both as u64, damaged: None },
+            Recovered { torn: both as u64, ..Recovered::default() },
             "{before}: its beginning is lost"
         );
         assert!(journal.entry("b").is_none() && journal.damaged_us().is_none());
