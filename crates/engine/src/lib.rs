@@ -15,6 +15,7 @@ pub mod cancel;
 pub mod change;
 pub mod clock;
 mod error;
+mod hold;
 mod ids;
 pub mod lease;
 mod order;
@@ -53,6 +54,7 @@ pub use signer::{FileSigner, Signer};
 pub use state::{CommandState, TaskState};
 pub use submit::{Submitted, Targets, TaskRequest};
 pub use tick::Ticked;
+pub use undo::Undoing;
 
 /// Bounds of the engine; the defaults suit a server on two cores.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use quell_catalog::{ActionKind, Observed, Standing, StoredArtifact, Verdict, is_clean_text};
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     Actor, Change, CommandState, Engine, Error, Inner,
     actor::Deed,
+    hold::Isolation,
     order,
     settle::{self, Moved, Report, Step},
     state::Event,
@@ -29,6 +30,8 @@ use crate::{
 
 /// Agents' keys that are held in memory.
 const KEYS: usize = 100_000;
+/// Why an agent rejects an order under whose id it carried out one before.
+const KNOWN_TO_AGENT: [&str; 2] = ["order_repeated", "order_id_reused"];
 
 /// What became of an outcome. All but [`Receipt::Refused`] are to be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,23 +49,38 @@ pub enum Receipt {
 /// Public keys of agents, so that a signature costs no look into the database.
 #[derive(Default)]
 pub(crate) struct Keys {
-    held: Mutex<HashMap<(Uuid, Uuid), Vec<u8>>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    keys: HashMap<(Uuid, Uuid), Vec<u8>>,
+    /// How often one was forgotten: a key that was looked up before the last time may be that one.
+    forgotten: u64,
 }
 
 impl Keys {
-    fn get(&self, tenant: Uuid, endpoint: Uuid) -> Option<Vec<u8>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, endpoint)).cloned()
+    /// The key, or what [`Keys::put`] is to be told with the one that is looked up now.
+    fn get(&self, tenant: Uuid, endpoint: Uuid) -> Result<Vec<u8>, u64> {
+        let held = self.lock();
+        held.keys.get(&(tenant, endpoint)).cloned().ok_or(held.forgotten)
     }
 
-    fn put(&self, tenant: Uuid, endpoint: Uuid, key: Vec<u8>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() < KEYS {
-            held.insert((tenant, endpoint), key);
+    fn put(&self, tenant: Uuid, endpoint: Uuid, key: Vec<u8>, forgotten: u64) {
+        let mut held = self.lock();
+        if held.keys.len() < KEYS && held.forgotten == forgotten {
+            held.keys.insert((tenant, endpoint), key);
         }
     }
 
     pub(crate) fn forget(&self, tenant: Uuid, endpoint: Uuid) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant, endpoint));
+        let mut held = self.lock();
+        held.forgotten += 1;
+        held.keys.remove(&(tenant, endpoint));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,8 +119,8 @@ impl Engine {
         Ok(receipt)
     }
 
-    /// Takes an agent's word that it refused an order for its envelope, named by the SHA-256 of its bytes.
-    /// `false` when the agent was given no such order.
+    /// Takes an agent's word that it refused an order for its envelope, named by the SHA-256 of its bytes. Of one that it
+    /// knows already nobody here can tell what became of it: this server was set back to an earlier state. `false` when the agent was given no such order.
     pub async fn rejected(
         &self,
         tenant: Uuid,
@@ -124,10 +142,13 @@ impl Engine {
                     if sha256(&[&bytes]).as_slice() != wanted.as_slice() {
                         continue;
                     }
-                    let step = Step::because(Event::ReportedRefused, &code, &message);
+                    let is_known = KNOWN_TO_AGENT.contains(&code.as_str());
+                    let event = if is_known { Event::ReportedIndeterminate } else { Event::ReportedRefused };
+                    let step = Step::because(event, &code, &message);
                     let moved = settle::apply(tx, &task, &row, &step, now)?;
                     let detail = json!({ "reason_code": code, "message": message });
-                    note(tx, &inner, tenant, endpoint, row.id, "refused", detail, now)?;
+                    let outcome = moved.as_ref().map_or("refused", |moved| moved.state.as_str());
+                    note(tx, &inner, tenant, endpoint, row.id, outcome, detail, now)?;
                     return Ok(moved);
                 }
                 Ok(None)
@@ -139,13 +160,14 @@ impl Engine {
     }
 
     async fn agent_key(&self, tenant: Uuid, endpoint: Uuid) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(key) = self.inner.keys.get(tenant, endpoint) {
-            return Ok(Some(key));
-        }
+        let forgotten = match self.inner.keys.get(tenant, endpoint) {
+            Ok(key) => return Ok(Some(key)),
+            Err(forgotten) => forgotten,
+        };
         let found = self.read(move |tx| Ok(endpoint::get(tx, tenant, endpoint)?)).await?;
         let key = found.filter(|row| row.state == "active").map(|row| row.public_key);
         if let Some(key) = &key {
-            self.inner.keys.put(tenant, endpoint, key.clone());
+            self.inner.keys.put(tenant, endpoint, key.clone(), forgotten);
         }
         Ok(key)
     }
@@ -305,23 +327,19 @@ fn isolation(
     let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
     let isolation = match (kind.spec().standing, state) {
         (Some(Standing::Isolated), CommandState::Succeeded) => {
-            Some(json!({ "task": task.id, "command": row.id, "since": now }).to_string())
+            let isolation = Isolation { task: task.id, command: row.id, since: now };
+            Some(serde_json::to_string(&isolation).map_err(|_| Error::Corrupt("isolation"))?)
         }
         (Some(Standing::Restored), CommandState::Succeeded) => None,
         (Some(Standing::Isolated), CommandState::Failed | CommandState::Refused | CommandState::Canceled)
-            if stands_by(tx, row)? =>
+            // Its agent may have told of it before its outcome.
+            if Isolation::is_by(tx, row)? == Some(true) =>
         {
             None
         }
         _ => return Ok(()),
     };
     Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, isolation.as_deref())?)
-}
-
-/// Whether the endpoint was said to be isolated by this command, which its agent may tell before its outcome.
-fn stands_by(tx: &mut Tx<'_>, row: &Command) -> Result<bool, Error> {
-    let known = endpoint::get(tx, row.tenant_id, row.endpoint_id)?.and_then(|endpoint| endpoint.isolation);
-    Ok(known.is_some_and(|isolation| isolation.contains(&row.id.to_string())))
 }
 
 fn refuse(

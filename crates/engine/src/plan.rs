@@ -53,7 +53,10 @@ pub(crate) fn create(
     let spec = draft.kind.spec();
     let endpoints = targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets)?;
     confirm(draft, endpoints.len(), inner.limits.confirm_above)?;
-    targets::check(tx, draft.tenant, spec, &endpoints)?;
+    // An undo looked at each of them already.
+    if draft.undo_of.is_none() {
+        targets::check(tx, draft.tenant, spec, &endpoints)?;
+    }
     let proposal = Proposal { tenant: draft.tenant, spec, requester: actor, targets: endpoints.len() };
     let state = match inner.approval.decide(&proposal) {
         Decision::Auto => CommandState::Queued,

@@ -133,10 +133,7 @@ fn count_end(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -> Resul
     let state = TaskState::of_rank(tally.worst).ok_or(Error::Corrupt("task rank"))?;
     let partial = state != TaskState::Succeeded && tally.succeeded_count > 0;
     task::finish(tx, tenant, task.id, state.as_str(), partial.then_some("partial"), now)?;
-    // An undo that took nothing back leaves the original to be undone by another.
-    if let Some(original) = task.undo_of.filter(|_| tally.succeeded_count == 0) {
-        task::reopen_undo(tx, tenant, original, task.id)?;
-    }
+    undo::ended(tx, task, state, now)?;
     Ok(Some(state))
 }
 

@@ -39,21 +39,30 @@ pub(crate) fn resolve(
 pub(crate) fn check(tx: &mut Tx<'_>, tenant: Uuid, spec: &Spec, ids: &[Uuid]) -> Result<(), Error> {
     let mut problems = Vec::new();
     for id in ids {
-        let problem = match endpoint::get(tx, tenant, *id)? {
+        let found = match endpoint::get(tx, tenant, *id)? {
             None => Some(("unknown", "there is no such endpoint".to_owned())),
             Some(endpoint) if endpoint.state != "active" => {
                 Some(("revoked", format!("{} was revoked", endpoint.name)))
             }
-            Some(endpoint) => unsupported(spec, &endpoint)
-                .or_else(|| incapable(spec, &endpoint))
-                .or(conflict(tx, spec, &endpoint)?),
+            Some(endpoint) => problem(tx, spec, &endpoint)?,
         };
-        problems.extend(problem.map(|(code, message)| Problem { endpoint: *id, code, message }));
+        problems.extend(found.map(|(code, message)| Problem { endpoint: *id, code, message }));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Targets(problems)) }
 }
 
-fn unsupported(spec: &Spec, endpoint: &Endpoint) -> Option<(&'static str, String)> {
+/// A stable code, and the same for people.
+pub(crate) type Found = (&'static str, String);
+
+/// Why an active endpoint cannot carry the action out now.
+pub(crate) fn problem(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
+    match unsupported(spec, endpoint).or_else(|| incapable(spec, endpoint)) {
+        Some(found) => Ok(Some(found)),
+        None => conflict(tx, spec, endpoint),
+    }
+}
+
+fn unsupported(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
     let Runner::Agent { systems } = spec.runner;
     let runs = systems.iter().any(|system| endpoint.os == name(*system));
     (!runs).then(|| {
@@ -79,7 +88,7 @@ struct Capability {
     revision: u32,
 }
 
-fn incapable(spec: &Spec, endpoint: &Endpoint) -> Option<(&'static str, String)> {
+fn incapable(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
     let announced: Vec<Capability> = serde_json::from_str(&endpoint.capabilities).unwrap_or_default();
     if announced.iter().any(|able| able.action == spec.id && able.revision == spec.revision) {
         return None;
@@ -95,11 +104,7 @@ fn incapable(spec: &Spec, endpoint: &Endpoint) -> Option<(&'static str, String)>
 }
 
 /// Two equal acts of one exclusion group on one endpoint would be one act twice: isolate while isolating.
-fn conflict(
-    tx: &mut Tx<'_>,
-    spec: &Spec,
-    endpoint: &Endpoint,
-) -> Result<Option<(&'static str, String)>, Error> {
+pub(crate) fn conflict(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
     if spec.exclusion.is_none() {
         return Ok(None);
     }

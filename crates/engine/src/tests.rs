@@ -12,5 +12,6 @@ mod refusal;
 mod session;
 mod stress;
 mod timing;
+mod undo;
 mod unknown;
 mod world;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use quell_store::{
-    Micros, Tx, audit,
+    Page, Tx, audit,
     command::{self, Command},
     task::{self, Task},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
 const GROUP: i64 = 200;
 /// Endpoints that the poll rings at a time.
 const RINGS: i64 = 20_000;
-/// How long a planned undo waits for commands that are still open, microseconds.
-const PAUSE: Micros = 15_000_000;
+/// What the audit trail calls the work of a timer.
+const REVERT: &str = "task.revert";
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -131,29 +131,51 @@ fn revert(tx: &mut Tx<'_>, inner: &Arc<Inner>, row: &Task) -> Result<Reverted, E
     }
     if row.open_count > 0 {
         // What has not begun must not begin any more; what runs is asked to stop and is waited for.
-        task::cancel(tx, tenant, id, now)?;
+        if task::cancel(tx, tenant, id, now)? {
+            put_off(tx, inner, row, json!({ "open": row.open_count }))?;
+        }
         let moved = settle::every_open(tx, row, now, |command| {
             let state = CommandState::parse(&command.state)?;
             cancel::if_not_given(state, "reverted", "its time to take effect is over")
                 .or_else(|| Some(Step::of(Event::CancelAsked)))
         })?;
-        task::plan_revert(tx, tenant, id, Some(now + PAUSE))?;
+        task::plan_revert(tx, tenant, id, Some(now.saturating_add(undo::SOON)))?;
         return Ok((moved, None));
     }
     match undo::create(tx, inner, &Actor::system(), row, "planned when it was asked for (revert_after)") {
-        Ok(created) => Ok((Vec::new(), Some((created.submitted, created.endpoints)))),
+        Ok((created, _)) => Ok((Vec::new(), Some((created.submitted, created.endpoints)))),
         Err(error @ (Error::Store(_) | Error::Raced | Error::Entropy | Error::Corrupt(_))) => Err(error),
-        // The same undo may be under way, or the endpoint incapable for a while: look again later.
-        Err(Error::Targets(_)) => {
-            task::plan_revert(tx, tenant, id, Some(now + PAUSE))?;
+        // The same undo may be under way, or the endpoints incapable for a while: look again later.
+        Err(Error::Targets(problems)) => {
+            task::plan_revert(tx, tenant, id, Some(undo::again_at(row, now)))?;
+            put_off(
+                tx,
+                inner,
+                row,
+                json!({ "count": problems.len(), "passed_over": undo::named(&problems) }),
+            )?;
             Ok((Vec::new(), None))
         }
         Err(error) => {
             task::plan_revert(tx, tenant, id, None)?;
-            let detail = json!({ "message": error.to_string() });
-            let deed = Deed { verb: "task.revert", kind: "task", object: id, outcome: error.code(), detail };
-            audit::append(tx, &Actor::system().record(&inner.ids, tenant, now, deed))?;
+            note(tx, inner, row, error.code(), json!({ "message": error.to_string() }))?;
             Ok((Vec::new(), None))
         }
     }
+}
+
+/// Says that a timer waits, once for all its looks in a row.
+fn put_off(tx: &mut Tx<'_>, inner: &Inner, row: &Task, detail: Value) -> Result<(), Error> {
+    const OUTCOME: &str = "put_off";
+    let filter = audit::Filter { object_id: Some(row.id.to_string()), ..audit::Filter::default() };
+    let last = audit::list(tx, row.tenant_id, &filter, Page { after: None, limit: 1 })?.rows;
+    if last.first().is_some_and(|record| record.verb == REVERT && record.outcome == OUTCOME) {
+        return Ok(());
+    }
+    note(tx, inner, row, OUTCOME, detail)
+}
+
+fn note(tx: &mut Tx<'_>, inner: &Inner, row: &Task, outcome: &str, detail: Value) -> Result<(), Error> {
+    let deed = Deed { verb: REVERT, kind: "task", object: row.id, outcome, detail };
+    Ok(audit::append(tx, &Actor::system().record(&inner.ids, row.tenant_id, inner.clock.now(), deed))?)
 }

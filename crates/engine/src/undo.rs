@@ -2,72 +2,87 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quell_catalog::{ActionKind, Effect, OnFailure, Undo, is_clean_text};
+use quell_catalog::{Undo, is_clean_text};
 use quell_store::{
-    Tx, command,
+    Micros, Tx, audit,
     command::Command,
-    endpoint,
     task::{self, Task},
 };
 use quell_wire::digest::sha256;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, CommandState, Engine, Error, Inner, Submitted, Targets,
+    Actor, CommandState, Engine, Error, Inner, Problem, Submitted, Targets, TaskState,
+    actor::Deed,
+    hold::{Deeds, Hold, Isolation},
     plan::{self, Created, Draft},
-    settle::{self, Step},
+    settle::Step,
 };
 
 /// How long an undo waits for its endpoints: longer than most, since what it takes back lasts until then.
 const EXPIRES_IN: Duration = Duration::from_hours(7 * 24);
+/// The shortest and the longest wait of a timer before it tries again, microseconds.
+pub(crate) const SOON: Micros = 15_000_000;
+const LATE: Micros = 900_000_000;
+/// Endpoints that one audit record names.
+const NAMED: usize = 100;
+
+/// An undo that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoing {
+    /// The task that undoes.
+    pub submitted: Submitted,
+    /// The endpoints on which something is left that it does not take back, and why.
+    pub passed_over: Vec<Problem>,
+}
 
 impl Engine {
-    /// Asks for the way back of a task, on those of its targets where it did something.
+    /// Asks for the way back of a task, on those of its targets where it did something, where that is still its own and
+    /// where it can be taken back now. What is left may be undone again once this undo ended.
     ///
     /// # Errors
-    /// [`Error::NoUndo`] where there is nothing to take back or no way to, [`Error::Undone`] where another task
-    /// does it already, [`Error::State`] while commands are open (cancel them first).
+    /// [`Error::NoUndo`] where there is nothing to take back or no way to, [`Error::Targets`] where none of it can be
+    /// taken back now, [`Error::Undone`] where another task does it already, [`Error::State`] while commands are open
+    /// (cancel them first).
     pub async fn undo(
         &self,
         actor: &Actor,
         tenant: Uuid,
         task: Uuid,
         reason: &str,
-    ) -> Result<Submitted, Error> {
+    ) -> Result<Undoing, Error> {
         let reason = reason.trim().to_owned();
         if reason.is_empty() || reason.len() > 2000 || !is_clean_text(&reason) {
             return Err(Error::request("reason", "must be 1 to 2000 bytes without control characters"));
         }
         let (inner, actor) = (self.inner.clone(), actor.clone());
-        let created = self
+        let (created, passed_over) = self
             .write(move |tx| {
                 let row = task::get(tx, tenant, task)?.ok_or(Error::NotFound("task"))?;
                 create(tx, &inner, &actor, &row, &reason)
             })
             .await?;
         self.announce_task(tenant, &created.submitted, &created.endpoints);
-        Ok(created.submitted)
+        Ok(Undoing { submitted: created.submitted, passed_over })
     }
 }
 
-/// Writes the task that undoes this one.
+/// Writes the task that undoes this one where that can be done now.
 pub(crate) fn create(
     tx: &mut Tx<'_>,
     inner: &Arc<Inner>,
     actor: &Actor,
     row: &Task,
     reason: &str,
-) -> Result<Created, Error> {
+) -> Result<(Created, Vec<Problem>), Error> {
     if let Some(by) = row.undone_by {
         return Err(Error::Undone(by));
     }
     if row.open_count > 0 {
         return Err(Error::State(format!("{}: {} of its commands are open", row.state, row.open_count)));
     }
-    let kind = ActionKind::from_id(&row.action).ok_or(Error::Corrupt("action"))?;
-    let params: Value = serde_json::from_str(&row.params).map_err(|_| Error::Corrupt("params"))?;
-    let (undo, endpoints) = collect(tx, row, kind, &params)?;
+    let (undo, Survey { endpoints, passed_over, .. }) = survey(tx, row)?;
     let params = (undo.action.declared().check_params)(&undo.params)?;
     let draft = Draft {
         tenant: row.tenant_id,
@@ -83,96 +98,107 @@ pub(crate) fn create(
         undo_of: Some(row.id),
     };
     let created = plan::create(tx, inner, actor, &draft)?;
-    if !task::undone(tx, row.tenant_id, row.id, created.submitted.task_id)? {
+    let by = created.submitted.task_id;
+    if !task::undone(tx, row.tenant_id, row.id, by)? {
         return Err(Error::Raced);
     }
-    Ok(created)
+    if !passed_over.is_empty() {
+        let detail = json!({ "by": by, "count": passed_over.len(), "passed_over": named(&passed_over) });
+        let deed = Deed { verb: "task.undo", kind: "task", object: row.id, outcome: "passed_over", detail };
+        audit::append(tx, &actor.record(&inner.ids, row.tenant_id, inner.clock.now(), deed))?;
+    }
+    Ok((created, passed_over))
 }
 
-/// The way back, and the endpoints where something is to be taken back. One that was revoked cannot be reached any
-/// more, which is no reason to leave the others as they are.
-fn collect(
-    tx: &mut Tx<'_>,
-    row: &Task,
-    kind: ActionKind,
-    params: &Value,
-) -> Result<(Undo, Vec<Uuid>), Error> {
-    let mut found: Option<Undo> = None;
-    let (mut endpoints, mut revoked) = (Vec::new(), 0);
-    let mut after = -1;
-    loop {
-        let page = command::of_task(tx, row.tenant_id, row.id, after, 500)?;
-        let Some(last) = page.last() else { break };
-        after = last.leaf_index;
-        for command in &page {
-            let Some(undo) = way_back(kind, params, command) else { continue };
-            match &found {
-                Some(first) if *first != undo => {
-                    return Err(Error::NoUndo(
-                        "its targets need different ways back; undo them one by one".to_owned(),
-                    ));
-                }
-                Some(_) => {}
-                None => found = Some(undo),
+/// What an audit record says of the endpoints that are left as they are.
+pub(crate) fn named(problems: &[Problem]) -> Vec<Value> {
+    let named = problems.iter().take(NAMED);
+    named.map(|Problem { endpoint, code, message }| json!([endpoint, code, message])).collect()
+}
+
+/// What a task still holds, endpoint by endpoint.
+#[derive(Default)]
+struct Survey {
+    undo: Option<Undo>,
+    /// Where it is taken back.
+    endpoints: Vec<Uuid>,
+    /// Where something is left, and why.
+    passed_over: Vec<Problem>,
+    /// Whether time may change one of those reasons.
+    waits: bool,
+}
+
+impl Survey {
+    fn add(&mut self, command: &Command, hold: Hold) -> Result<(), Error> {
+        match hold {
+            Hold::Nothing => {}
+            Hold::Back(undo) if self.undo.as_ref().is_none_or(|first| *first == undo) => {
+                self.undo = Some(undo);
+                self.endpoints.push(command.endpoint_id);
             }
-            match endpoint::get(tx, row.tenant_id, command.endpoint_id)? {
-                Some(endpoint) if endpoint.state == "active" => endpoints.push(command.endpoint_id),
-                Some(_) | None => revoked += 1,
+            Hold::Back(_) => {
+                return Err(Error::NoUndo(
+                    "its targets need different ways back; undo them one by one".to_owned(),
+                ));
             }
+            Hold::NotNow(problem) => {
+                self.waits = true;
+                self.passed_over.push(problem);
+            }
+            Hold::HeldBy(problem) | Hold::Gone(problem) => self.passed_over.push(problem),
         }
+        Ok(())
     }
-    if endpoints.is_empty() && revoked > 0 {
-        return Err(Error::NoUndo("every endpoint on which it left something was revoked".to_owned()));
-    }
-    found
-        .map(|undo| (undo, endpoints))
-        .ok_or_else(|| Error::NoUndo(format!("{} left nothing to take back", kind.id())))
 }
 
-/// The way back of one command; `None` where it did nothing, or nothing that can be taken back. An end other
-/// than success counts too: where the outcome tells what was done, and where nobody can tell.
-fn way_back(kind: ActionKind, params: &Value, command: &Command) -> Option<Undo> {
-    let state = settle::state_of(command).ok()?;
-    after(kind, params, state, command.started_at.is_some(), command.outcome.as_deref())
+/// The way back, and where to go it.
+fn survey(tx: &mut Tx<'_>, row: &Task) -> Result<(Undo, Survey), Error> {
+    let deeds = Deeds::of(row)?;
+    let mut found = Survey::default();
+    deeds.each(tx, |tx, command| {
+        let hold = deeds.hold(tx, command)?;
+        found.add(command, hold)?;
+        Ok(true)
+    })?;
+    match found.undo.take() {
+        Some(undo) => Ok((undo, found)),
+        None if found.waits => Err(Error::Targets(found.passed_over)),
+        None => Err(Error::NoUndo(match found.passed_over.split_first() {
+            None => format!("{} left nothing to take back", deeds.kind.id()),
+            Some((first, [])) => first.message.clone(),
+            Some((first, more)) => format!("{}; the like on {} more", first.message, more.len()),
+        })),
+    }
 }
 
-fn after(
-    kind: ActionKind,
-    params: &Value,
-    state: CommandState,
-    began: bool,
-    outcome: Option<&str>,
-) -> Option<Undo> {
-    if let Some(outcome) = outcome {
-        let outcome = serde_json::from_str(outcome).ok()?;
-        return (kind.declared().undo)(params, &outcome).ok().flatten();
+/// An undo ended. What it did not take back may be undone by another one, and will be where a timer was set.
+pub(crate) fn ended(tx: &mut Tx<'_>, undo: &Task, state: TaskState, now: Micros) -> Result<(), Error> {
+    let Some(original) = undo.undo_of else { return Ok(()) };
+    let (tenant, id) = (undo.tenant_id, undo.id);
+    let row = task::get(tx, tenant, original)?.ok_or(Error::Corrupt("task that is undone"))?;
+    // Counted first: most undos take back all that there was.
+    if state == TaskState::Succeeded
+        && (undo.target_count == row.target_count || !Deeds::of(&row)?.any_left(tx)?)
+    {
+        return Ok(());
     }
-    let may_stand = match state {
-        CommandState::Indeterminate => true,
-        CommandState::Canceled | CommandState::Failed => began,
-        CommandState::PendingApproval
-        | CommandState::Queued
-        | CommandState::Dispatched
-        | CommandState::Running
-        | CommandState::Verifying
-        | CommandState::Succeeded
-        | CommandState::Refused
-        | CommandState::Rejected
-        | CommandState::Expired => false,
-    };
-    may_stand.then(|| blind(kind)).flatten()
+    if !task::reopen_undo(tx, tenant, original, id)? || row.revert_after.is_none() {
+        return Ok(());
+    }
+    // Whoever calls off what the timer did wants the effect to stay.
+    let undo = task::get(tx, tenant, id)?.ok_or(Error::Corrupt("task that undoes"))?;
+    let is_declined = undo.cancel_requested_at.is_some() || state == TaskState::Rejected;
+    if !(is_declined && undo.requester_kind == Actor::system().kind) {
+        task::plan_revert(tx, tenant, original, Some(again_at(&row, now)))?;
+    }
+    Ok(())
 }
 
-/// The way back where no outcome says what was done: for what its service would have taken back had it failed. Such a
-/// way back does no harm where nothing is left.
-fn blind(kind: ActionKind) -> Option<Undo> {
-    let spec = kind.spec();
-    match (spec.on_failure, spec.effect) {
-        (OnFailure::Undo, Effect::Reversible { by }) => {
-            Some(Undo { action: ActionKind::from_id(by)?, params: serde_json::json!({}) })
-        }
-        (OnFailure::Undo | OnFailure::Keep, _) => None,
-    }
+/// When a timer looks again: soon, then after waits that double; never before its time.
+pub(crate) fn again_at(row: &Task, now: Micros) -> Micros {
+    let due = row.ended_at.unwrap_or(now).saturating_add(row.revert_after.unwrap_or(0));
+    let wait = now.saturating_sub(due).clamp(SOON, LATE);
+    now.saturating_add(wait).max(due)
 }
 
 /// Whether what this command leaves, or may leave, is to be undone when its time is over.
@@ -184,17 +210,15 @@ pub(crate) fn is_to_be_taken_back(
     step: &Step,
 ) -> Result<bool, Error> {
     let may_stand = || -> Result<bool, Error> {
-        let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
-        let params: Value = serde_json::from_str(&task.params).map_err(|_| Error::Corrupt("params"))?;
         let began = command.started_at.is_some() || step.started_at.is_some();
         let outcome = step.report.as_ref().and_then(|report| report.outcome.as_deref());
-        Ok(after(kind, &params, to, began, outcome).is_some())
+        Ok(Deeds::of(task)?.way_back(to, began, outcome).is_some())
     };
     match to {
         CommandState::Succeeded => Ok(true),
         CommandState::Indeterminate => may_stand(),
         // What stands already by another command was not this one's to end.
-        CommandState::Canceled => Ok(may_stand()? && !stands_by_another(tx, command)?),
+        CommandState::Canceled => Ok(may_stand()? && Isolation::is_by(tx, command)? != Some(false)),
         // The service said that it took back what it did, or that it did nothing.
         CommandState::PendingApproval
         | CommandState::Queued
@@ -206,10 +230,4 @@ pub(crate) fn is_to_be_taken_back(
         | CommandState::Rejected
         | CommandState::Expired => Ok(false),
     }
-}
-
-fn stands_by_another(tx: &mut Tx<'_>, command: &Command) -> Result<bool, Error> {
-    let row = endpoint::get(tx, command.tenant_id, command.endpoint_id)?;
-    let isolation = row.and_then(|row| row.isolation);
-    Ok(isolation.is_some_and(|isolation| !isolation.contains(&command.id.to_string())))
 }

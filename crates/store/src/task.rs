@@ -130,6 +130,8 @@ sql! {
     PLAN_REVERT = "UPDATE task SET revert_at = $3 WHERE tenant_id = $1 AND id = $2 AND undone_by IS NULL";
     UNDONE = "UPDATE task SET undone_by = $3, revert_at = NULL WHERE tenant_id = $1 AND id = $2 AND undone_by IS NULL";
     REOPEN_UNDO = "UPDATE task SET undone_by = NULL WHERE tenant_id = $1 AND id = $2 AND undone_by = $3";
+    IS_TAKEN_BACK = "SELECT 1 FROM command c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id \
+        WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.id > $3 AND c.state = 'succeeded' AND t.undo_of = $4 LIMIT 1";
     DUE_REVERTS = "SELECT tenant_id, id FROM task WHERE revert_at IS NOT NULL AND revert_at <= $1 \
         ORDER BY revert_at LIMIT $2";
 }
@@ -286,6 +288,18 @@ pub fn undone(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, by: Uuid) -> Result<bool,
 /// Takes back that `by` undoes this task, since `by` ended without doing so; another undo may be asked for.
 pub fn reopen_undo(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, by: Uuid) -> Result<bool, Error> {
     tx.execute(REOPEN_UNDO, &[&tenant, &id, &by]).map(|rows| rows == 1)
+}
+
+/// Whether an undo of this task succeeded on this endpoint, which came after `command` there.
+pub fn is_taken_back(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    endpoint: Uuid,
+    command: Uuid,
+) -> Result<bool, Error> {
+    tx.query_opt(IS_TAKEN_BACK, &[&tenant, &endpoint, &command, &id], |mut row| row.take::<i64>())
+        .map(|found| found.is_some())
 }
 
 /// Tasks of all tenants that should have undone themselves by now: (tenant, task).

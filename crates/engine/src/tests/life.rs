@@ -215,7 +215,7 @@ async fn a_task_is_taken_back_by_another() {
     let early = world.engine.undo(&ann(), TENANT, task, "mistake").await;
     assert!(matches!(early, Err(Error::State(_))), "while it is open it is canceled, not undone");
     world.carry_out(&agent, cut()).await;
-    let undo = world.engine.undo(&ann(), TENANT, task, "mistake").await.unwrap();
+    let undo = world.engine.undo(&ann(), TENANT, task, "mistake").await.unwrap().submitted;
     assert!(
         matches!(world.engine.undo(&ann(), TENANT, task, "again").await, Err(Error::Undone(by)) if by == undo.task_id)
     );
@@ -225,7 +225,7 @@ async fn a_task_is_taken_back_by_another() {
     let orders = world.lease(&agent).await;
     world.outcome(&agent, &agent.says(&orders[0], Status::Failed, "nft_failed", "")).await;
     assert_eq!(world.task(task).await.undone_by, None);
-    let second = world.engine.undo(&ann(), TENANT, task, "again").await.unwrap();
+    let second = world.engine.undo(&ann(), TENANT, task, "again").await.unwrap().submitted;
     world.carry_out(&agent, restored()).await;
     assert_eq!(world.task(task).await.undone_by, Some(second.task_id));
     let id = agent.id;

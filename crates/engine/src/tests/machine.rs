@@ -1,6 +1,7 @@
 //! The state machine, first alone, then within the engine, under whatever comes.
 
 use proptest::prelude::*;
+use quell_store::task::Task;
 use quell_wire::{Status, VerifiedOrder};
 
 use super::world::{
@@ -187,8 +188,9 @@ impl Play {
             }
             Happening::Undo(task) => {
                 if let Some(task) = self.tasks.get(task) {
-                    self.tasks
-                        .extend(engine.undo(&ann(), TENANT, *task, "back").await.map(|task| task.task_id));
+                    self.tasks.extend(
+                        engine.undo(&ann(), TENANT, *task, "back").await.map(|undo| undo.submitted.task_id),
+                    );
                 }
             }
             Happening::Revoke(agent) => {
@@ -221,12 +223,21 @@ proptest! {
                 play.step(happening).await;
             }
             play.world.consistent(false).await;
-            // Planned undos make tasks of their own, which end in their turn.
+            // Planned undos make tasks of their own, which end in their turn, and come again until nothing is left that
+            // could be reached.
             for _ in 0..4 {
                 play.world.pass(40 * DAY);
                 play.world.engine.tick().await.unwrap();
             }
+            let by_timer = |task: &Task| task.requester_kind == "system";
+            assert!(play.world.all_tasks().await.iter().all(|task| task.open_count == 0 || by_timer(task)));
+            for agent in 0..3 {
+                play.step(Happening::Revoke(agent)).await;
+            }
+            play.world.pass(DAY);
+            play.world.engine.tick().await.unwrap();
             play.world.consistent(true).await;
+            assert!(play.world.all_tasks().await.iter().all(|task| task.revert_at.is_none()));
         });
     }
 }

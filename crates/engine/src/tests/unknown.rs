@@ -106,7 +106,8 @@ async fn an_isolation_that_its_agent_told_of_is_gone_when_it_failed() {
     let agent = world.agent("a").await;
     world.submit(isolate(&[&agent])).await;
     let order = world.lease(&agent).await.remove(0);
-    let (id, told) = (agent.id, json!({ "command": id_of(&order) }).to_string());
+    let told = json!({ "task": order.intent().task_id, "command": id_of(&order), "since": world.now() });
+    let (id, told) = (agent.id, told.to_string());
     world.write(move |tx| quell_store::endpoint::set_isolation(tx, TENANT, id, Some(&told))).await;
     world.outcome(&agent, &agent.says(&order, Status::Failed, "channel_lost", "")).await;
     assert_eq!(isolation(&world, &agent).await, None);

@@ -2,6 +2,7 @@
 
 use quell_store::{
     Error, Page,
+    command::{self, Change},
     task::{self, Filter, Tally},
 };
 use uuid::Uuid;
@@ -13,7 +14,8 @@ crate::both!(
     an_idempotency_key_is_taken_once,
     counters,
     lists,
-    undo_and_revert
+    undo_and_revert,
+    what_an_undo_took_back_is_known
 );
 
 async fn a_row_comes_back_as_it_went_in(world: &World) {
@@ -112,4 +114,35 @@ async fn undo_and_revert(world: &World) {
     assert!(world.write(move |tx| task::reopen_undo(tx, tenant, id, undo)).await.unwrap());
     let found = world.read(move |tx| task::get(tx, tenant, id)).await.unwrap();
     assert_eq!((found.cancel_requested_at, found.undone_by, found.revert_at), (Some(3), None, None));
+}
+
+async fn what_an_undo_took_back_is_known(world: &World) {
+    let tenant = world.tenant;
+    let (a, b) = (world.endpoint("a").await, world.endpoint("b").await);
+    let (original, commands) = world.task(&[a, b]).await;
+    let undo = task::Task { undo_of: Some(original.id), ..backend::task(tenant, 2) };
+    let (on_a, on_b) = (backend::command(&undo, 0, a), backend::command(&undo, 1, b));
+    let ends = [(on_a.id, "succeeded"), (on_b.id, "failed")];
+    world
+        .write(move |tx| {
+            task::insert(tx, &undo)?;
+            command::insert(tx, &on_a)?;
+            command::insert(tx, &on_b)?;
+            for (id, to) in ends {
+                let change = Change { to, ended_at: Some(5), ..Change::default() };
+                assert!(command::transition(tx, tenant, id, "queued", &change)?);
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let original = original.id;
+    for (command, is_taken_back) in commands.iter().zip([true, false]) {
+        let (id, endpoint) = (command.id, command.endpoint_id);
+        let found = world.read(move |tx| task::is_taken_back(tx, tenant, original, endpoint, id)).await;
+        assert_eq!(found, is_taken_back);
+    }
+    let (endpoint, after) = (commands[0].endpoint_id, ends[0].0);
+    let later = world.read(move |tx| task::is_taken_back(tx, tenant, original, endpoint, after)).await;
+    assert!(!later, "what came before the command is not its undo");
 }
