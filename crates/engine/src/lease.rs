@@ -5,7 +5,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use quell_catalog::ActionKind;
@@ -15,10 +16,11 @@ use quell_store::{
     task::{self, Task},
 };
 use quell_wire::SignedOrder;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, Limits, order, plan,
+    CommandState, Engine, Error, Inner, Limits, order, plan,
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -44,15 +46,72 @@ pub struct Resumed {
     pub waiting: bool,
 }
 
+/// Endpoints for which a lease is being written. A session may die while its write still waits its turn, and a write is
+/// not called back: the next session must not look before it.
+#[derive(Default)]
+pub(crate) struct Leases {
+    under_way: Mutex<HashMap<(Uuid, Uuid), usize>>,
+    ended: Notify,
+}
+
+/// Goes with the closure of a write: dropped when that was answered, or will never be run.
+struct Leasing {
+    inner: Arc<Inner>,
+    key: (Uuid, Uuid),
+}
+
+impl Leases {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Uuid, Uuid), usize>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until none of this endpoint is under way. Costs nothing where none is.
+    async fn settled(&self, key: (Uuid, Uuid)) {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            if !self.lock().contains_key(&key) {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Leasing {
+    fn begin(inner: &Arc<Inner>, key: (Uuid, Uuid)) -> Self {
+        *inner.leases.lock().entry(key).or_default() += 1;
+        Self { inner: Arc::clone(inner), key }
+    }
+}
+
+impl Drop for Leasing {
+    fn drop(&mut self) {
+        let leases = &self.inner.leases;
+        let mut under_way = leases.lock();
+        if let Some(count) = under_way.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.key);
+                leases.ended.notify_waiters();
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Takes what waits for an endpoint from the queue and signs it, at most `max`.
     ///
     /// Called when its bell rings, which it does when there is something, and after [`Engine::resume`]. Commands of
     /// one exclusion group go one at a time; an endpoint holds a bounded number.
     pub async fn lease(&self, tenant: Uuid, endpoint: Uuid, max: usize) -> Result<Work, Error> {
-        let inner = self.inner.clone();
-        let (Taken { orders, cancels }, moved) =
-            self.write(move |tx| take(tx, &inner.limits, tenant, endpoint, max, inner.clock.now())).await?;
+        let leasing = Leasing::begin(&self.inner, (tenant, endpoint));
+        let (Taken { orders, cancels }, moved) = self
+            .write(move |tx| {
+                let inner = &leasing.inner;
+                take(tx, &inner.limits, tenant, endpoint, max, inner.clock.now())
+            })
+            .await?;
         let mut work = Work { orders: Vec::with_capacity(orders.len()), cancels };
         for (task, command) in &orders {
             self.inner.progress.open(tenant, command.id, endpoint);
@@ -71,6 +130,7 @@ impl Engine {
         let inner = self.inner.clone();
         let held = Arc::new(held);
         let (now, named) = (inner.clock.now(), Arc::clone(&held));
+        self.inner.leases.settled((tenant, endpoint)).await;
         // Most agents that come back have nothing to settle, and a reader costs no flush: thousands return at once.
         let mut found = self.read(move |tx| compare(tx, tenant, endpoint, &named, now)).await?;
         let mut moved = Vec::new();

@@ -120,6 +120,7 @@ pub(crate) struct Inner {
     pub(crate) changes: Changes,
     pub(crate) progress: progress::Book,
     pub(crate) keys: outcome::Keys,
+    pub(crate) leases: lease::Leases,
     #[cfg(test)]
     pub(crate) commit_hook: std::sync::OnceLock<Arc<dyn Fn(tests::crash::Moment) + Send + Sync>>,
 }
@@ -143,6 +144,7 @@ impl Engine {
             changes: Changes::default(),
             progress: progress::Book::default(),
             keys: outcome::Keys::default(),
+            leases: lease::Leases::default(),
             #[cfg(test)]
             commit_hook: std::sync::OnceLock::new(),
         };

@@ -8,6 +8,7 @@ mod machine;
 mod parts;
 #[path = "../../store/tests/it/postgres.rs"]
 mod postgres;
+mod race;
 mod refusal;
 mod session;
 mod stress;
