@@ -4,6 +4,7 @@
 
 pub mod agent;
 mod copy;
+mod deliver;
 mod enrol;
 mod hostile;
 mod rig;

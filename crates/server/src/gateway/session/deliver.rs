@@ -16,7 +16,7 @@ impl Session {
         let leased = self.shared.engine.lease(self.tenant(), self.endpoint(), BATCH).await;
         match leased {
             Ok(work) => self.send(work).await,
-            Err(error) => self.later(&error),
+            Err(error) => self.give_up(&error).await,
         }
     }
 
@@ -29,12 +29,7 @@ impl Session {
                 Flow::Continue if waiting => self.deliver().await,
                 flow => flow,
             },
-            // Nothing was settled: the agent tries again, and until then gets nothing new.
-            Err(error) => {
-                self.later(&error);
-                self.bye("busy", "the server cannot reach its database now", 5).await;
-                Flow::End
-            }
+            Err(error) => self.give_up(&error).await,
         }
     }
 
@@ -53,10 +48,12 @@ impl Session {
         Flow::Continue
     }
 
-    /// The engine's poll rings again; nothing is lost.
-    fn later(&self, error: &Error) -> Flow {
+    /// Sends the agent away for a while. Orders may have been taken and not signed, or by a commit whose answer was lost:
+    /// on this session nobody would look for them, when the agent comes back it is settled what it has.
+    async fn give_up(&mut self, error: &Error) -> Flow {
         tracing::error!(error = error as &dyn std::error::Error, endpoint.id = %self.endpoint(), "no work could be taken");
-        Flow::Continue
+        self.bye("busy", "the server cannot reach its database now", 5).await;
+        Flow::End
     }
 
     /// Hands the rotations of the order keys on, oldest first. An agent takes those that follow what it holds.
