@@ -98,7 +98,7 @@ impl<'a> Deeds<'a> {
         )?);
         let endpoint = read(tx, command)?;
         if let Some(task) = self.other(&endpoint, command)? {
-            let message = format!("what stands on {} is of task {task} since", endpoint.name);
+            let message = format!("what stands on {} belongs to task {task} by now", endpoint.name);
             return Ok(Hold::HeldBy(problem(("superseded", message))));
         }
         Ok(not_now.map_or(Hold::Back(undo), |found| Hold::NotNow(problem(found))))
