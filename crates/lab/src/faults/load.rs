@@ -90,7 +90,7 @@ impl<'a> Load<'a> {
         while !self.stop.load(Ordering::Relaxed) {
             number += 1;
             let key = format!("{name}-{number}");
-            let made = if random.chance(2) {
+            let made = if random.chance(1) {
                 self.burst(&key, api, &mut random)
             } else {
                 self.one(&key, api, &mut random)

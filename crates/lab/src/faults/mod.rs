@@ -263,18 +263,27 @@ impl Run {
         }
     }
 
-    /// Waits until every command has ended and every agent knows it.
+    /// Waits until every command has ended and every agent knows it. An agent writes an acknowledgement down with its next
+    /// record or when it ends, so it is asked to end before its journal is looked at.
     fn settle(&mut self, machines: &[Mutex<Machine>]) -> Result<(), Error> {
         let end = Instant::now() + ENDS;
         loop {
             let rows = look::rows(&look::reader(&self.data)?)?;
             let open: Vec<Row> = rows.into_iter().filter(Row::is_open).collect();
             let mut held = 0;
-            for machine in machines {
-                held += look::journal(&lock(machine))?.held().len();
-            }
-            if open.is_empty() && held == 0 {
-                return Ok(());
+            if open.is_empty() {
+                // What is on its way to them arrives.
+                std::thread::sleep(PAUSE * 25);
+                for machine in machines {
+                    let mut machine = lock(machine);
+                    machine.stop_agent()?;
+                    held += look::journal(&machine)?.held().len();
+                    machine.start_agent()?;
+                }
+                if held == 0 {
+                    return Ok(());
+                }
+                std::thread::sleep(CONNECTED);
             }
             if Instant::now() > end {
                 let open =

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{Error, failed, last_lines};
 use crate::{Child, Finished, Lab, LabEndpoint};
 
@@ -12,6 +14,8 @@ pub const AGENT: &str = "/opt/quell/quell-agent";
 /// Where the agent keeps its state.
 pub const STATE: &str = "/var/lib/quell-agent";
 const ENROL: Duration = Duration::from_mins(1);
+/// An agent that is asked to end writes down what it holds, and goes.
+const STOP: Duration = Duration::from_secs(20);
 
 /// An endpoint, and the agent's process on it.
 pub struct Machine {
@@ -71,6 +75,17 @@ impl Machine {
         if let Some(agent) = self.agent.take() {
             agent.kill()?;
         }
+        Ok(())
+    }
+
+    /// Ends the agent in good order, as a service manager does.
+    pub fn stop_agent(&mut self) -> Result<(), Error> {
+        let Some(agent) = self.agent.take() else { return Ok(()) };
+        if let Some(pid) = Pid::from_raw(agent.pid().cast_signed()) {
+            // Gone already is as good.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        agent.wait(STOP)?;
         Ok(())
     }
 
