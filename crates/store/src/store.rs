@@ -180,8 +180,10 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         let mut closure = Some(closure);
-        run(&self.inner.read, move |tx| closure.take().map_or_else(|| Err(Error::Panicked.into()), |read| read(tx)))
-            .await
+        run(&self.inner.read, move |tx| {
+            closure.take().map_or_else(|| Err(Error::Panicked.into()), |read| read(tx))
+        })
+        .await
     }
 
     /// Finishes what was accepted, closes the connections, and refuses what comes later with [`Error::Unavailable`].

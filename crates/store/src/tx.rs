@@ -49,7 +49,7 @@ pub struct Tx<'a> {
     connection: &'a mut dyn Connection,
     /// A statement failed.
     pub(crate) spoiled: Option<Error>,
-    /// A statement was run that may have changed something.
+    /// A statement changed something, or may have.
     pub(crate) changed: bool,
 }
 
@@ -60,9 +60,10 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and tells how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, params: &[&dyn Param]) -> Result<u64, Error> {
-        self.changed = true;
         let result = self.connection.execute(sql, &bind(params));
-        self.note(result)
+        let rows = self.note(result)?;
+        self.changed |= rows > 0;
+        Ok(rows)
     }
 
     /// Runs a statement and maps every row that it answers.
@@ -73,9 +74,9 @@ impl<'a> Tx<'a> {
         map: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut rows = Vec::new();
-        self.changed |= !is_read(sql);
         let result = self.connection.query(sql, &bind(params), &mut |row| rows.push(map(row)));
         self.note(result)?;
+        self.changed |= may_change(sql, !rows.is_empty());
         rows.into_iter().collect()
     }
 
@@ -87,13 +88,13 @@ impl<'a> Tx<'a> {
         map: impl Fn(Row) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut found = None;
-        self.changed |= !is_read(sql);
         let result = self.connection.query(sql, &bind(params), &mut |row| {
             if found.is_none() {
                 found = Some(map(row));
             }
         });
         self.note(result)?;
+        self.changed |= may_change(sql, found.is_some());
         found.transpose()
     }
 
@@ -127,9 +128,10 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// Whether a statement only reads: an UPDATE may answer rows too.
-fn is_read(sql: &str) -> bool {
-    sql.starts_with("SELECT")
+/// Whether a statement that answers rows may have changed some: an UPDATE that says which it changed, and says none, did
+/// not. One that failed is told apart from this: it spoils the closure.
+fn may_change(sql: &str, answered: bool) -> bool {
+    !sql.starts_with("SELECT") && (answered || !sql.contains("RETURNING"))
 }
 
 fn bind<'p>(params: &'p [&'p dyn Param]) -> Vec<Value<'p>> {

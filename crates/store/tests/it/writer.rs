@@ -1,11 +1,18 @@
 //! The writer: groups commit together and fail alone.
 
-use quell_store::{Error, Options, Store, setting, task};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+    mpsc,
+};
+
+use quell_store::{Error, Options, Store, Tx, endpoint, setting, task};
 
 use crate::backend::{self, World};
 
 crate::both!(
     of_a_group_only_the_failing_closure_is_rolled_back,
+    who_found_nothing_to_change_makes_nobody_run_again,
     a_swallowed_failure_keeps_nothing,
     a_panic_is_an_error,
     a_row_of_nobody_is_refused,
@@ -37,6 +44,44 @@ async fn of_a_group_only_the_failing_closure_is_rolled_back(world: &World) {
         assert_eq!(result.is_ok(), number % 4 == 0 || number % 4 == 3);
         assert_eq!(kept, result.is_ok(), "{number}");
     }
+}
+
+async fn who_found_nothing_to_change_makes_nobody_run_again(world: &World) {
+    let tenant = world.tenant;
+    let runs = Arc::new(AtomicU32::new(0));
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    // While this one waits the others gather to one group.
+    let store = world.store.clone();
+    let first = tokio::spawn(async move {
+        let wait = move |_: &mut Tx<'_>| Ok::<_, Error>(assert!(released.lock().unwrap().recv().is_err()));
+        store.write(wait).await
+    });
+    let mut others = Vec::new();
+    for number in 0..40_i64 {
+        let (store, runs) = (world.store.clone(), Arc::clone(&runs));
+        others.push(tokio::spawn(async move {
+            let closure = move |tx: &mut Tx<'_>| {
+                runs.fetch_add(1, Ordering::Relaxed);
+                if number % 2 == 0 {
+                    return setting::set(tx, tenant, &format!("k{number}"), "1", number);
+                }
+                let nobody = uuid::Uuid::nil();
+                let found = task::tally(tx, tenant, nobody, true, 1);
+                assert!(matches!(found, Err(Error::Conflict(_))), "{found:?}");
+                endpoint::set_name(tx, tenant, nobody, &format!("n{number}"))
+            };
+            store.write(closure).await
+        }));
+    }
+    tokio::task::yield_now().await;
+    // For good: it may be run again.
+    drop(release);
+    first.await.unwrap().unwrap();
+    for (number, other) in others.into_iter().enumerate() {
+        assert_eq!(other.await.unwrap().is_ok(), number % 2 == 0);
+    }
+    assert_eq!(runs.load(Ordering::Relaxed), 40);
 }
 
 async fn a_swallowed_failure_keeps_nothing(world: &World) {
