@@ -67,7 +67,8 @@ codes! {
     Conflict = "conflict", 409, "It stands in the way of something";
     IdempotencyConflict = "idempotency_conflict", 409, "The idempotency key was used for another request";
     TargetRefused = "target_refused", 409, "A target cannot take this action";
-    NotUndoable = "not_undoable", 409, "There is no way back";
+    NotUndoable = "not_undoable", 409, "It cannot be undone";
+    TaskOpen = "task_open", 409, "Commands of the task are open";
     NotCancelable = "not_cancelable", 409, "It has ended already";
     ArtifactNotReady = "artifact_not_ready", 409, "The file is not complete";
     ArtifactGone = "artifact_gone", 410, "The file is no longer kept";

@@ -66,7 +66,8 @@ async fn what_waits_is_canceled_at_once_and_only_once() {
         .await;
     assert_eq!((status, refused["code"].as_str()), (409, Some("target_refused")), "{refused}");
     let (status, open) = world.post(&format!("{path}/undo"), json!({ "reason": "wrong" })).await;
-    assert_eq!((status, open["code"].as_str()), (409, Some("not_undoable")));
+    assert_eq!((status, open["code"].as_str()), (409, Some("task_open")));
+    assert_eq!(open["title"], "Commands of the task are open");
     let (status, canceled) = world.post(&format!("{path}/cancel"), json!({})).await;
     assert_eq!((status, canceled), (200, json!({ "ended": 1, "asked": 0 })));
     assert_eq!(world.get(&path).await.1["state"], "canceled");
@@ -119,22 +120,16 @@ async fn a_selector_needs_the_number() {
 }
 
 #[tokio::test]
-async fn what_gives_an_endpoint_back_is_no_open_change() {
+async fn an_idempotency_key_is_one_header() {
     let world = World::new().await;
     world.endpoint("web-1").await;
-    world.isolate("web-1").await;
-    let restore =
-        json!({ "action": "endpoint.restore", "targets": { "endpoints": ["web-1"] }, "reason": "clean" });
-    let (status, made) = world.post("/api/v1/tasks", restore).await;
-    assert_eq!(status, 201, "{made}");
-    let end = |tx: &mut quell_store::Tx<'_>| {
-        tx.execute("UPDATE task SET state = 'succeeded', open_count = 0, succeeded_count = 1", &[])
-    };
-    world.store.write(end).await.unwrap();
-    let (_, overview) = world.get("/api/v1/overview").await;
-    let listed: Vec<_> =
-        overview["not_undone"].as_array().unwrap().iter().map(|task| &task["action"]).collect();
-    assert_eq!(listed, ["endpoint.isolate"]);
+    let body =
+        json!({ "action": "endpoint.isolate", "targets": { "endpoints": ["web-1"] }, "reason": "ticket 42" });
+    let request = world.request(Method::POST, "/api/v1/tasks").json(&body);
+    let request = request.header("idempotency-key", "k-1").header("idempotency-key", "k-2");
+    let (status, problem) = answer(request.send().await.unwrap()).await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_header")), "{problem}");
+    assert_eq!(problem["fields"][0]["field"], "Idempotency-Key");
     world.stop().await;
 }
 

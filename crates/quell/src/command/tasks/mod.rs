@@ -170,12 +170,25 @@ impl Undo {
             .map_err(|failure| failure.during(&doing))?;
         let id = field(&task, "/id");
         if !self.wait {
-            return output::one(context.format, &task, |task| accepted(task, &id));
+            return output::one(context.format, &task, |task| {
+                [passed_over(task), vec![accepted(task, &id)]].concat().join("\n")
+            });
         }
+        passed_over(&task).iter().try_for_each(|line| terminal::complain(line)).ok();
         terminal::remark(&format!("task {}", text::visible(&id)));
         let task = wait::until_ended(&client, &id, self.wait_timeout).await?;
         show_ended(context, &task)
     }
+}
+
+/// The endpoints on which an undo leaves something, and why; a line each.
+fn passed_over(task: &Value) -> Vec<String> {
+    let left = task.get("passed_over").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let line = |target: &Value| {
+        let (endpoint, why) = (field(target, "/endpoint"), field(target, "/message"));
+        format!("warning: {} stays as it is: {}", text::visible(&endpoint), text::visible(&why))
+    };
+    left.iter().map(line).collect()
 }
 
 /// What to say of a task that was just accepted.

@@ -24,6 +24,7 @@ use crate::state::App;
 /// Endpoints that a request may name one by one: what fits a body.
 const MOST_NAMES: usize = 20_000;
 const MOST_TAGS: usize = 32;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 pub(super) fn route() -> Route {
     permit(Permission::TaskSubmit, routes!(submit_task))
@@ -110,20 +111,31 @@ pub(super) async fn submit_task(
 }
 
 /// The task that was made, or had been made before.
-pub(super) async fn answer(
-    app: &App,
-    tenant: Uuid,
-    submitted: quell_engine::Submitted,
-) -> Result<Response, Problem> {
-    let id = submitted.task_id;
+async fn answer(app: &App, tenant: Uuid, submitted: quell_engine::Submitted) -> Result<Response, Problem> {
+    let view = made(app, tenant, submitted.task_id).await?;
+    Ok(if submitted.created { created(&location(&submitted), view) } else { Json(view).into_response() })
+}
+
+/// The view of a task that was just made.
+pub(super) async fn made(app: &App, tenant: Uuid, id: Uuid) -> Result<TaskWithCommands, Problem> {
     let view = app.store.read(move |tx| read_whole(tx, tenant, id)).await?;
-    let view = view.ok_or_else(|| Problem::not_found("task"))?;
-    let location = format!("{ROOT}/tasks/{id}");
-    Ok(if submitted.created { created(&location, view) } else { Json(view).into_response() })
+    view.ok_or_else(|| Problem::not_found("task"))
+}
+
+/// Where it is.
+pub(super) fn location(submitted: &quell_engine::Submitted) -> String {
+    format!("{ROOT}/tasks/{}", submitted.task_id)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        // Whichever won, the other's repeat would do the deed once more.
+        return Err(Problem::new(Code::InvalidHeader, "Idempotency-Key: is there more than once")
+            .field("Idempotency-Key", "more than one")
+            .hint("Send one key; nothing was done."));
+    }
     let text = value.to_str().ok().map(str::trim).filter(|text| {
         (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
     });
