@@ -14,7 +14,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header;
-use quell_store::{api_key, audit};
+use quell_store::{Micros, api_key, audit};
+use quell_wire::digest::Digest;
 
 pub use bucket::Guesses;
 pub use caller::{Caller, Peer, RequestId};
@@ -98,16 +99,29 @@ fn refused() -> Problem {
         .hint("Send `Authorization: Bearer <key>`. On a new server the first key stands in admin.key in its data directory.")
 }
 
+/// Whether a key is good, by what is known without asking for it: nobody can make it ask more than once a second.
+async fn is_good(app: &App, key: &Digest, now: Micros) -> Result<bool, Problem> {
+    if app.guesses.is_known_good(key) {
+        return Ok(true);
+    }
+    if app.guesses.may_list(now) {
+        let keys = app.store.read(move |tx| api_key::hashes(tx, now, bucket::LISTED)).await?;
+        app.guesses.listed(keys.into_iter().collect());
+    }
+    Ok(app.guesses.is_listed(key))
+}
+
 async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
     let Claim { peer, key, request_id } = claim.ok_or_else(refused)?;
     // No key is no guess: it costs nothing and counts for nothing.
     let key = key.ok_or_else(refused)?;
     let now = app.now();
     // A flood of guesses must not reach the database, and must not lock out who shares the guesser's address.
-    if !app.guesses.allows(peer, now) && !app.guesses.is_known_good(key.hash()) {
+    if !app.guesses.allows(peer, now) && !is_good(app, key.hash(), now).await? {
         return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address")
             .retry_after(5));
     }
+    let look = app.guesses.look();
     let recent = app.guesses.recent(key.hash(), now);
     let asked = recent.is_none();
     let row = if asked {
@@ -119,12 +133,12 @@ async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
     // One path for every key that is not known, so that the time taken tells nothing about which part was wrong.
     let known = key.check(row, now).and_then(|row| Role::from_name(&row.role).map(|role| (row, role)));
     let Some((row, role)) = known else {
-        app.guesses.failed(peer, now);
+        app.guesses.failed(peer, key.hash(), now);
         app.metrics.refused_keys.inc();
         return Err(refused());
     };
     if asked {
-        app.guesses.succeeded(*key.hash(), row.clone(), now);
+        app.guesses.succeeded(look, *key.hash(), row.clone(), now);
     }
     app.touched(row.tenant_id, row.id, now);
     Ok(Caller {

@@ -40,6 +40,7 @@ sql! {
     INSERT = "INSERT INTO api_key (tenant_id, id, name, prefix, hash, role, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     BY_PREFIX = concat!("SELECT ", columns!(), " FROM api_key WHERE prefix = $1");
+    HASHES = "SELECT hash FROM api_key WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1) LIMIT $2";
     LIST = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     TOUCH = "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
     REVOKE = "UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL";
@@ -81,6 +82,11 @@ pub fn insert(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Error> {
 /// The key with this prefix, of whatever tenant. The caller compares the hash and looks at expiry and revocation.
 pub fn by_prefix(tx: &mut Tx<'_>, prefix: &str) -> Result<Option<ApiKey>, Error> {
     tx.query_opt(BY_PREFIX, &[&prefix], read)
+}
+
+/// Digests of the keys that may be used now, of all tenants, at most `limit`.
+pub fn hashes(tx: &mut Tx<'_>, now: Micros, limit: i64) -> Result<Vec<[u8; 32]>, Error> {
+    tx.query(HASHES, &[&now, &limit], |mut row| row.take())
 }
 
 /// A page of a tenant's keys, newest first.

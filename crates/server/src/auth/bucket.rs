@@ -1,6 +1,10 @@
 //! A token bucket per address against guessing keys, and the memory of keys that were good.
+//!
+//! Where a bucket is dry, no try of its address reaches the database, but for keys that are good: those that were seen
+//! before, and those on a list of all keys that is read once a second at most. So a guesser behind the same address
+//! translation or proxy locks nobody out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +22,10 @@ const ADDRESSES: usize = 16_384;
 const SWEEP: Micros = 1_000_000;
 /// Good keys remembered.
 const KEYS: usize = 4_096;
+/// Digests of keys that are listed at most. Of more, some may have to wait until a guesser is done.
+pub(super) const LISTED: i64 = 100_000;
+/// Least time between two lists of the keys that there are, microseconds.
+const LIST: Micros = 1_000_000;
 /// How long what the database said of a key is believed, microseconds. This process forgets a key that it revokes at
 /// once; one that another process revoked is refused after this.
 const BELIEVED: Micros = 1_000_000;
@@ -46,8 +54,28 @@ struct Shelf {
 #[derive(Default)]
 pub struct Guesses {
     shelf: Mutex<Shelf>,
-    good: Mutex<HashMap<Digest, Good>>,
+    good: Mutex<Known>,
+    list: Mutex<List>,
 }
+
+/// Keys that were good.
+#[derive(Default)]
+struct Known {
+    keys: HashMap<Digest, Good>,
+    /// Rises with each revocation.
+    doubts: u64,
+}
+
+/// Digests of the keys that could be used when the database was last asked for all of them.
+#[derive(Default)]
+struct List {
+    keys: HashSet<Digest>,
+    asked_at: Option<Micros>,
+}
+
+/// When a look into the database began, so that what it brings is not believed over a revocation that came meanwhile.
+#[derive(Clone, Copy)]
+pub struct Look(u64);
 
 /// A key that was good, and when the database said so. `None` once that is not to be believed any more.
 struct Good {
@@ -64,8 +92,13 @@ impl Guesses {
         bucket.is_none_or(|bucket| bucket.now(now).left >= 1.0)
     }
 
-    /// A try failed.
-    pub fn failed(&self, address: IpAddr, now: Micros) {
+    /// A try failed. The key is not spared the bucket any more, if it ever was: it may have ended.
+    pub fn failed(&self, address: IpAddr, key: &Digest, now: Micros) {
+        self.good().keys.remove(key);
+        self.take(address, now);
+    }
+
+    fn take(&self, address: IpAddr, now: Micros) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let mut address = network(address);
         if shelf.buckets.len() >= ADDRESSES && !shelf.buckets.contains_key(&address) {
@@ -83,34 +116,68 @@ impl Guesses {
         bucket.left = (bucket.left - 1.0).max(0.0);
     }
 
+    /// A look into the database begins.
+    pub fn look(&self) -> Look {
+        Look(self.good().doubts)
+    }
+
     /// The database said that a key is good: it is spared the bucket of its address from now on, and another look into
     /// the database for a moment.
-    pub fn succeeded(&self, hash: Digest, row: ApiKey, now: Micros) {
+    pub fn succeeded(&self, look: Look, hash: Digest, row: ApiKey, now: Micros) {
         let mut good = self.good();
-        if good.len() >= KEYS && !good.contains_key(&hash) {
-            good.clear();
+        if good.doubts != look.0 {
+            return;
         }
-        good.insert(hash, Good { row: Some(row), at: now });
+        if good.keys.len() >= KEYS && !good.keys.contains_key(&hash) {
+            good.keys.clear();
+        }
+        good.keys.insert(hash, Good { row: Some(row), at: now });
     }
 
     /// Whether the key was good before.
     pub fn is_known_good(&self, hash: &Digest) -> bool {
-        self.good().contains_key(hash)
+        self.good().keys.contains_key(hash)
     }
 
     /// What the database said of a key a moment ago.
     pub fn recent(&self, hash: &Digest, now: Micros) -> Option<ApiKey> {
         let good = self.good();
-        let known = good.get(hash).filter(|known| (known.at..known.at + BELIEVED).contains(&now))?;
+        let known = good.keys.get(hash).filter(|known| (known.at..known.at + BELIEVED).contains(&now))?;
         known.row.clone()
     }
 
     /// A key was revoked: the database is asked again for each.
     pub fn doubt(&self) {
-        self.good().values_mut().for_each(|known| known.row = None);
+        let mut good = self.good();
+        good.doubts += 1;
+        good.keys.values_mut().for_each(|known| known.row = None);
     }
 
-    fn good(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Good>> {
+    /// Whether it is time to list all keys again. `true` to one of those who ask at a time.
+    pub fn may_list(&self, now: Micros) -> bool {
+        let mut list = self.list();
+        let is_due = list.asked_at.is_none_or(|at| !(at..at + LIST).contains(&now));
+        if is_due {
+            list.asked_at = Some(now);
+        }
+        is_due
+    }
+
+    /// All keys that may be used now.
+    pub fn listed(&self, keys: HashSet<Digest>) {
+        self.list().keys = keys;
+    }
+
+    /// Whether the key was among them.
+    pub fn is_listed(&self, hash: &Digest) -> bool {
+        self.list().keys.contains(hash)
+    }
+
+    fn list(&self) -> std::sync::MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn good(&self) -> std::sync::MutexGuard<'_, Known> {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,17 +204,15 @@ mod tests {
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         for _ in 0..20 {
             assert!(guesses.allows(address, 0));
-            guesses.failed(address, 0);
+            guesses.failed(address, &[0; 32], 0);
         }
         assert!(!guesses.allows(address, 0));
         assert!(guesses.allows(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 0));
         assert!(guesses.allows(address, 1_000_000));
     }
 
-    #[test]
-    fn a_good_key_is_believed_for_a_moment() {
-        let guesses = Guesses::default();
-        let row = ApiKey {
+    fn key() -> ApiKey {
+        ApiKey {
             tenant_id: uuid::Uuid::nil(),
             id: uuid::Uuid::nil(),
             name: "ops".to_owned(),
@@ -158,21 +223,48 @@ mod tests {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
-        };
-        guesses.succeeded([7; 32], row, 10);
+        }
+    }
+
+    #[test]
+    fn a_good_key_is_believed_for_a_moment() {
+        let guesses = Guesses::default();
+        guesses.succeeded(guesses.look(), [7; 32], key(), 10);
         assert!(guesses.recent(&[7; 32], 9).is_none(), "a clock that went back is no reason to believe");
         assert!(guesses.recent(&[7; 32], 1_000_009).is_some());
         assert!(guesses.recent(&[7; 32], 1_000_010).is_none());
         guesses.doubt();
         assert!(guesses.recent(&[7; 32], 11).is_none());
         assert!(guesses.is_known_good(&[7; 32]) && !guesses.is_known_good(&[8; 32]));
+        guesses.failed(IpAddr::V4(Ipv4Addr::LOCALHOST), &[7; 32], 12);
+        assert!(!guesses.is_known_good(&[7; 32]));
+    }
+
+    #[test]
+    fn what_was_read_before_a_revocation_is_not_believed_after_it() {
+        let guesses = Guesses::default();
+        let look = guesses.look();
+        guesses.doubt();
+        guesses.succeeded(look, [7; 32], key(), 10);
+        assert!(guesses.recent(&[7; 32], 11).is_none());
+        assert!(!guesses.is_known_good(&[7; 32]));
+    }
+
+    #[test]
+    fn all_keys_are_listed_once_a_second_however_many_ask() {
+        let guesses = Guesses::default();
+        assert!(guesses.may_list(10) && !guesses.may_list(10) && !guesses.may_list(1_000_009));
+        assert!(guesses.may_list(1_000_010));
+        assert!(guesses.may_list(9), "a clock that went back");
+        guesses.listed(HashSet::from([[7; 32]]));
+        assert!(guesses.is_listed(&[7; 32]) && !guesses.is_listed(&[8; 32]));
     }
 
     #[test]
     fn a_million_addresses_cost_no_more_than_some() {
         let guesses = Guesses::default();
         for number in 0..40_000_u32 {
-            guesses.failed(IpAddr::V4(Ipv4Addr::from_bits(number)), 0);
+            guesses.failed(IpAddr::V4(Ipv4Addr::from_bits(number)), &[0; 32], 0);
         }
         assert!(guesses.shelf.lock().is_ok_and(|shelf| shelf.buckets.len() <= ADDRESSES + 1));
     }
