@@ -106,6 +106,17 @@ pub struct Active {
     pub exclusion: Option<String>,
 }
 
+/// The end of a command that leaves open what it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Its state.
+    pub state: String,
+    /// When the service began.
+    pub started_at: Option<Micros>,
+    /// JSON: what the service reported.
+    pub outcome: Option<String>,
+}
+
 /// An outcome as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -153,6 +164,10 @@ sql! {
     OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4");
     COUNTS = "SELECT state, COUNT(*) FROM command WHERE tenant_id = $1 AND task_id = $2 GROUP BY state ORDER BY state";
+    UNSETTLED = "SELECT c.state, c.started_at, c.outcome FROM command c WHERE c.tenant_id = $1 AND c.task_id = $2 \
+        AND c.state IN ('indeterminate', 'canceled') AND NOT EXISTS (SELECT 1 FROM command l WHERE l.tenant_id = c.tenant_id \
+        AND l.endpoint_id = c.endpoint_id AND l.state = 'succeeded' AND l.action IN ($3, $4) AND l.ended_at > c.ended_at) \
+        LIMIT $5";
     TRANSITION = "UPDATE command SET state = $4, reason_code = COALESCE($5, reason_code), \
         message = COALESCE($6, message), attempts = attempts + $7, dispatched_at = COALESCE(dispatched_at, $8), \
         started_at = COALESCE(started_at, $9), outcome_at = COALESCE(outcome_at, $10), ended_at = $11, \
@@ -310,6 +325,20 @@ pub fn of_endpoint(
 /// How many commands of a task are in which state.
 pub fn counts(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid) -> Result<Vec<(String, i64)>, Error> {
     tx.query(COUNTS, &[&tenant, &task], |mut row| Ok((row.take()?, row.take()?)))
+}
+
+/// The ends of a task's commands that were stopped, or of which nobody knows what they did, where neither `action` nor
+/// what takes it back, `undo`, succeeded on the same endpoint since.
+pub fn unsettled(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    task: Uuid,
+    [action, undo]: [&str; 2],
+    limit: i64,
+) -> Result<Vec<Unsettled>, Error> {
+    tx.query(UNSETTLED, &[&tenant, &task, &action, &undo, &limit], |mut row| {
+        Ok(Unsettled { state: row.take()?, started_at: row.take()?, outcome: row.take()? })
+    })
 }
 
 /// Takes a command from one state to another. `false` when it is not in `from`, or has ended.

@@ -68,7 +68,16 @@ pub struct Filter {
     pub os: Option<String>,
     /// Only those isolated (`true`), or not (`false`).
     pub isolated: Option<bool>,
+    /// Only those with an alarm (`true`), or without (`false`).
+    pub alarm: Option<bool>,
 }
+
+/// What is said of an endpoint whose rules its agent could not put back. It is the one alarm that events end: see
+/// [`isolation_broken`] and [`isolation_mended`].
+pub const BROKEN: &str = "its isolation is broken and could not be repaired";
+
+/// What stands between alarms of one endpoint.
+const AND: &str = "; ";
 
 /// The columns of the table, in the order in which they are read.
 macro_rules! columns {
@@ -86,7 +95,10 @@ sql! {
         AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (name = $4 OR CAST($4 AS TEXT) IS NULL) \
         AND (os = $5 OR CAST($5 AS TEXT) IS NULL) \
         AND (CAST($6 AS BIGINT) IS NULL OR CASE WHEN isolation IS NULL THEN 0 ELSE 1 END = CAST($6 AS BIGINT)) \
-        ORDER BY id DESC LIMIT $7");
+        AND (CAST($7 AS BIGINT) IS NULL OR CASE WHEN alarm IS NULL THEN 0 ELSE 1 END = CAST($7 AS BIGINT)) \
+        ORDER BY id DESC LIMIT $8");
+    ISOLATIONS = "SELECT isolation FROM endpoint WHERE tenant_id = $1 AND isolation IS NOT NULL";
+    ALARM = "SELECT alarm FROM endpoint WHERE tenant_id = $1 AND id = $2";
     ACTIVE_IDS = "SELECT id FROM endpoint WHERE tenant_id = $1 AND state = 'active' ORDER BY id LIMIT $2";
     TAGGED_IDS = "SELECT e.id FROM endpoint_tag t JOIN endpoint e ON e.tenant_id = t.tenant_id AND e.id = t.endpoint_id \
         WHERE t.tenant_id = $1 AND t.tag = $2 AND e.state = 'active' ORDER BY e.id LIMIT $3";
@@ -100,6 +112,7 @@ sql! {
         WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
     SET_ISOLATION = "UPDATE endpoint SET isolation = $3 WHERE tenant_id = $1 AND id = $2";
     SET_ALARM = "UPDATE endpoint SET alarm = $3 WHERE tenant_id = $1 AND id = $2";
+    ACKNOWLEDGE = "UPDATE endpoint SET alarm = NULL WHERE tenant_id = $1 AND id = $2 AND alarm = $3";
     SET_TAGS = "UPDATE endpoint SET tags = $3 WHERE tenant_id = $1 AND id = $2";
     CLEAR_TAGS = "DELETE FROM endpoint_tag WHERE tenant_id = $1 AND endpoint_id = $2";
     ADD_TAG = "INSERT INTO endpoint_tag (tenant_id, tag, endpoint_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -173,9 +186,14 @@ pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Endpoint>, 
 /// A page of a tenant's endpoints, latest enrolled first.
 pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Result<Paged<Endpoint>, Error> {
     let after = page.after.unwrap_or(Uuid::max());
-    let Filter { state, name, os, isolated } = filter;
-    let rows = tx.query(LIST, &[&tenant, &after, state, name, os, isolated, &page.fetch()], read)?;
+    let Filter { state, name, os, isolated, alarm } = filter;
+    let rows = tx.query(LIST, &[&tenant, &after, state, name, os, isolated, alarm, &page.fetch()], read)?;
     Ok(page.cut(rows, |endpoint| endpoint.id))
+}
+
+/// The isolations that stand, JSON, of all endpoints of the tenant: revoked ones too, which nobody can restore.
+pub fn isolations(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Vec<String>, Error> {
+    tx.query(ISOLATIONS, &[&tenant], |mut row| row.take())
 }
 
 /// Ids of all active endpoints, at most `limit`.
@@ -254,9 +272,38 @@ pub fn set_certificate(
     tx.change(SET_CERTIFICATE, &[&tenant, &id, &serial, &not_after], Error::NotFound("active endpoint"))
 }
 
-/// Notes that the endpoint is isolated (JSON), or no longer (`None`).
+/// Notes that the endpoint is isolated (JSON), or no longer (`None`). Either way it was looked at, and an isolation that
+/// was broken before is not any more.
 pub fn set_isolation(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, isolation: Option<&str>) -> Result<(), Error> {
-    tx.change(SET_ISOLATION, &[&tenant, &id, &isolation], ABSENT)
+    tx.change(SET_ISOLATION, &[&tenant, &id, &isolation], ABSENT)?;
+    isolation_mended(tx, tenant, id)
+}
+
+/// Takes this alarm away, and no other that was raised meanwhile.
+pub fn acknowledge(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, alarm: &str) -> Result<(), Error> {
+    tx.change(ACKNOWLEDGE, &[&tenant, &id, &alarm], Error::Conflict("alarm".to_owned()))
+}
+
+/// Raises the alarm of a broken isolation, beside what stands there: an agent must not push out with it what is said
+/// of its identity.
+pub fn isolation_broken(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), Error> {
+    match alarm(tx, tenant, id)? {
+        Some(before) if before.contains(BROKEN) => Ok(()),
+        Some(before) => set_alarm(tx, tenant, id, Some(&format!("{before}{AND}{BROKEN}"))),
+        None => set_alarm(tx, tenant, id, Some(BROKEN)),
+    }
+}
+
+/// Takes back the alarm of a broken isolation, and no other.
+pub fn isolation_mended(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), Error> {
+    let Some(before) = alarm(tx, tenant, id)? else { return Ok(()) };
+    let Some(rest) = before.strip_suffix(BROKEN) else { return Ok(()) };
+    let rest = rest.strip_suffix(AND).unwrap_or(rest);
+    set_alarm(tx, tenant, id, Some(rest).filter(|rest| !rest.is_empty()))
+}
+
+fn alarm(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<String>, Error> {
+    Ok(tx.query_opt(ALARM, &[&tenant, &id], |mut row| row.take())?.flatten())
 }
 
 /// Raises or clears the alarm.

@@ -39,7 +39,12 @@ pub enum Command {
     Show(One),
     /// Give an endpoint the name by which people act on it; agents cannot change it
     Rename(Rename),
+    /// Say that an endpoint's alarm was looked at, so that it ends
+    Acknowledge(Acknowledge),
     /// End an endpoint's identity: its session ends, its certificate is void, what is queued for it is dropped
+    ///
+    /// An isolation stays on the machine, and no order can lift it any more: restore the endpoint first, or have the
+    /// release code (quell release-code) typed in at the machine.
     Revoke(Revoke),
     /// Make a token that enrols endpoints; it is shown this once
     EnrolToken(EnrolToken),
@@ -64,6 +69,9 @@ pub struct List {
     /// Isolated now (true) or not (false)
     #[arg(long, value_name = "true|false")]
     isolated: Option<bool>,
+    /// With an alarm (true) or without (false)
+    #[arg(long, value_name = "true|false")]
+    alarm: Option<bool>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 200)]
     limit: usize,
@@ -83,6 +91,16 @@ pub struct Rename {
     endpoint: String,
     /// What it is called from now on; no other active endpoint may have it
     name: String,
+}
+
+/// Whose alarm was looked at.
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    /// Name or id
+    endpoint: String,
+    /// What was found; stands in the audit log beside the alarm
+    #[arg(long, short)]
+    reason: String,
 }
 
 /// Whose identity ends.
@@ -142,16 +160,8 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
                 )
             })
         }
-        Command::Revoke(revoke) => {
-            let endpoint = find(&client, &revoke.endpoint).await?;
-            let path = format!("/api/v1/endpoints/{}/revoke", segment(&field(&endpoint, "/id")));
-            let answer = client.post(&path, &json!({"reason": revoke.reason}), None).await;
-            let answer =
-                answer.map_err(|failure| failure.during(&format!("revoking {}", revoke.endpoint)))?;
-            output::one(context.format, &answer, |_| {
-                format!("{} is revoked", text::visible(&revoke.endpoint))
-            })
-        }
+        Command::Acknowledge(acknowledge) => acknowledge.run(&client, context).await,
+        Command::Revoke(revoke) => revoke.run(&client, context).await,
         Command::EnrolToken(token) => token.run(&client, context).await,
         Command::Tokens => {
             let items = client.list("/api/v1/enrolment-tokens", &[], 1000).await?;
@@ -178,13 +188,57 @@ fn state(row: &Value) -> String {
 impl List {
     async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
         let isolated = self.isolated.map(|isolated| isolated.to_string());
-        let filters =
-            [("state", &self.state), ("name", &self.name), ("os", &self.os), ("isolated", &isolated)];
+        let alarm = self.alarm.map(|alarm| alarm.to_string());
+        let filters = [
+            ("state", &self.state),
+            ("name", &self.name),
+            ("os", &self.os),
+            ("isolated", &isolated),
+            ("alarm", &alarm),
+        ];
         let query: Vec<(&str, String)> =
             filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
         let items = client.list("/api/v1/endpoints", &query, self.limit).await?;
         output::list(context.format, &items, COLUMNS)
     }
+}
+
+impl Acknowledge {
+    async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let endpoint = find(client, &self.endpoint).await?;
+        // What is shown here is what was looked at; another alarm that comes meanwhile stays.
+        let alarm = endpoint.get("alarm").cloned().unwrap_or_default();
+        let path = format!("/api/v1/endpoints/{}/acknowledge", segment(&field(&endpoint, "/id")));
+        let answer = client.post(&path, &json!({"reason": self.reason, "alarm": alarm}), None).await;
+        let answer = answer
+            .map_err(|failure| failure.during(&format!("acknowledging the alarm of {}", self.endpoint)))?;
+        output::one(context.format, &answer, |_| {
+            let alarm = field(&endpoint, "/alarm");
+            format!("{}: acknowledged: {}", text::visible(&self.endpoint), text::visible(&alarm))
+        })
+    }
+}
+
+impl Revoke {
+    async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let endpoint = find(client, &self.endpoint).await?;
+        let path = format!("/api/v1/endpoints/{}/revoke", segment(&field(&endpoint, "/id")));
+        let answer = client.post(&path, &json!({"reason": self.reason}), None).await;
+        let answer = answer.map_err(|failure| failure.during(&format!("revoking {}", self.endpoint)))?;
+        output::one(context.format, &answer, |answer| revoked(&self.endpoint, answer))
+    }
+}
+
+/// What to say of an endpoint that was revoked, and of the isolation that is left on it.
+fn revoked(name: &str, answer: &Value) -> String {
+    let mut said = format!("{} is revoked", text::visible(name));
+    let command = field(answer, "/isolation/command");
+    if !command.is_empty() {
+        let warning = field(answer, "/isolation/warning");
+        let command = text::visible(&command);
+        said = format!("{said}\nwarning: {}\nquell release-code {command}", text::visible(&warning));
+    }
+    said
 }
 
 /// The endpoint with this id, or the one with this name.
@@ -234,5 +288,22 @@ impl EnrolToken {
             "shown this once; on the new endpoint: quell-agent enrol --server HOST:8421 --token …",
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_isolation_that_is_left_behind_is_told_with_its_way_out() {
+        assert_eq!(revoked("web-1", &json!({"voided": 0, "isolation": null})), "web-1 is revoked");
+        let left = json!({"isolation": {"command": "c-7", "warning": "web-1 stays isolated\u{1b}[2J"}});
+        let said = revoked("web-1", &left);
+        assert!(
+            said.ends_with("\nquell release-code c-7") && said.contains("warning: web-1 stays"),
+            "{said}"
+        );
+        assert!(!said.contains('\u{1b}'), "{said}");
     }
 }

@@ -20,6 +20,8 @@ pub enum Permission {
     EndpointRead,
     /// Set the tags of endpoints, by which requests choose them.
     EndpointTag,
+    /// Say that the alarm of an endpoint was looked at.
+    EndpointAcknowledge,
     /// End an endpoint's identity.
     EndpointRevoke,
     /// See enrolment tokens (never their text).
@@ -57,6 +59,7 @@ impl Permission {
             Self::SecretRead => "secret.read",
             Self::EndpointRead => "endpoint.read",
             Self::EndpointTag => "endpoint.tag",
+            Self::EndpointAcknowledge => "endpoint.acknowledge",
             Self::EndpointRevoke => "endpoint.revoke",
             Self::TokenRead => "token.read",
             Self::TokenManage => "token.manage",
@@ -132,6 +135,7 @@ impl Role {
                 | P::TaskCancel
                 | P::SecretRead
                 | P::EndpointRead
+                | P::EndpointAcknowledge
                 | P::ArtifactRead
                 | P::ArtifactDownload
                 | P::ScriptRead => true,

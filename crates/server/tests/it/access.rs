@@ -1,5 +1,6 @@
 //! Who may do what: every route, without a key, with a wrong one, with another tenant's, with a lesser role.
 
+use quell_store::{Tx, endpoint};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -174,6 +175,7 @@ async fn a_role_may_do_what_it_may_and_nothing_more() {
             "task.cancel",
             "secret.read",
             "endpoint.read",
+            "endpoint.acknowledge",
             "artifact.read",
             "artifact.download",
             "script.read",
@@ -247,6 +249,9 @@ async fn every_change_is_recorded() {
     let objects = objects(&world).await;
     let script = json!({ "name": "other", "interpreter": "sh", "body": "echo other" });
     let second = world.endpoint("db-1").await;
+    let (tenant, alarmed) = (world.tenant, objects.endpoint.parse().unwrap());
+    let alarm = move |tx: &mut Tx<'_>| endpoint::set_alarm(tx, tenant, alarmed, Some("copied"));
+    world.store.write(alarm).await.unwrap();
     for (name, path, _) in operations() {
         if name == "GET" {
             continue;
@@ -301,6 +306,53 @@ async fn a_key_ends_when_it_is_revoked() {
     assert_eq!(world.with_key(Method::GET, "/api/v1/tasks", text).send().await.unwrap().status(), 401);
     let (_, trail) = world.get("/api/v1/audit").await;
     assert!(!trail.to_string().contains(text), "a key stands in the audit trail");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_a_guess_like_any_other() {
+    let world = World::new().await;
+    let (_, made) = world.post("/api/v1/api-keys", json!({ "name": "robot", "role": "analyst" })).await;
+    let (text, id) = (made["text"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let tried = async || {
+        let response = world.with_key(Method::GET, "/api/v1/tasks", text).send().await.unwrap();
+        response.status().as_u16()
+    };
+    assert_eq!(tried().await, 200);
+    let revoked = world.request(Method::DELETE, &format!("/api/v1/api-keys/{id}")).send().await.unwrap();
+    assert_eq!(revoked.status(), 204);
+    let mut statuses = Vec::new();
+    for _ in 0..60 {
+        statuses.push(tried().await);
+    }
+    assert_eq!(statuses[0], 401);
+    assert!(statuses.contains(&429), "sixty tries with a revoked key, and no end: {statuses:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_guesser_locks_no_good_key_out() {
+    let world = World::new().await;
+    let tried = async |key: &str| {
+        let response = world.with_key(Method::GET, "/api/v1/tasks", key).send().await.unwrap();
+        response.status().as_u16()
+    };
+    for number in 0..60 {
+        tried(&format!("qk_aaaaaaaaaa{number:02}_{}", "A".repeat(43))).await;
+    }
+    assert_eq!(tried("nonsense").await, 429);
+    // Never seen by this process, and of the same address.
+    let key = world.key_of(world.tenant, "auditor").await;
+    let began = std::time::Instant::now();
+    while tried(&key).await == 429 {
+        assert!(began.elapsed().as_secs() < 10, "a good key is locked out");
+        tried("nonsense").await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(tried(&key).await, 200);
+    // It earns a try back each second.
+    let guesses = [tried("nonsense").await, tried("nonsense").await, tried("nonsense").await];
+    assert!(guesses.contains(&429), "the guesser is where it was: {guesses:?}");
     world.stop().await;
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Filter {
     tag: Option<String>,
     /// Isolated now, or not.
     isolated: Option<bool>,
+    /// With an alarm, or without.
+    alarm: Option<bool>,
 }
 
 /// Endpoints, latest enrolled first
@@ -48,8 +50,8 @@ pub(super) async fn list_endpoints(
     headers: HeaderMap,
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
-    let Filter { state, name, os, tag, isolated } = filter;
-    let filter = endpoint::Filter { state, name, os, isolated };
+    let Filter { state, name, os, tag, isolated, alarm } = filter;
+    let filter = endpoint::Filter { state, name, os, isolated, alarm };
     export::list(turn, &headers, "endpoints", move |turn| {
         read(app.clone(), caller.tenant, filter.clone(), tag.clone(), turn)
     })

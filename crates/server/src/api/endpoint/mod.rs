@@ -1,5 +1,6 @@
 //! Endpoints, as the API shows them.
 
+mod acknowledge;
 mod list;
 mod rename;
 mod revoke;
@@ -18,7 +19,7 @@ use crate::state::Inner;
 
 /// The routes of endpoints.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), show::route(), tag::route(), rename::route(), revoke::route()]
+    vec![list::route(), show::route(), tag::route(), rename::route(), acknowledge::route(), revoke::route()]
 }
 
 /// A machine with our agent.
@@ -63,7 +64,8 @@ pub(crate) struct Endpoint {
     /// When it was last heard, within some seconds.
     #[schema(format = DateTime)]
     last_seen_at: Option<String>,
-    /// What a person should look at.
+    /// What a person should look at, until somebody acknowledges it or, for a broken isolation, until it is whole
+    /// again or over.
     alarm: Option<String>,
 }
 

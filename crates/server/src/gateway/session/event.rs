@@ -1,7 +1,7 @@
 //! What happens on an endpoint without an order: rules repaired, isolation over. Kept in the audit, shown at once.
 
 use quell_engine::Change;
-use quell_store::{Error as StoreError, audit, endpoint};
+use quell_store::{Error as StoreError, Tx, audit, endpoint};
 use quell_wire::frame::{Event, Rejected};
 use quell_wire::limits;
 use serde_json::{Value, json};
@@ -10,11 +10,35 @@ use uuid::Uuid;
 use super::super::facts::clean;
 use super::{Flow, Session};
 
-/// Events that a person should look at, with what is said of them.
-const ALARMS: &[(&str, &str)] = &[("isolation_broken", "its isolation is broken and could not be repaired")];
+/// What an event says of the endpoint's isolation.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// Its rules are gone and could not be put back: a person should look at it.
+    Broken,
+    /// Its rules are there again.
+    Mended,
+    /// It is not isolated any more.
+    Over,
+}
 
-/// Events after which the endpoint is not isolated any more.
-const ISOLATION_OVER: &[&str] = &["isolation_released_locally", "isolation_lifted", "isolation_reverted"];
+impl Standing {
+    fn of(kind: &str) -> Option<Self> {
+        match kind {
+            "isolation_broken" => Some(Self::Broken),
+            "isolation_repaired" => Some(Self::Mended),
+            "isolation_released_locally" | "isolation_lifted" | "isolation_reverted" => Some(Self::Over),
+            _ => None,
+        }
+    }
+
+    fn note(self, tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), StoreError> {
+        match self {
+            Self::Broken => endpoint::isolation_broken(tx, tenant, id),
+            Self::Mended => endpoint::isolation_mended(tx, tenant, id),
+            Self::Over => endpoint::set_isolation(tx, tenant, id, None),
+        }
+    }
+}
 
 impl Session {
     /// Keeps an event.
@@ -30,10 +54,9 @@ impl Session {
         let Some(detail) = detail.filter(|detail| detail.is_object() && is_code(&event.kind)) else {
             return self.strike("an event is no code with a JSON object").await;
         };
-        let over = ISOLATION_OVER.contains(&event.kind.as_str());
-        let alarm = ALARMS.iter().find(|(kind, _)| *kind == event.kind).map(|(_, alarm)| *alarm);
+        let standing = Standing::of(&event.kind);
         let detail = json!({ "event": event.kind, "at_us": event.at_us, "detail": detail });
-        self.keep(&format!("endpoint.{}", event.kind), "ok", detail, over, alarm).await
+        self.keep(&format!("endpoint.{}", event.kind), "ok", detail, standing).await
     }
 
     /// Keeps that the agent refused an order which this server did not give it.
@@ -43,17 +66,10 @@ impl Session {
             "order_sha256": quell_wire::digest::hex(&rejected.order_sha256),
             "message": clean(&rejected.message, limits::MESSAGE),
         });
-        self.keep("endpoint.stray_order", &code, detail, false, None).await
+        self.keep("endpoint.stray_order", &code, detail, None).await
     }
 
-    async fn keep(
-        &mut self,
-        verb: &str,
-        outcome: &str,
-        detail: Value,
-        isolation_over: bool,
-        alarm: Option<&'static str>,
-    ) -> Flow {
+    async fn keep(&mut self, verb: &str, outcome: &str, detail: Value, standing: Option<Standing>) -> Flow {
         let now = self.shared.now_us();
         if !self.budget.may_note(now) {
             tracing::warn!(endpoint.id = %self.endpoint(), verb, "an agent reports too much; this was not kept");
@@ -76,11 +92,8 @@ impl Session {
             remote: Some(self.remote.ip().to_string()),
         };
         let written = self.shared.store.write(move |tx| {
-            if isolation_over {
-                endpoint::set_isolation(tx, tenant, endpoint, None)?;
-            }
-            if alarm.is_some() {
-                endpoint::set_alarm(tx, tenant, endpoint, alarm)?;
+            if let Some(standing) = standing {
+                standing.note(tx, tenant, endpoint)?;
             }
             audit::append(tx, &record)
         });

@@ -131,7 +131,25 @@ async fn events_are_kept_and_isolation_ends_with_them() {
     session.say(event("isolation_repaired", br#"{"what":"table flushed"}"#)).await;
     until(async || (rig.audited("endpoint.isolation_repaired", "ok").await == 1).then_some(())).await;
     assert!(rig.endpoint(id).await.isolation.is_some());
+    let alarm_is = async |expected: Option<&str>| {
+        until(async || (rig.endpoint(id).await.alarm.as_deref() == expected).then_some(())).await;
+    };
+    let broken = "its isolation is broken and could not be repaired";
+    session.say(event("isolation_broken", b"")).await;
+    alarm_is(Some(broken)).await;
+    session.say(event("isolation_repaired", b"")).await;
+    alarm_is(None).await;
+    // An agent takes back what it said, and nothing else that is said of it.
+    rig.write(move |tx| quell_store::endpoint::set_alarm(tx, tenant, id, Some("copied"))).await;
+    session.say(event("isolation_broken", b"")).await;
+    session.say(event("isolation_broken", b"")).await;
+    alarm_is(Some(&format!("copied; {broken}"))).await;
+    session.say(event("isolation_repaired", b"")).await;
+    alarm_is(Some("copied")).await;
+    session.say(event("isolation_broken", b"")).await;
+    alarm_is(Some(&format!("copied; {broken}"))).await;
     session.say(event("isolation_released_locally", b"")).await;
+    alarm_is(Some("copied")).await;
     until(async || rig.endpoint(id).await.isolation.is_none().then_some(())).await;
     session
         .say(FromAgent::Rejected(Rejected {
