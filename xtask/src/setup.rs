@@ -16,65 +16,95 @@ struct Need {
     shown_by: &'static [&'static str],
     /// The package that brings it, by its names on different releases; the first that exists is taken.
     packages: &'static [&'static str],
+    /// How a test says that it skipped itself for want of it.
+    missed_as: &'static [&'static str],
 }
 
-const NFT: Need =
-    Need { purpose: "network isolation", shown_by: &["/usr/sbin/nft", "/sbin/nft"], packages: &["nftables"] };
+const NFT: Need = Need {
+    purpose: "network isolation",
+    shown_by: &["/usr/sbin/nft", "/sbin/nft"],
+    packages: &["nftables"],
+    missed_as: &["nft is not installed"],
+};
 const IP: Need = Need {
     purpose: "endpoints made of network namespaces",
     shown_by: &["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"],
     packages: &["iproute2"],
+    missed_as: &["ip is not installed"],
 };
 const UNSHARE: Need = Need {
     purpose: "endpoints made of namespaces",
     shown_by: &["/usr/bin/unshare"],
     packages: &["util-linux"],
+    missed_as: &["unshare is not installed", "unshare cannot be run"],
 };
 const SEVEN_ZIP: Need = Need {
     purpose: "opening collected archives with 7-Zip",
     shown_by: &["/usr/bin/7z"],
     packages: &["p7zip-full", "7zip"],
+    missed_as: &["7z is not installed", "7z cannot be run", "install p7zip-full"],
 };
 const POSTGRES: Need = Need {
     purpose: "tests of the store on PostgreSQL",
     shown_by: &["/usr/lib/postgresql/*/bin/initdb"],
     packages: &["postgresql"],
+    missed_as: &["PostgreSQL"],
 };
 const PYTHON: Need = Need {
     purpose: "tests of scripts in Python",
     shown_by: &["/usr/bin/python3"],
     packages: &["python3-minimal"],
+    missed_as: &["python3 is not installed", "no python3"],
 };
 const QEMU: Need = Need {
     purpose: "endpoints with a kernel of their own",
     shown_by: &["/usr/bin/qemu-system-x86_64"],
     packages: &["qemu-system-x86"],
+    missed_as: &["not installed: qemu-system-x86"],
 };
 const BUSYBOX: Need = Need {
     purpose: "the disk of such endpoints",
     shown_by: &["/usr/bin/busybox", "/bin/busybox"],
     packages: &["busybox-static"],
+    missed_as: &["not installed: busybox-static"],
 };
 const MKE2FS: Need = Need {
     purpose: "the disk of such endpoints",
     shown_by: &["/usr/sbin/mke2fs", "/sbin/mke2fs"],
     packages: &["e2fsprogs"],
+    missed_as: &["not installed: e2fsprogs"],
 };
-const STRACE: Need =
-    Need { purpose: "kills at chosen system calls", shown_by: &["/usr/bin/strace"], packages: &["strace"] };
+const STRACE: Need = Need {
+    purpose: "kills at chosen system calls",
+    shown_by: &["/usr/bin/strace"],
+    packages: &["strace"],
+    missed_as: &["strace is not installed"],
+};
+
+const TESTS: &[&Need] =
+    &[&NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE];
 
 /// What the demo needs. An error where something is missing and cannot be installed.
 pub fn for_demo() -> Result<()> {
-    install(&[NFT, IP, UNSHARE, SEVEN_ZIP])
+    install(&[&NFT, &IP, &UNSHARE, &SEVEN_ZIP])
 }
 
 /// What the tests need.
 pub fn for_tests() -> Result<()> {
-    install(&[NFT, IP, UNSHARE, SEVEN_ZIP, POSTGRES, PYTHON, QEMU, BUSYBOX, MKE2FS, STRACE])
+    install(TESTS)
 }
 
-fn install(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_met()).collect();
+/// Whether a test that skipped itself for this reason should have run: what it missed is there.
+pub fn is_no_reason(reason: &str) -> bool {
+    // Who has the rights may be refused all the same, by a container; then the reason says so.
+    let wants_root = ["needs root", "need root"].iter().any(|words| reason.contains(words));
+    let is_missed = |need: &&Need| need.missed_as.iter().any(|words| reason.contains(words));
+    (wants_root && may_mount() && !reason.contains("refused"))
+        || TESTS.iter().copied().filter(is_missed).any(Need::is_met)
+}
+
+fn install(needs: &[&Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().copied().filter(|need| !need.is_met()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -198,6 +228,16 @@ fn is_root() -> bool {
     status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
 
+/// Whether this process has CAP_SYS_ADMIN, as root of a container may not.
+fn may_mount() -> bool {
+    const SYS_ADMIN: u32 = 21;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        .is_some_and(|set| set >> SYS_ADMIN & 1 == 1)
+}
+
 /// While it lives, packages start no daemons: a database server is wanted as a program, not as a service. The file is
 /// Debian's own way to say so; one that exists already is left as it is.
 struct NoDaemons<'a>(Option<&'a Apt>);
@@ -221,5 +261,20 @@ impl Drop for NoDaemons<'_> {
         if let Err(error) = must(&mut apt.command(&["/bin/rm", "-f", POLICY])) {
             eprintln!("warning: {POLICY} stays, and keeps packages from starting services: {error:#}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_no_reason_to_skip() {
+        let unshare = "unshare cannot be run: No such file or directory (os error 2)";
+        assert_eq!(is_no_reason(unshare), UNSHARE.is_met());
+        assert_eq!(is_no_reason("PostgreSQL: initdb failed: no space"), POSTGRES.is_met());
+        assert_eq!(is_no_reason("network namespaces need root"), may_mount());
+        assert!(!is_no_reason("this kernel has no u32 filters, or no mirred action"));
+        assert!(!is_no_reason("a lab needs root, or user namespaces: making namespaces was refused (EPERM)"));
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::cargo;
 use crate::report::Counts;
+use crate::setup;
 use crate::test::Options;
 
 /// Runs every test of the workspace, or of the packages that were named.
@@ -26,7 +27,7 @@ pub fn run(options: &Options) -> Result<Counts> {
     }
     let mut child = command.stdout(Stdio::piped()).spawn().context("starting the tests")?;
     let stdout = child.stdout.take().context("the tests have no output")?;
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(setup::is_no_reason);
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.context("reading the tests' output")?;
         if let Some(text) = reader.take(&String::from_utf8_lossy(&line)) {
@@ -46,7 +47,6 @@ pub fn run(options: &Options) -> Result<Counts> {
 }
 
 /// Reads the output of test programs, line by line.
-#[derive(Default)]
 struct Reader {
     counts: Counts,
     /// Lines of the program that runs, kept until its result is known.
@@ -55,9 +55,25 @@ struct Reader {
     current: Option<String>,
     skipped: BTreeSet<String>,
     reasons: BTreeSet<String>,
+    /// Tests that skipped themselves for want of something that is there.
+    shirked: BTreeSet<String>,
+    /// Whether a reason to skip is none.
+    is_no_reason: fn(&str) -> bool,
 }
 
 impl Reader {
+    fn new(is_no_reason: fn(&str) -> bool) -> Self {
+        Self {
+            counts: Counts::default(),
+            pending: Vec::new(),
+            current: None,
+            skipped: BTreeSet::new(),
+            reasons: BTreeSet::new(),
+            shirked: BTreeSet::new(),
+            is_no_reason,
+        }
+    }
+
     /// Takes a line; answers what to show once a program's result is known.
     fn take(&mut self, line: &str) -> Option<String> {
         self.pending.push(line.to_owned());
@@ -65,8 +81,12 @@ impl Reader {
             self.current = Some(name.to_owned());
         }
         if let (Some(reason), Some(name)) = (line.trim_start().strip_prefix("skipped: "), &self.current) {
-            self.skipped.insert(name.clone());
-            self.reasons.insert(reason.to_owned());
+            if (self.is_no_reason)(reason) {
+                self.shirked.insert(format!("{name} skipped itself, and should have run: {reason}"));
+            } else {
+                self.skipped.insert(name.clone());
+                self.reasons.insert(reason.to_owned());
+            }
         }
         let counts = result(line)?;
         Some(self.finish(line, counts))
@@ -79,19 +99,22 @@ impl Reader {
 
     fn finish(&mut self, line: &str, counts: Counts) -> String {
         // Who skips itself is no pass, whatever the harness thinks.
-        let skipped = (self.skipped.len() as u64).min(counts.passed);
-        self.counts.passed += counts.passed - skipped;
-        self.counts.failed += counts.failed;
+        let shirked = (self.shirked.len() as u64).min(counts.passed);
+        let skipped = (self.skipped.len() as u64).min(counts.passed - shirked);
+        self.counts.passed += counts.passed - skipped - shirked;
+        self.counts.failed += counts.failed + shirked;
         self.counts.skipped += counts.skipped + skipped;
         let shown = if counts.failed > 0 {
             self.pending.join("\n")
         } else {
             let reasons = self.reasons.iter().map(|reason| format!("  skipped: {reason}"));
-            reasons.chain([format!("  {line}")]).collect::<Vec<_>>().join("\n")
+            let shirked = self.shirked.iter().map(|told| format!("  FAILED: {told}"));
+            reasons.chain(shirked).chain([format!("  {line}")]).collect::<Vec<_>>().join("\n")
         };
         self.pending.clear();
         self.skipped.clear();
         self.reasons.clear();
+        self.shirked.clear();
         self.current = None;
         shown
     }
@@ -115,7 +138,7 @@ mod tests {
     fn results_are_summed_and_skips_are_no_passes() {
         let output = "\nrunning 3 tests\ntest a ... ok\ntest b ... ok\ntest c ... ok\n\nsuccesses:\n\n---- b stdout ----\n\
             skipped: no root\nskipped: no root\n\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out";
-        let mut reader = Reader::default();
+        let mut reader = Reader::new(|_| false);
         let shown: Vec<String> = output.lines().filter_map(|line| reader.take(line)).collect();
         assert_eq!(reader.counts, Counts { passed: 2, failed: 0, skipped: 2 });
         assert_eq!(shown.len(), 1);
@@ -125,8 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn who_skips_itself_for_no_reason_has_failed() {
+        let output = "running 3 tests\n---- a stdout ----\nskipped: PostgreSQL did not start\n---- b stdout ----\n\
+            skipped: this kernel cannot\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured";
+        let mut reader = Reader::new(|reason| reason.contains("PostgreSQL"));
+        let shown: Vec<String> = output.lines().filter_map(|line| reader.take(line)).collect();
+        assert_eq!(reader.counts, Counts { passed: 1, failed: 1, skipped: 1 });
+        assert!(
+            shown[0].contains("FAILED: a skipped itself, and should have run: PostgreSQL"),
+            "{}",
+            shown[0]
+        );
+    }
+
+    #[test]
     fn all_of_a_failed_program_is_shown() {
-        let mut reader = Reader::default();
+        let mut reader = Reader::new(|_| false);
         assert_eq!(reader.take("test a ... FAILED"), None);
         let shown = reader.take("test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured");
         assert!(shown.is_some_and(|text| text.starts_with("test a ... FAILED")));

@@ -20,7 +20,7 @@ async fn on_sqlite() {
 async fn on_postgresql() {
     match World::on_postgres().await {
         Ok(world) => stress(world).await,
-        Err(reason) => eprintln!("skipped: {reason}"),
+        Err(reason) => eprintln!("skipped: PostgreSQL: {reason}"),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn on_sqlite(body: impl AsyncFnOnce(&World)) {
 pub(crate) fn on_postgres(body: impl AsyncFnOnce(&World)) {
     match crate::postgres::database() {
         Ok(url) => run(&url, body),
-        Err(reason) => eprintln!("skipped: {reason}"),
+        Err(reason) => eprintln!("skipped: PostgreSQL: {reason}"),
     }
 }
 
