@@ -47,6 +47,37 @@ impl Isolation {
     pub(crate) fn is_by(tx: &mut Tx<'_>, command: &Command) -> Result<Option<bool>, Error> {
         Ok(Self::of(&read(tx, command)?)?.map(|isolation| isolation.command == command.id))
     }
+
+    /// Keeps the endpoint's own row in step with what is known by the end of a command.
+    pub(crate) fn keep(
+        tx: &mut Tx<'_>,
+        task: &Task,
+        command: &Command,
+        end: CommandState,
+        now: Micros,
+    ) -> Result<(), Error> {
+        let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
+        let own = |since| Self { task: task.id, command: command.id, since };
+        let stands = match (kind.spec().standing, end) {
+            (Some(Standing::Isolated), CommandState::Succeeded) => Some(own(now)),
+            (Some(Standing::Restored), CommandState::Succeeded) => None,
+            // Its agent may have told of it before its outcome.
+            (
+                Some(Standing::Isolated),
+                CommandState::Failed | CommandState::Refused | CommandState::Canceled,
+            ) if Self::is_by(tx, command)? == Some(true) => None,
+            // The endpoint is isolated by this one or by the one before. That nobody can tell is no reason to let the
+            // end of the one before end this one.
+            (Some(Standing::Isolated), CommandState::Indeterminate) => match Self::of(&read(tx, command)?)? {
+                Some(known) => Some(own(known.since)),
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let text = stands.map(|stands| serde_json::to_string(&stands)).transpose();
+        let text = text.map_err(|_| Error::Corrupt("isolation"))?;
+        Ok(endpoint::set_isolation(tx, command.tenant_id, command.endpoint_id, text.as_deref())?)
+    }
 }
 
 /// A task whose commands are looked at.

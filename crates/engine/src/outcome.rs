@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use quell_catalog::{ActionKind, Observed, Standing, StoredArtifact, Verdict, is_clean_text};
+use quell_catalog::{ActionKind, Observed, StoredArtifact, Verdict, is_clean_text};
 use quell_store::{
     Micros, Tx, artifact, audit,
     command::{self, Command},
@@ -22,7 +22,6 @@ use uuid::Uuid;
 use crate::{
     Actor, Change, CommandState, Engine, Error, Inner,
     actor::Deed,
-    hold::Isolation,
     order,
     settle::{self, Moved, Report, Step},
     state::Event,
@@ -227,7 +226,6 @@ fn accept(
     let Some(moved) = settle::apply(tx, &task, &row, &step, now)? else {
         return refuse(tx, inner, tenant, endpoint, id, "never_given", now);
     };
-    isolation(tx, &task, &row, moved.state, now)?;
     let detail = json!({
         "task": task.id,
         "action": task.action,
@@ -314,32 +312,6 @@ fn verdict(tx: &mut Tx<'_>, task: &Task, row: &Command, result: Option<&Value>) 
     Ok(judged.unwrap_or_else(|error| {
         Verdict::unverified("malformed_outcome", format!("the agent's outcome does not fit: {error}"))
     }))
-}
-
-/// Keeps the endpoint's own row in step with what was verified about it.
-fn isolation(
-    tx: &mut Tx<'_>,
-    task: &Task,
-    row: &Command,
-    state: CommandState,
-    now: Micros,
-) -> Result<(), Error> {
-    let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
-    let isolation = match (kind.spec().standing, state) {
-        (Some(Standing::Isolated), CommandState::Succeeded) => {
-            let isolation = Isolation { task: task.id, command: row.id, since: now };
-            Some(serde_json::to_string(&isolation).map_err(|_| Error::Corrupt("isolation"))?)
-        }
-        (Some(Standing::Restored), CommandState::Succeeded) => None,
-        (Some(Standing::Isolated), CommandState::Failed | CommandState::Refused | CommandState::Canceled)
-            // Its agent may have told of it before its outcome.
-            if Isolation::is_by(tx, row)? == Some(true) =>
-        {
-            None
-        }
-        _ => return Ok(()),
-    };
-    Ok(endpoint::set_isolation(tx, row.tenant_id, row.endpoint_id, isolation.as_deref())?)
 }
 
 fn refuse(

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     CommandState, Engine, Error, TaskState,
     change::Change,
+    hold::Isolation,
     state::{Event, next},
     undo,
 };
@@ -97,6 +98,7 @@ pub(crate) fn apply(
     {
         task::plan_revert(tx, tenant, task.id, Some(now.saturating_add(after)))?;
     }
+    Isolation::keep(tx, task, command, to, now)?;
     let endpoint = command.endpoint_id;
     // The end of one command lets the next of its exclusion group begin.
     let rings = to == CommandState::Queued || (to.is_end() && command::is_waiting(tx, tenant, endpoint)?);

@@ -108,6 +108,30 @@ async fn a_timer_waits_for_a_newer_isolation_that_is_under_way() {
     assert_eq!(world.task(older).await.revert_at, None);
 }
 
+/// Nobody can tell whether it stands, so nobody else ends it.
+#[tokio::test]
+async fn a_newer_isolation_of_which_nobody_knows_holds_the_endpoint_too() {
+    for silent in [true, false] {
+        let world = World::new().await;
+        let agent = world.agent("a").await;
+        let older = isolated_for_ten_seconds(&world, &[&agent]).await;
+        let newer = world.submit(isolate(&[&agent])).await.task_id;
+        let order = world.lease(&agent).await.remove(0);
+        if silent {
+            world.engine.started(TENANT, agent.id, id_of(&order)).await.unwrap();
+            world.engine.resume(TENANT, agent.id, &[]).await.unwrap();
+        } else {
+            world.outcome(&agent, &agent.says(&order, Status::Indeterminate, "agent_crashed", "")).await;
+        }
+        assert_eq!(world.task(newer).await.state, "indeterminate");
+        assert_eq!(reverted(&world, older).await, None);
+        assert!(isolation(&world, &agent).await.is_some());
+        world.engine.undo(&ann(), TENANT, newer, "over").await.unwrap();
+        world.carry_out(&agent, restored()).await;
+        assert_eq!(isolation(&world, &agent).await, None);
+    }
+}
+
 #[tokio::test]
 async fn what_was_restored_by_hand_is_nothing_to_undo() {
     let world = World::new().await;
