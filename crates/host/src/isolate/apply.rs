@@ -210,15 +210,20 @@ fn ladder<'a>(
     Err(Error::Refused(first.unwrap_or_default()))
 }
 
-/// Some releases of nft do not echo as they list; then the listing is the baseline.
+/// Some releases of nft do not echo as they list; then the listing is the baseline, if it is of the same objects. If
+/// not, somebody has changed them since, and that must show as a difference.
 fn settle(ruleset: Ruleset) -> Result<Ruleset, Error> {
     if !ruleset.is_empty()
         && !matches!(inspect(&ruleset)?, State::Drifted(d) if d.iter().any(|d| d.starts_with("missing")))
     {
         return Ok(ruleset);
     }
+    let listed = ruleset.clone().relisted()?;
+    if !ruleset.is_empty() && listed.identities() != ruleset.identities() {
+        return Ok(ruleset);
+    }
     tracing::debug!("the rules are listed otherwise than they were echoed; taking the listing as baseline");
-    ruleset.relisted()
+    Ok(listed)
 }
 
 type Devices = Vec<(u32, String)>;

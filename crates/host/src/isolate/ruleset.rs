@@ -121,6 +121,19 @@ impl Ruleset {
     pub(super) fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
+
+    /// Kind, family, table and handle of each chain and rule: what they are, however it is spelt.
+    pub(super) fn identities(&self) -> BTreeSet<(String, String, String, u64)> {
+        let identity = |object: &String| {
+            let object: Value = serde_json::from_str(object).ok()?;
+            let (kind, inner) = object.as_object()?.iter().next()?;
+            let handle = inner.get("handle")?.as_u64()?;
+            let is_in_table = kind != "table";
+            is_in_table
+                .then(|| (kind.clone(), text(inner, "family").into(), text(inner, "table").into(), handle))
+        };
+        self.objects.keys().filter_map(identity).collect()
+    }
 }
 
 /// Compares the kernel's rules with `expected`, the ruleset of the latest `apply`.

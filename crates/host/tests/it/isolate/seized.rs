@@ -27,9 +27,8 @@ impl Owner {
     fn take(net: &Net, flags: u32, tables: &[(u8, String)]) -> Self {
         let standing = names(net);
         net.at_endpoint(|| {
-            let (kind, protocol) = (SockType::Raw, SockProtocol::NetlinkNetFilter);
-            let owner = Self(socket(AddressFamily::Netlink, kind, SockFlag::SOCK_CLOEXEC, protocol).unwrap());
-            let mut batch = message(0x10, 1, 0, 10, &[]);
+            let owner = Self::open();
+            let mut batch = Vec::new();
             for (family, name) in tables {
                 let name = (1, [name.as_bytes(), &[0]].concat());
                 if standing.contains(&(*family, String::from_utf8_lossy(&name.1[..name.1.len() - 1]).into()))
@@ -38,20 +37,32 @@ impl Owner {
                 }
                 batch.extend(message(0xa00, 0x405, *family, 0, &[name, (2, flags.to_be_bytes().into())]));
             }
-            batch.extend(message(0x11, 1, 0, 10, &[]));
-            sendto(owner.0.as_raw_fd(), &batch, &NetlinkAddr::new(0, 0), MsgFlags::empty()).unwrap();
-            let mut answer = [0; 4096];
-            while let Ok(read) = recv(owner.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT) {
-                let mut rest = &answer[..read];
-                while let Some(length) = rest.first_chunk().map(|length| u32::from_ne_bytes(*length) as usize)
-                {
-                    let code = i32::from_ne_bytes(rest[16..20].try_into().unwrap());
-                    assert_eq!(code, 0, "the kernel gave no table to an owner");
-                    rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-                }
-            }
+            assert_eq!(owner.commit(&batch), 0, "the kernel gave no table to an owner");
             owner
         })
+    }
+
+    fn open() -> Self {
+        let (kind, protocol) = (SockType::Raw, SockProtocol::NetlinkNetFilter);
+        Self(socket(AddressFamily::Netlink, kind, SockFlag::SOCK_CLOEXEC, protocol).unwrap())
+    }
+
+    /// One transaction; the first error that the kernel had, or 0.
+    fn commit(&self, messages: &[u8]) -> i32 {
+        let batch = [&message(0x10, 1, 0, 10, &[]), messages, &message(0x11, 1, 0, 10, &[])].concat();
+        sendto(self.0.as_raw_fd(), &batch, &NetlinkAddr::new(0, 0), MsgFlags::empty()).unwrap();
+        let mut answer = [0; 4096];
+        while let Ok(read) = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT) {
+            let mut rest = &answer[..read];
+            while let Some(length) = rest.first_chunk().map(|length| u32::from_ne_bytes(*length) as usize) {
+                let code = i32::from_ne_bytes(rest[16..20].try_into().unwrap());
+                if code != 0 {
+                    return code;
+                }
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
+        0
     }
 }
 
@@ -192,4 +203,31 @@ fn standing(net: &Net, family: u8) -> String {
         }
     }
     panic!("no chain of ours in {text}")
+}
+
+#[test]
+fn what_is_changed_before_anybody_looked_is_no_baseline() {
+    let Some(net) = net() else { return };
+    isolate(&net, &plan());
+    let mut watch = net.at_endpoint(watch).unwrap();
+    let (applied, flushed) = std::thread::scope(|scope| {
+        // As soon as the kernel says that the rules are there, those of one chain go.
+        let quick = scope.spawn(|| {
+            net.at_endpoint(|| {
+                let flush = [(1, b"quell_isolation\0".to_vec()), (2, b"input\0".to_vec())];
+                let (root, flush) = (Owner::open(), message(0xa08, 5, INET, 0, &flush));
+                assert_eq!(watch.wait(Duration::from_secs(20)).unwrap(), Change::Rules);
+                root.commit(&flush)
+            })
+        });
+        (net.at_endpoint(|| apply(&plan())).unwrap(), quick.join().unwrap())
+    });
+    assert_eq!(flushed, 0);
+    let rules = net.endpoint_runs("/usr/sbin/nft", "list chain inet quell_isolation input");
+    assert!(!rules.contains("accept"), "{rules}");
+    match net.at_endpoint(|| inspect(&applied.ruleset)).unwrap() {
+        State::Drifted(found) => assert!(found.iter().any(|d| d.contains("missing: rule")), "{found:?}"),
+        other => panic!("{other:?}"),
+    }
+    is_cut(&net);
 }
