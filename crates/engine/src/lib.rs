@@ -17,6 +17,7 @@ pub mod clock;
 mod error;
 mod hold;
 mod ids;
+mod keys;
 pub mod lease;
 mod order;
 pub mod outcome;
@@ -119,7 +120,7 @@ pub(crate) struct Inner {
     pub(crate) bell: Bell,
     pub(crate) changes: Changes,
     pub(crate) progress: progress::Book,
-    pub(crate) keys: outcome::Keys,
+    pub(crate) keys: keys::Keys,
     pub(crate) leases: lease::Leases,
     #[cfg(test)]
     pub(crate) commit_hook: std::sync::OnceLock<Arc<dyn Fn(tests::crash::Moment) + Send + Sync>>,
@@ -143,7 +144,7 @@ impl Engine {
             bell: Bell::default(),
             changes: Changes::default(),
             progress: progress::Book::default(),
-            keys: outcome::Keys::default(),
+            keys: keys::Keys::default(),
             leases: lease::Leases::default(),
             #[cfg(test)]
             commit_hook: std::sync::OnceLock::new(),
