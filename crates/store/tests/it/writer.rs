@@ -54,7 +54,10 @@ async fn who_found_nothing_to_change_makes_nobody_run_again(world: &World) {
     // While this one waits the others gather to one group.
     let store = world.store.clone();
     let first = tokio::spawn(async move {
-        let wait = move |_: &mut Tx<'_>| Ok::<_, Error>(assert!(released.lock().unwrap().recv().is_err()));
+        let wait = move |_: &mut Tx<'_>| {
+            assert!(released.lock().unwrap().recv().is_err());
+            Ok::<_, Error>(())
+        };
         store.write(wait).await
     });
     let mut others = Vec::new();
