@@ -48,12 +48,14 @@ impl Isolation {
         Ok(Self::of(&read(tx, command)?)?.map(|isolation| isolation.command == command.id))
     }
 
-    /// Keeps the endpoint's own row in step with what is known by the end of a command.
+    /// Keeps the endpoint's own row in step with what is known by the end of a command. Only its agent's report lifts
+    /// what its agent told of: nobody else knows better.
     pub(crate) fn keep(
         tx: &mut Tx<'_>,
         task: &Task,
         command: &Command,
         end: CommandState,
+        is_reported: bool,
         now: Micros,
     ) -> Result<(), Error> {
         let kind = ActionKind::from_id(&task.action).ok_or(Error::Corrupt("action"))?;
@@ -65,7 +67,7 @@ impl Isolation {
             (
                 Some(Standing::Isolated),
                 CommandState::Failed | CommandState::Refused | CommandState::Canceled,
-            ) if Self::is_by(tx, command)? == Some(true) => None,
+            ) if is_reported && Self::is_by(tx, command)? == Some(true) => None,
             // The endpoint is isolated by this one or by the one before. That nobody can tell is no reason to let the
             // end of the one before end this one.
             (Some(Standing::Isolated), CommandState::Indeterminate) => match Self::of(&read(tx, command)?)? {

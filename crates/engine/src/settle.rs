@@ -98,7 +98,7 @@ pub(crate) fn apply(
     {
         task::plan_revert(tx, tenant, task.id, Some(now.saturating_add(after)))?;
     }
-    Isolation::keep(tx, task, command, to, now)?;
+    Isolation::keep(tx, task, command, to, step.report.is_some(), now)?;
     let endpoint = command.endpoint_id;
     // The end of one command lets the next of its exclusion group begin.
     let rings = to == CommandState::Queued || (to.is_end() && command::is_waiting(tx, tenant, endpoint)?);
