@@ -10,6 +10,8 @@ use crate::output::{self, moment, terminal, text};
 
 const ENDPOINTS: &[Column] = &[
     Column { heading: "NAME", cell: |row| field(row, "/name") },
+    // An isolated endpoint that is revoked can be released at the machine alone.
+    Column { heading: "STATE", cell: |row| field(row, "/state") },
     Column { heading: "ALARM", cell: |row| field(row, "/alarm") },
     Column { heading: "ID", cell: |row| field(row, "/id") },
 ];
