@@ -46,7 +46,9 @@ pub enum Problem {
         batch: i64,
     },
     /// Records are missing under a checkpoint, or have another place.
-    #[error("checkpoint {batch} was made over {expected} records, {found} stand in their places: records were removed or moved")]
+    #[error(
+        "checkpoint {batch} was made over {expected} records, {found} stand in their places: records were removed or moved"
+    )]
     Missing {
         /// Its number.
         batch: i64,
@@ -72,7 +74,9 @@ pub enum Problem {
         count: i64,
     },
     /// Records wait for a checkpoint longer than they should.
-    #[error("{count} records stand under no checkpoint, the oldest for {seconds} s: no server seals this trail")]
+    #[error(
+        "{count} records stand under no checkpoint, the oldest for {seconds} s: no server seals this trail"
+    )]
     Late {
         /// How many wait.
         count: i64,
@@ -138,9 +142,10 @@ pub async fn verify(
         let (page, sealed, (waiting, oldest)) = store
             .read(move |tx| {
                 let page = checkpoint::list(tx, tenant, after, PAGE)?;
-                let counts = match page.is_empty() {
-                    true => (audit::sealed(tx, tenant)?, audit::oldest_unsealed(tx, tenant)?),
-                    false => (0, (0, None)),
+                let counts = if page.is_empty() {
+                    (audit::sealed(tx, tenant)?, audit::oldest_unsealed(tx, tenant)?)
+                } else {
+                    (0, (0, None))
                 };
                 Ok::<_, quell_store::Error>((page, counts.0, counts.1))
             })

@@ -152,9 +152,10 @@ async fn every_way_of_tampering_is_found() {
         ("DELETE FROM audit_checkpoint WHERE batch = 0", |p| {
             matches!(p, Problem::Gap { batch: 1, after: -1 })
         }),
-        ("UPDATE audit_checkpoint SET body = (SELECT body FROM audit_checkpoint WHERE batch = 1) WHERE batch = 0", |p| {
-            matches!(p, Problem::Checkpoint { batch: 0, .. })
-        }),
+        (
+            "UPDATE audit_checkpoint SET body = (SELECT body FROM audit_checkpoint WHERE batch = 1) WHERE batch = 0",
+            |p| matches!(p, Problem::Checkpoint { batch: 0, .. }),
+        ),
         (
             "UPDATE audit_checkpoint SET (body, signature) = (SELECT body, signature FROM audit_checkpoint \
              WHERE batch = 1) WHERE batch = 0",
@@ -212,7 +213,9 @@ async fn checkpoints_of_another_tenant_do_not_fit() {
     world.seal().await;
     let mut rows = world.store.read(|tx| checkpoint::list(tx, OTHER, -1, 10)).await.unwrap();
     let row = checkpoint::Checkpoint { tenant_id: TENANT, ..rows.remove(0) };
-    world.tamper("DELETE FROM audit_checkpoint WHERE tenant_id = '00000000-0000-0000-0000-000000000001'").await;
+    world
+        .tamper("DELETE FROM audit_checkpoint WHERE tenant_id = '00000000-0000-0000-0000-000000000001'")
+        .await;
     write(&world.store, move |tx| checkpoint::append(tx, &row)).await;
     let report = world.verify().await;
     assert!(

@@ -62,7 +62,7 @@ async fn seal(app: App) {
         match app.sealer.round(&app.store, app.now()).await {
             Ok(_) => {}
             Err(error @ quell_audit::Error::Taken) => {
-                tracing::debug!(%error, "the audit trail is sealed by another")
+                tracing::debug!(%error, "the audit trail is sealed by another");
             }
             Err(error) => tracing::error!(%error, "the audit trail could not be sealed; it is tried again"),
         }

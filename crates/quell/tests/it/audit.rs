@@ -23,7 +23,13 @@ fn sealed(site: &Site) -> Value {
         let said = verify(site, &[]);
         let report: Value = serde_json::from_str(&said.out).unwrap_or_default();
         if report[0]["waiting"] == 0 && report[0]["records"].as_u64() > Some(0) {
-            assert_eq!((said.code, &report[0]["intact"]), (0, &Value::Bool(true)), "{}{}", said.out, said.err);
+            assert_eq!(
+                (said.code, &report[0]["intact"]),
+                (0, &Value::Bool(true)),
+                "{}{}",
+                said.out,
+                said.err
+            );
             return report[0].clone();
         }
         assert!(Instant::now() < end, "nothing seals: {}{}", said.out, said.err);

@@ -11,7 +11,10 @@ const COLUMNS: &[Column] = &[
     Column { heading: "SEALED AT", cell: |row| moment::of(row, "/sealed_at") },
     Column { heading: "RECORDS", cell: |row| field(row, "/records") },
     Column { heading: "KEY", cell: |row| field(row, "/key_id") },
-    Column { heading: "CHECKPOINT", cell: |row| format!("{}:{}", field(row, "/number"), field(row, "/sha256")) },
+    Column {
+        heading: "CHECKPOINT",
+        cell: |row| format!("{}:{}", field(row, "/number"), field(row, "/sha256")),
+    },
 ];
 
 /// How many.

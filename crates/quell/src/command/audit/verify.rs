@@ -89,7 +89,9 @@ fn told(error: &TrailError) -> Failure {
     }
     let failure = Failure::new(message).during("verifying the audit trail");
     match error {
-        TrailError::NoKey => failure.hint("Name the server's folder with --data-dir, or its public key with --key."),
+        TrailError::NoKey => {
+            failure.hint("Name the server's folder with --data-dir, or its public key with --key.")
+        }
         TrailError::Absent(_) => failure.hint("Name the server's folder with --data-dir, or --database."),
         _ => failure,
     }
@@ -137,7 +139,8 @@ mod tests {
         let hex = "0f".repeat(32);
         assert_eq!(public_key(&hex).unwrap().0, [15; 32]);
         assert_eq!(kept(&format!("7:{hex}")).map(|kept| (kept.0, kept.1)).unwrap(), (7, [15; 32]));
-        for bad in ["", "7", "7:", "x:0f", &hex, &format!("-1:{hex}"), &format!("7:{hex}0"), &"é".repeat(32)] {
+        for bad in ["", "7", "7:", "x:0f", &hex, &format!("-1:{hex}"), &format!("7:{hex}0"), &"é".repeat(32)]
+        {
             assert!(kept(bad).is_err(), "{bad}");
         }
         assert!(public_key(&"+f".repeat(32)).is_err());

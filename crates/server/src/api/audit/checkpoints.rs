@@ -71,7 +71,8 @@ pub(super) async fn list_audit_checkpoints(
     headers: HeaderMap,
     Query(turn): Query<Turn>,
 ) -> Result<Response, Problem> {
-    export::list(turn, &headers, "audit-checkpoints", move |turn| read(app.clone(), caller.tenant, turn)).await
+    export::list(turn, &headers, "audit-checkpoints", move |turn| read(app.clone(), caller.tenant, turn))
+        .await
 }
 
 async fn read(app: App, tenant: Uuid, turn: Turn) -> Result<Page<AuditCheckpoint>, Problem> {
@@ -120,8 +121,19 @@ impl AuditCheckpoint {
 }
 
 impl Cells for AuditCheckpoint {
-    const COLUMNS: &'static [&'static str] =
-        &["number", "records", "first", "last", "sealed_at", "root", "sha256", "previous", "body", "signature", "key_id"];
+    const COLUMNS: &'static [&'static str] = &[
+        "number",
+        "records",
+        "first",
+        "last",
+        "sealed_at",
+        "root",
+        "sha256",
+        "previous",
+        "body",
+        "signature",
+        "key_id",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![

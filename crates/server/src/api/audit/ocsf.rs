@@ -19,7 +19,11 @@ const SEVERITY: u32 = 1;
 const ACTIVITIES: &[(u32, &str, &[&str])] = &[
     (1, "Create", &["create", "add", "submit", "undo", "enrol"]),
     (2, "Read", &["read", "download"]),
-    (3, "Update", &["rename", "tag", "acknowledge", "set_addresses", "outcome", "cancel", "approve", "reject"]),
+    (
+        3,
+        "Update",
+        &["rename", "tag", "acknowledge", "set_addresses", "outcome", "cancel", "approve", "reject"],
+    ),
     (4, "Delete", &["revoke", "expire"]),
 ];
 const OTHER: (u32, &str) = (99, "Other");
