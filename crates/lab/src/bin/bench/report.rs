@@ -7,11 +7,13 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 /// The figures that have a target: name, unit, target, and whether less is better.
-const TARGETS: [(&str, &str, f64, bool); 8] = [
+const TARGETS: [(&str, &str, f64, bool); 10] = [
     ("post_to_start_ms_p50", "ms", 10.0, true),
     ("post_to_start_ms_p99", "ms", 50.0, true),
     ("post_to_verified_ms_p50", "ms", f64::INFINITY, true),
     ("commands_per_s", "/s", 3000.0, false),
+    ("requests_per_s", "/s", f64::INFINITY, false),
+    ("commands_per_s_mixed", "/s", f64::INFINITY, false),
     ("server_kb_per_idle_agent", "KB", 20.0, true),
     ("agent_idle_mb", "MB", 15.0, true),
     ("agent_idle_cpu_percent", "%", 0.1, true),

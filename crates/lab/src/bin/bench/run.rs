@@ -123,8 +123,8 @@ pub fn main() -> Result<()> {
     raise_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // Journals of all agents are synced here; a disk takes no more at one time.
-        .max_blocking_threads(48)
+        // Journals of all agents are synced here. More threads only take turns on the processors.
+        .max_blocking_threads(6)
         .build()
         .context("starting the runtime")?;
     runtime.block_on(measure(arguments, lab.err()))
