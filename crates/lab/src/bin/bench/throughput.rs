@@ -18,7 +18,7 @@ use crate::run::Scale;
 use crate::server::Server;
 
 /// Tasks on all agents that are open at one time.
-const WIDE: usize = 6;
+const WIDE: usize = 8;
 /// Requests for single agents that are under way at one time.
 const SINGLE: usize = 32;
 /// Single commands that were accepted and have not begun, at most.
@@ -106,7 +106,7 @@ async fn wide_turns(fleet: &Fleet, over: &AtomicBool, commands: &AtomicUsize) ->
         let task = fleet.api.submit_all(fleet.len()).await?;
         commands.fetch_add(fleet.len(), Ordering::Relaxed);
         tasks += 1;
-        fleet.ended(text(&task, "id")?, Duration::from_millis(100), DRAIN).await?;
+        fleet.ended(text(&task, "id")?, Duration::from_millis(300), DRAIN).await?;
     }
     Ok(tasks)
 }
