@@ -1,11 +1,19 @@
 //! Tenants, keys, tokens, settings, audit.
 
-use quell_store::{Error, Page, api_key, audit, enrolment, server_key, setting, tenant};
+use quell_store::{Error, Page, api_key, audit, checkpoint, enrolment, server_key, setting, tenant};
 use uuid::Uuid;
 
 use crate::backend::World;
 
-crate::both!(tenants, api_keys, a_token_is_spent_as_often_as_it_says, settings, server_keys, audit_trail);
+crate::both!(
+    tenants,
+    api_keys,
+    a_token_is_spent_as_often_as_it_says,
+    settings,
+    server_keys,
+    audit_trail,
+    audit_places
+);
 
 async fn tenants(world: &World) {
     let (id, name) = (world.tenant, world.tenant.to_string());
@@ -168,4 +176,60 @@ async fn audit_trail(world: &World) {
             .rows
             .is_empty()
     );
+}
+
+async fn audit_places(world: &World) {
+    let tenant = world.tenant;
+    let record = move |number: i64| audit::Record {
+        tenant_id: tenant,
+        id: Uuid::now_v7(),
+        at: number,
+        actor_kind: "system".to_owned(),
+        actor_id: "test".to_owned(),
+        actor_name: "test".to_owned(),
+        verb: "task.submit".to_owned(),
+        object_kind: "task".to_owned(),
+        object_id: number.to_string(),
+        outcome: "ok".to_owned(),
+        detail: "{}".to_owned(),
+        request_id: None,
+        remote: None,
+    };
+    let rows: Vec<audit::Record> = (10..14).map(record).collect();
+    let written = rows.clone();
+    world.write(move |tx| written.iter().try_for_each(|row| audit::append(tx, row))).await.unwrap();
+    let unsealed = world.read(move |tx| audit::unsealed(tx, tenant, 3)).await;
+    assert_eq!(unsealed, rows[..3], "oldest first");
+    assert_eq!(world.read(|tx| audit::tenants_unsealed(tx, 10)).await, [tenant]);
+    assert_eq!(world.read(move |tx| audit::oldest_unsealed(tx, tenant)).await, (4, Some(10)));
+    let (first, last) = (unsealed[0].id, unsealed[2].id);
+    let placed = unsealed.clone();
+    let sealed = world.write(move |tx| {
+        let mut sealed = Vec::new();
+        for (leaf, row) in placed.iter().enumerate() {
+            sealed.push(audit::seal(tx, tenant, row.id, 0, leaf as i64)?);
+        }
+        sealed.push(audit::seal(tx, tenant, placed[0].id, 1, 0)?);
+        Ok(sealed)
+    });
+    assert_eq!(sealed.await.unwrap(), [true, true, true, false], "a place is given once");
+    let found = world.read(move |tx| audit::of_batch(tx, tenant, (first, last), 0)).await;
+    assert_eq!(found, (0..3).zip(unsealed).collect::<Vec<_>>());
+    assert_eq!(world.read(move |tx| audit::sealed(tx, tenant)).await, 3);
+    assert_eq!(world.read(move |tx| audit::oldest_unsealed(tx, tenant)).await, (1, Some(13)));
+    let row = move |batch: i64| checkpoint::Checkpoint {
+        tenant_id: tenant,
+        batch,
+        body: vec![1, 2],
+        signature: vec![3],
+        key_id: "k".to_owned(),
+    };
+    for batch in 0..2 {
+        world.write(move |tx| checkpoint::append(tx, &row(batch))).await.unwrap();
+    }
+    let taken = world.write(move |tx| checkpoint::append(tx, &row(1))).await;
+    assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
+    assert_eq!(world.read(move |tx| checkpoint::last(tx, tenant)).await, Some(row(1)));
+    assert_eq!(world.read(move |tx| checkpoint::list(tx, tenant, -1, 10)).await, [row(0), row(1)]);
+    assert_eq!(world.read(move |tx| checkpoint::list(tx, tenant, 0, 10)).await, [row(1)]);
 }
