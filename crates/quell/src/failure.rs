@@ -41,6 +41,17 @@ impl Failure {
         Self { message: message.into(), exit: PROBLEM, ..Self::default() }
     }
 
+    /// A problem with everything that caused it.
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self::new(message)
+    }
+
     /// An exit status after an output that says it all.
     pub fn silent(exit: u8) -> Self {
         Self { exit, ..Self::default() }

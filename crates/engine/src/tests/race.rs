@@ -2,6 +2,8 @@
 
 use std::{future::Future, pin::pin, sync::mpsc, task::Poll};
 
+use tokio::task::JoinHandle;
+
 use super::world::{TENANT, World, ann, cut, isolate};
 use crate::Receipt;
 
@@ -18,16 +20,12 @@ async fn readers_had_their_turn(world: &World) {
     }
 }
 
-#[tokio::test]
-async fn what_a_dying_session_still_takes_is_given_to_the_next_one() {
-    let world = World::new().await;
-    let agent = world.agent("a").await;
-    world.submit(isolate(&[&agent])).await;
-    // The writer is busy.
+/// Keeps the writer busy until it is released.
+async fn busy_writer(world: &World) -> (mpsc::Sender<()>, JoinHandle<Result<(), quell_store::Error>>) {
     let (release, held) = mpsc::channel::<()>();
     let store = world.engine.store().clone();
     let held = std::sync::Mutex::new(held);
-    let busy = tokio::spawn(async move {
+    let writing = tokio::spawn(async move {
         let wait = move |_: &mut quell_store::Tx<'_>| {
             let _ = held.lock().unwrap().recv();
             Ok::<_, quell_store::Error>(())
@@ -35,6 +33,15 @@ async fn what_a_dying_session_still_takes_is_given_to_the_next_one() {
         store.write(wait).await
     });
     tokio::task::yield_now().await;
+    (release, writing)
+}
+
+#[tokio::test]
+async fn what_a_dying_session_still_takes_is_given_to_the_next_one() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    world.submit(isolate(&[&agent])).await;
+    let (release, busy) = busy_writer(&world).await;
     // A session takes its work and dies before it is told: the write waits its turn all the same.
     assert!(once(world.engine.lease(TENANT, agent.id, 10)).await.is_pending());
     let (resumed, ()) = tokio::join!(world.engine.resume(TENANT, agent.id, &[]), async {
@@ -53,17 +60,7 @@ async fn one_who_comes_back_waits_for_no_write_but_its_own() {
     let world = World::new().await;
     let (agent, other) = (world.agent("a").await, world.agent("b").await);
     world.submit(isolate(&[&agent, &other])).await;
-    let (release, held) = mpsc::channel::<()>();
-    let store = world.engine.store().clone();
-    let held = std::sync::Mutex::new(held);
-    let busy = tokio::spawn(async move {
-        let wait = move |_: &mut quell_store::Tx<'_>| {
-            let _ = held.lock().unwrap().recv();
-            Ok::<_, quell_store::Error>(())
-        };
-        store.write(wait).await
-    });
-    tokio::task::yield_now().await;
+    let (release, busy) = busy_writer(&world).await;
     assert!(once(world.engine.lease(TENANT, other.id, 10)).await.is_pending());
     assert!(world.engine.resume(TENANT, agent.id, &[]).await.unwrap().waiting, "while the writer is busy");
     release.send(()).unwrap();

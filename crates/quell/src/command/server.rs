@@ -68,14 +68,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     log(arguments.log_json);
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Read while there is one thread only.
-    let listeners = Listeners::inherited().map_err(|error| told("taking over sockets", &error))?;
+    let listeners =
+        Listeners::inherited().map_err(|error| Failure::of(&error).during("taking over sockets"))?;
     let config = arguments.config();
     let scheme = if config.api_tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(config, listeners)
             .await
-            .map_err(|error| told("the server did not start", &error))?;
+            .map_err(|error| Failure::of(&error).during("the server did not start"))?;
         greet(&server, scheme);
         server.run(stop()).await;
         Ok(())
@@ -126,15 +127,4 @@ fn log(json: bool) {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     // A second logger would be a mistake of ours and no reason to stop.
     let _ = if json { lines.json().try_init() } else { lines.try_init() };
-}
-
-fn told(doing: &str, error: &dyn std::error::Error) -> Failure {
-    let mut text = format!("{doing}: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Failure::new(text)
 }

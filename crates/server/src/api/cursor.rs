@@ -86,6 +86,29 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// The number after which a list by number goes on (-1 for its beginning), and the rows of a page.
+    pub fn numbers(&self, list: List) -> Result<(i64, i64), Problem> {
+        let page = self.page(list)?;
+        let after = page.after.map_or(-1, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
+        Ok((after, i64::from(page.limit)))
+    }
+}
+
+/// Cuts rows, of which one more was read than a page holds, to the page; the cursor that goes on after its last number.
+pub(crate) fn cut<R>(
+    list: List,
+    rows: &mut Vec<R>,
+    limit: i64,
+    number: impl Fn(&R) -> i64,
+) -> Option<String> {
+    (rows.len() as i64 > limit).then(|| {
+        rows.truncate(limit as usize);
+        let last = rows.last().map_or(0, number);
+        write(list, Uuid::from_u128(u128::from(last.unsigned_abs())))
+    })
+}
+
 impl<T> Page<T> {
     /// A page of the API from a page of the store.
     pub fn of<R>(list: List, paged: quell_store::Paged<R>, view: impl FnMut(R) -> T) -> Self {

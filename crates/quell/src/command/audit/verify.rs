@@ -81,13 +81,7 @@ pub async fn run(arguments: &Arguments, format: Format) -> Result<(), Failure> {
 }
 
 fn told(error: &TrailError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    let failure = Failure::new(message).during("verifying the audit trail");
+    let failure = Failure::of(error).during("verifying the audit trail");
     match error {
         TrailError::NoKey => {
             failure.hint("Name the server's folder with --data-dir, or its public key with --key.")

@@ -76,10 +76,7 @@ pub(super) async fn list_audit_checkpoints(
 }
 
 async fn read(app: App, tenant: Uuid, turn: Turn) -> Result<Page<AuditCheckpoint>, Problem> {
-    let page = turn.page(List::Checkpoints)?;
-    // Cursors of this list hold a number, not an id.
-    let after = page.after.map_or(-1, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
-    let limit = i64::from(page.limit);
+    let (after, limit) = turn.numbers(List::Checkpoints)?;
     let (mut rows, keys) = app
         .store
         .read(move |tx| {
@@ -89,11 +86,7 @@ async fn read(app: App, tenant: Uuid, turn: Turn) -> Result<Page<AuditCheckpoint
         .await?;
     let keys: HashMap<String, Vec<u8>> =
         keys.into_iter().map(|key| (key_id(&key.public), key.public)).collect();
-    let next = (rows.len() as i64 > limit).then(|| {
-        rows.truncate(limit as usize);
-        let last = rows.last().map_or(0, |row| row.batch);
-        cursor::write(List::Checkpoints, Uuid::from_u128(u128::from(last.unsigned_abs())))
-    });
+    let next = cursor::cut(List::Checkpoints, &mut rows, limit, |row| row.batch);
     let items = rows.into_iter().map(|row| AuditCheckpoint::of(row, &keys)).collect();
     Ok(Page { items, next })
 }

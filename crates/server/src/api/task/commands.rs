@@ -41,10 +41,9 @@ pub(super) async fn list_task_commands(
 }
 
 async fn page(app: App, tenant: Uuid, id: Uuid, turn: Turn) -> Result<Page<Command>, Problem> {
-    let asked = turn.page(List::Commands)?;
-    // Cursors of this list hold the place among the targets, not an id.
-    let after = asked.after.map_or(-1, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
-    let mut page = app.store.read(move |tx| read(tx, tenant, id, after, i64::from(asked.limit))).await?;
+    // By the place among the targets, not by an id.
+    let (after, limit) = turn.numbers(List::Commands)?;
+    let mut page = app.store.read(move |tx| read(tx, tenant, id, after, limit)).await?;
     for command in &mut page.items {
         command.add_progress(&app, tenant);
     }
@@ -60,11 +59,7 @@ pub(super) fn read(
     limit: i64,
 ) -> Result<Page<Command>, Error> {
     let mut rows = command::of_task(tx, tenant, id, after, limit + 1)?;
-    let next = (rows.len() as i64 > limit).then(|| {
-        rows.truncate(limit as usize);
-        let last = rows.last().map_or(0, |row| row.leaf_index);
-        cursor::write(List::Commands, Uuid::from_u128(u128::from(last.unsigned_abs())))
-    });
+    let next = cursor::cut(List::Commands, &mut rows, limit, |row| row.leaf_index);
     let mut names: HashMap<Uuid, String> = HashMap::new();
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
