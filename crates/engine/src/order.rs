@@ -26,5 +26,6 @@ pub(crate) fn build(inner: &Inner, task: &Task, command: &Command) -> Result<Ord
         nonce: command.nonce.clone(),
         intent_digest: task.intent_digest.to_vec(),
         secrets: secrets.collect(),
+        approvals: Vec::new(),
     })
 }

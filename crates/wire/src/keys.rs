@@ -17,6 +17,10 @@ pub enum Domain {
     KeySet,
     /// A checkpoint of an audit trail.
     AuditCheckpoint,
+    /// The digest of an intent, by an approver.
+    Approval,
+    /// A tenant's trust bundle, by its root key.
+    Trust,
 }
 
 impl Domain {
@@ -26,6 +30,8 @@ impl Domain {
             Self::Outcome => b"quell/outcome/v1\0",
             Self::KeySet => b"quell/key-set/v1\0",
             Self::AuditCheckpoint => b"quell/audit-checkpoint/v1\0",
+            Self::Approval => b"quell/approval/v1\0",
+            Self::Trust => b"quell/trust/v1\0",
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Invariants: an order is opaque bytes with a detached signature and is never re-encoded; each kind of
 //! signature has its own domain; unknown fields are ignored (newer peer), unknown enum values are refused.
 
+pub mod approval;
 pub mod digest;
 pub mod enrol;
 pub mod frame;
@@ -19,6 +20,7 @@ pub mod outcome;
 pub mod path;
 pub mod version;
 
+pub use approval::{Approval, ApproverSignature};
 pub use frame::{AgentFrame, ServerFrame};
 pub use intent::{Intent, Requester, Target};
 pub use keys::{SigningKey, Trust};

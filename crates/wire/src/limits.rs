@@ -40,6 +40,16 @@ pub const CERTIFICATE: usize = 8 << 10;
 pub const ENROL: usize = 128 << 10;
 /// A chunk of an upload.
 pub const CHUNK: usize = 4 << 20;
+/// Approvals that travel with one order.
+pub const APPROVALS: usize = 16;
+/// Name of a person.
+pub const NAME: usize = 256;
+/// A detached signature of an approver: 64 with Ed25519, at most 72 with ECDSA P-256 in ASN.1.
+pub const SIGNATURE: usize = 128;
+/// What an authenticator says in a WebAuthn assertion.
+pub const AUTHENTICATOR_DATA: usize = 1 << 10;
+/// What a browser says in a WebAuthn assertion, JSON.
+pub const CLIENT_DATA: usize = 2 << 10;
 /// How far the clocks of the two ends may differ, microseconds: five minutes.
 pub const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
 /// The longest window in which an order may start, microseconds: 30 days.

@@ -2,6 +2,7 @@
 
 use prost::Message;
 
+use crate::approval::Approval;
 use crate::intent::{self, Intent, Target};
 use crate::keys::{Domain, SigningKey, Trust, key_id, verify};
 use crate::{limits, merkle};
@@ -45,6 +46,9 @@ pub struct Order {
     /// Secrets that the action needs; never stored by either end.
     #[prost(message, repeated, tag = "12")]
     pub secrets: Vec<Secret>,
+    /// Who approved the intent; empty where no approval was needed.
+    #[prost(message, repeated, tag = "13")]
+    pub approvals: Vec<Approval>,
 }
 
 /// A named secret.
@@ -258,4 +262,6 @@ fn is_bounded(order: &Order) -> bool {
         && order.proof.len() <= limits::PROOF
         && order.secrets.len() <= limits::SECRETS
         && order.secrets.iter().all(|s| s.name.len() <= limits::CODE && s.value.len() <= limits::SECRET)
+        && order.approvals.len() <= limits::APPROVALS
+        && order.approvals.iter().all(Approval::is_bounded)
 }

@@ -58,6 +58,7 @@ fn world() -> World {
         not_after_us: NOW + HOUR,
         nonce: vec![1; 16],
         secrets: vec![],
+        approvals: Vec::new(),
     };
     let me = Identity { tenant_id: "acme".into(), endpoint_id: "endpoint-2".into() };
     World { trust: trust_in(&key), key, me, order }
@@ -212,4 +213,25 @@ fn keys_rotate_forward_only_and_only_by_a_trusted_key() {
         last.rotate(&SignedKeySet::sign(&old, &KeySet { version: 4, keys: vec![old.public()] })).is_err()
     );
     assert!(trust.rotate(&SignedKeySet::sign(&old, &KeySet { version: 9, keys: vec![] })).is_err());
+}
+
+#[test]
+fn approvals_travel_within_their_limits() {
+    let approval = |name: &str| quell_wire::Approval {
+        person_id: "person".into(),
+        name: name.into(),
+        decided_at_us: NOW,
+        signature: Some(quell_wire::ApproverSignature { signature: vec![0; 64], ..Default::default() }),
+    };
+    let mut world = world();
+    world.order.approvals = vec![approval("Ann"); limits::APPROVALS];
+    assert_eq!(world.verdict(), Ok("endpoint.isolate".into()));
+    world.order.approvals.push(approval("Ann"));
+    assert_eq!(world.verdict(), Err(Refusal::Malformed), "one too many");
+    world.order.approvals = vec![approval(&"x".repeat(limits::NAME + 1))];
+    assert_eq!(world.verdict(), Err(Refusal::Malformed), "a name without end");
+    let mut large = approval("Ann");
+    large.signature.as_mut().unwrap().client_data = vec![b' '; limits::CLIENT_DATA + 1];
+    world.order.approvals = vec![large];
+    assert_eq!(world.verdict(), Err(Refusal::Malformed), "a signature without end");
 }

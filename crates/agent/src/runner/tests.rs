@@ -158,6 +158,7 @@ impl World {
             not_after_us: NOW + HOUR,
             nonce: vec![1; 16],
             secrets: vec![Secret { name: "archive_password".into(), value: "pw".into() }],
+            approvals: Vec::new(),
         };
         SignedOrder::sign(&self.key, &order)
     }

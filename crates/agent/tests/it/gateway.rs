@@ -363,6 +363,7 @@ pub fn order(id: &str, action: &str, params: &serde_json::Value) -> Order {
         secrets: [("release_code", "ABCD-EFGH-2345"), ("archive_password", PASSWORD)]
             .map(|(name, value)| Secret { name: name.into(), value: value.into() })
             .into(),
+        approvals: Vec::new(),
     }
 }
 
