@@ -207,6 +207,16 @@ pub fn check(
     Ok(VerifiedOrder { order, intent })
 }
 
+/// What can be checked of an order before it is signed, by whoever signs: bounds, window, intent, and that its endpoint is
+/// among the targets. Answers its intent.
+pub fn examine(order: &Order, now_us: i64) -> Result<Intent, Refusal> {
+    if !is_bounded(order) {
+        return Err(Refusal::Malformed);
+    }
+    check_window(order, now_us)?;
+    check_intent(order)
+}
+
 /// Whether the order may start at this time. Asked again right before it starts.
 pub fn check_window(order: &Order, now_us: i64) -> Result<(), Refusal> {
     let window = order.not_after_us.checked_sub(order.not_before_us).ok_or(Refusal::Window)?;
