@@ -1,0 +1,272 @@
+//! The approval policy of a tenant: who must agree to what, and why.
+//!
+//! Decided in this order, and the answer carries the trace: a rule of the tenant that names action and requester; else
+//! the managed-services settings, where an outside team asks; else nothing is asked. Then what is protected asks for
+//! more, and an open break-glass for less. The strictest target decides for the whole task.
+
+mod decide;
+
+use quell_catalog::{ActionKind, ManagedServices};
+use serde::{Deserialize, Serialize};
+
+pub use decide::{Question, TargetFacts, Verdict, decide};
+
+use crate::{Role, reach};
+
+/// The most rules, names and tags that a policy holds.
+const MOST: usize = 256;
+/// The most people that may have to agree.
+pub const MOST_PEOPLE: u32 = 10;
+
+/// As whom a requester is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// A person of the tenant.
+    Staff,
+    /// An outside operations team: a person or a program with such a role.
+    Operations,
+    /// A program of the tenant.
+    Automation,
+    /// The server itself: a timer that takes an effect back.
+    System,
+}
+
+impl Class {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staff => "staff",
+            Self::Operations => "operations",
+            Self::Automation => "automation",
+            Self::System => "system",
+        }
+    }
+}
+
+/// How many people, and of which roles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// How many must agree, each another human; at least one.
+    #[serde(default = "one")]
+    pub quorum: u32,
+    /// Names (or ids) of roles of which each of them has one; anybody who may decide where empty.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self { quorum: 1, roles: Vec::new() }
+    }
+}
+
+/// What is asked for before an action is carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requirement {
+    /// Nothing.
+    Nothing,
+    /// The settings approve it, and somebody is told.
+    Auto,
+    /// People agree.
+    People(People),
+    /// Nobody may.
+    Refused,
+}
+
+impl Requirement {
+    /// How it is stored with a task.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Auto => "auto",
+            Self::People(_) => "people",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// One line of the tenant's own policy. The first that fits decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Ids of actions, `group.*`, or `*`.
+    pub actions: Vec<String>,
+    /// Whose requests; everybody's where empty.
+    #[serde(default)]
+    pub requesters: Vec<Class>,
+    /// What they need.
+    pub require: Requirement,
+}
+
+/// On which endpoints the managed-services settings may approve by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// On all of them but those on the list of exceptions.
+    #[default]
+    All,
+    /// On those of the list of selected ones.
+    Selected,
+}
+
+/// What an outside operations team may do without a person of the tenant agreeing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Managed {
+    /// Whether anything is approved by the settings. Off: a person agrees to each request.
+    #[serde(default)]
+    pub auto_approve: bool,
+    /// Which actions: of those that the catalogue calls critical or recommended.
+    #[serde(default = "Managed::offered")]
+    pub actions: Vec<String>,
+    /// On which endpoints.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Who agrees to everything else.
+    #[serde(default)]
+    pub people: People,
+}
+
+impl Managed {
+    /// Every action that may be approved by the settings: all are ticked until somebody unticks one.
+    pub fn offered() -> Vec<String> {
+        ActionKind::ALL
+            .iter()
+            .map(|kind| kind.spec())
+            .filter(|spec| {
+                matches!(spec.managed_services, ManagedServices::Critical | ManagedServices::Recommended)
+            })
+            .map(|spec| spec.id.to_owned())
+            .collect()
+    }
+}
+
+impl Default for Managed {
+    fn default() -> Self {
+        Self { auto_approve: false, actions: Self::offered(), scope: Scope::All, people: People::default() }
+    }
+}
+
+/// What asks for more people than others: endpoints on the list of protected ones, those with these tags, and the machine
+/// that the server runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protected {
+    /// Tags whose endpoints are protected.
+    #[serde(default = "Protected::tags")]
+    pub tags: Vec<String>,
+    /// Who agrees to what changes them.
+    #[serde(default)]
+    pub people: People,
+}
+
+impl Protected {
+    fn tags() -> Vec<String> {
+        ["protected", "domain-controller"].map(str::to_owned).into()
+    }
+}
+
+impl Default for Protected {
+    fn default() -> Self {
+        Self { tags: Self::tags(), people: People::default() }
+    }
+}
+
+/// The approval policy of a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The tenant's own rules.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// For an outside team.
+    #[serde(default)]
+    pub managed: Managed,
+    /// For what must not be touched lightly.
+    #[serde(default)]
+    pub protected: Protected,
+    /// Actions that the person confirms at the moment of asking, beside those that always ask for it.
+    #[serde(default)]
+    pub step_up: Vec<String>,
+}
+
+/// What is wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct PolicyError {
+    /// Where.
+    pub field: String,
+    /// What.
+    pub problem: String,
+}
+
+fn wrong(field: impl Into<String>, problem: impl Into<String>) -> PolicyError {
+    PolicyError { field: field.into(), problem: problem.into() }
+}
+
+impl Policy {
+    /// Checks what the types do not say. `is_role` tells whether a role is known beside those that come with Quell.
+    pub fn check(&self, is_role: impl Fn(&str) -> bool) -> Result<(), PolicyError> {
+        let people = |field: &str, people: &People| {
+            if !(1..=MOST_PEOPLE).contains(&people.quorum) {
+                return Err(wrong(format!("{field}.quorum"), format!("must be 1 to {MOST_PEOPLE}")));
+            }
+            let unknown = people.roles.iter().find(|role| Role::from_name(role).is_none() && !is_role(role));
+            unknown.map_or(Ok(()), |role| {
+                Err(wrong(format!("{field}.roles"), format!("there is no role {role:?}")))
+            })
+        };
+        if self.rules.len() > MOST || self.step_up.len() > MOST || self.protected.tags.len() > MOST {
+            return Err(wrong(".", format!("a list has more than {MOST} entries")));
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let field = format!("rules[{index}]");
+            actions(&format!("{field}.actions"), &rule.actions, true)?;
+            if let Requirement::People(wanted) = &rule.require {
+                people(&format!("{field}.require.people"), wanted)?;
+            }
+        }
+        actions("step_up", &self.step_up, true)?;
+        let offered = Managed::offered();
+        if self.managed.actions.is_empty() {
+            return Err(wrong(
+                "managed.actions",
+                "at least one stays ticked; turn `auto_approve` off instead",
+            ));
+        }
+        if let Some(other) = self.managed.actions.iter().find(|action| !offered.contains(action)) {
+            return Err(wrong("managed.actions", format!("{other:?} is none that settings may approve")));
+        }
+        people("managed.people", &self.managed.people)?;
+        people("protected.people", &self.protected.people)
+    }
+
+    /// Whether the person confirms this action at the moment of asking.
+    pub fn asks_step_up(&self, spec: &quell_catalog::Spec) -> bool {
+        spec.step_up || covers(&self.step_up, spec.id)
+    }
+}
+
+fn actions(field: &str, names: &[String], may_be_all: bool) -> Result<(), PolicyError> {
+    if names.len() > MOST {
+        return Err(wrong(field, format!("more than {MOST} entries")));
+    }
+    let unknown = names.iter().find(|name| !(may_be_all && *name == reach::ALL) && !reach::is_known(name));
+    unknown.map_or(Ok(()), |name| Err(wrong(field, format!("there is no action {name:?}"))))
+}
+
+/// Whether a list of ids, groups and stars names the action.
+fn covers(names: &[String], action: &str) -> bool {
+    names.iter().any(|name| {
+        name == reach::ALL
+            || name == action
+            || name.strip_suffix(".*").is_some_and(|group| action.split('.').next() == Some(group))
+    })
+}
