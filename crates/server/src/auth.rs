@@ -1,32 +1,43 @@
-//! Who asks: the key of a request, the tenant and role that it stands for, and the guard in front of every route.
+//! Who asks: the credential of a request, the tenant and rights that it stands for, and the guard in front of every route.
 //!
-//! Deny by default: only the paths named in [`is_open`] are answered without a key, and a route without a declared
+//! Deny by default: only the paths named in [`OPEN`] are answered without a credential, and a route without a declared
 //! permission cannot be written down (see [`crate::api::route`]).
 
 mod bucket;
 mod caller;
+pub(crate) mod credential;
+pub(crate) mod identify;
 pub mod key;
-mod role;
+pub(crate) mod session;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header;
 use quell_store::{Micros, api_key, audit};
 use quell_wire::digest::Digest;
 
 pub use bucket::Guesses;
-pub use caller::{Caller, Peer, RequestId};
-pub use role::{Permission, Role};
+pub(crate) use caller::only_people;
+pub use caller::{Caller, Identity, Peer, Principal, RequestId};
+pub use quell_access::Permission;
+
+use credential::Presented;
 
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
-/// Paths that anybody may ask for.
+/// Paths that anybody may ask for. One that ends in `*` stands for all that begin so. Those of the API are declared by
+/// [`crate::api::route::open`]; a test compares.
+pub(crate) const OPEN: &[&str] = &["/healthz", "/readyz"];
+
 fn is_open(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz")
+    OPEN.iter().any(|open| match open.strip_suffix('*') {
+        Some(begin) => path.starts_with(begin) && path.len() > begin.len(),
+        None => path == *open,
+    })
 }
 
 /// Metrics are open to programs on the same machine. A forwarding header says that the peer is a proxy, and then
@@ -46,8 +57,11 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if is_open(request.uri().path()) || is_local_metrics(&request) {
         return next.run(request).await;
     }
-    let claim = Claim::of(&request);
-    let caller = match identify(&app, claim).await {
+    let caller = match Claim::of(&request) {
+        Ok(claim) => identify(&app, claim).await,
+        Err(problem) => Err(problem),
+    };
+    let caller = match caller {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -57,8 +71,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let denied =
         response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == Code::Forbidden);
     if denied {
-        let detail =
-            serde_json::json!({ "method": method.as_str(), "path": path, "role": caller.role.as_str() });
+        let roles: Vec<&str> = caller.access().roles().collect();
+        let detail = serde_json::json!({ "method": method.as_str(), "path": path, "roles": roles });
         let mut record = caller.record(app.now(), "request.denied", "route", &path, &detail);
         "forbidden".clone_into(&mut record.outcome);
         let written: Result<(), quell_store::Error> =
@@ -70,84 +84,87 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
+fn refused() -> Problem {
+    Problem::new(Code::Unauthenticated, "the request has no valid API key or session")
+        .hint("Send `Authorization: Bearer <key>`, or sign in with `quell login`. On a new server the first key stands in admin.key in its data directory.")
+}
+
+/// Whether a credential is good, by what is known without asking for it: nobody can make it ask more than once a second.
+async fn is_good(app: &App, credential: &Digest, now: Micros) -> Result<bool, Problem> {
+    if app.guesses.is_known_good(credential) {
+        return Ok(true);
+    }
+    if app.guesses.may_list(now) {
+        let all = app.store.read(move |tx| {
+            let mut all = api_key::hashes(tx, now, bucket::LISTED)?;
+            all.extend(quell_store::session::hashes(tx, now, bucket::LISTED)?);
+            Ok::<_, quell_store::Error>(all)
+        });
+        app.guesses.listed(all.await?.into_iter().collect());
+    }
+    Ok(app.guesses.is_listed(credential))
+}
+
 /// What a request says about who asks.
 struct Claim {
-    peer: IpAddr,
-    key: Option<key::Presented>,
+    credential: Presented,
+    remote: IpAddr,
     request_id: String,
 }
 
 impl Claim {
-    fn of(request: &Request) -> Option<Self> {
-        let key = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key::Presented::parse(key.trim()));
-        Some(Self {
-            peer: request.extensions().get::<Peer>()?.0.ip().to_canonical(),
-            key,
-            request_id: request.extensions().get::<RequestId>()?.0.clone(),
-        })
+    fn of(request: &Request) -> Result<Self, Problem> {
+        // No credential is no guess: it costs nothing and counts for nothing.
+        let credential = Presented::of(request)?.ok_or_else(refused)?;
+        let peer = request.extensions().get::<Peer>().ok_or_else(refused)?;
+        let request_id = request.extensions().get::<RequestId>().ok_or_else(refused)?.0.clone();
+        Ok(Self { credential, remote: peer.0.ip().to_canonical(), request_id })
     }
 }
 
-fn refused() -> Problem {
-    Problem::new(Code::Unauthenticated, "the request has no valid API key")
-        .hint("Send `Authorization: Bearer <key>`. On a new server the first key stands in admin.key in its data directory.")
+async fn identify(app: &App, claim: Claim) -> Result<Caller, Problem> {
+    let Claim { credential, remote, request_id } = claim;
+    let (credential, now) = (Arc::new(credential), app.now());
+    let identity = known(app, &credential, remote, now).await?;
+    app.touched(&identity, now);
+    Ok(Caller { tenant: identity.tenant, identity, credential, request_id, remote })
 }
 
-/// Whether a key is good, by what is known without asking for it: nobody can make it ask more than once a second.
-async fn is_good(app: &App, key: &Digest, now: Micros) -> Result<bool, Problem> {
-    if app.guesses.is_known_good(key) {
-        return Ok(true);
-    }
-    if app.guesses.may_list(now) {
-        let keys = app.store.read(move |tx| api_key::hashes(tx, now, bucket::LISTED)).await?;
-        app.guesses.listed(keys.into_iter().collect());
-    }
-    Ok(app.guesses.is_listed(key))
-}
-
-async fn identify(app: &App, claim: Option<Claim>) -> Result<Caller, Problem> {
-    let Claim { peer, key, request_id } = claim.ok_or_else(refused)?;
-    // No key is no guess: it costs nothing and counts for nothing.
-    let key = key.ok_or_else(refused)?;
-    let now = app.now();
+async fn known(
+    app: &App,
+    credential: &Arc<Presented>,
+    peer: IpAddr,
+    now: Micros,
+) -> Result<Arc<Identity>, Problem> {
+    let digest = *credential.hash();
     // A flood of guesses must not reach the database, and must not lock out who shares the guesser's address.
-    if !app.guesses.allows(peer, now) && !is_good(app, key.hash(), now).await? {
+    if !app.guesses.allows(peer, now) && !is_good(app, &digest, now).await? {
         return Err(Problem::new(Code::TooManyRequests, "too many failed tries came from this address")
             .retry_after(5));
     }
+    if let Some(identity) = app.guesses.recent(&digest, now) {
+        return Ok(identity);
+    }
     let look = app.guesses.look();
-    let recent = app.guesses.recent(key.hash(), now);
-    let asked = recent.is_none();
-    let row = if asked {
-        let prefix = key.prefix().to_owned();
-        app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await?
-    } else {
-        recent
-    };
-    // One path for every key that is not known, so that the time taken tells nothing about which part was wrong.
-    let known = key.check(row, now).and_then(|row| Role::from_name(&row.role).map(|role| (row, role)));
-    let Some((row, role)) = known else {
-        app.guesses.failed(peer, key.hash(), now);
+    let asked = credential.clone();
+    let found = app.store.read(move |tx| identify::identify(tx, &asked, now)).await?;
+    let Some(identity) = found.map(Arc::new) else {
+        app.guesses.failed(peer, &digest, now);
         app.metrics.refused_keys.inc();
         return Err(refused());
     };
-    if asked {
-        app.guesses.succeeded(look, *key.hash(), row.clone(), now);
+    app.guesses.succeeded(look, digest, identity.clone(), now);
+    Ok(identity)
+}
+
+/// Whether the credential of a caller still stands for the same one. A database that does not answer ends nothing.
+pub(crate) async fn still_stands(app: &App, caller: &Caller) -> bool {
+    let (credential, now) = (caller.credential.clone(), app.now());
+    match app.store.read(move |tx| identify::identify(tx, &credential, now)).await {
+        Ok(found) => {
+            found.is_some_and(|found| found.id == caller.identity.id && found.tenant == caller.tenant)
+        }
+        Err(quell_store::Error::Busy | quell_store::Error::Unavailable(_)) => true,
+        Err(_) => false,
     }
-    app.touched(row.tenant_id, row.id, now);
-    Ok(Caller {
-        tenant: row.tenant_id,
-        key: row.id,
-        prefix: row.prefix,
-        name: row.name,
-        role,
-        request_id,
-        remote: peer,
-    })
 }

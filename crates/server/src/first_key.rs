@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use quell_access::Role;
 use quell_store::{Micros, Store, api_key, audit, tenant};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::auth::{Role, key};
+use crate::auth::key;
 use crate::pki::{PrivateFileError, read_or_create_private};
 
 /// The name of the tenant of a new server.
@@ -63,6 +64,8 @@ pub(crate) async fn ensure(
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
+        owner: None,
+        scope: None,
     };
     store.write(move |tx| insert(tx, &row, now)).await?;
     Ok((tenant, Some(FirstKey { text, file: file.to_owned() })))

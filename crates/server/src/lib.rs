@@ -27,10 +27,10 @@ mod state;
 pub mod tls;
 mod trail;
 
-pub use auth::Role;
 pub use config::{ApiTls, Config, ConfigError, Limits, TlsFiles};
 pub use first_key::FirstKey;
 pub use listen::Listeners;
 pub use problem::{Code, Field, Problem, explain};
+pub use quell_access::Role;
 pub use run::{Error, Server, run};
 pub use trail::{Trail, TrailError, TrailProblem, TrailReport, Wanted, verify_trails};

@@ -11,13 +11,13 @@ use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use quell_engine::{Change, ChangeStream, Heard};
-use quell_store::{Error, api_key, command};
+use quell_store::command;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use crate::auth::Caller;
+use crate::auth::{self, Caller};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -74,7 +74,7 @@ pub(crate) fn stream(
     let watcher = Watcher {
         news: app.engine.changes().watch(caller.tenant),
         stopping: app.stopping.clone(),
-        revocations: app.key_revocations.subscribe(),
+        revocations: app.revocations.subscribe(),
         _place: Place { app: app.clone(), _permit: permit },
         app: app.clone(),
         caller,
@@ -161,18 +161,9 @@ impl Watcher {
         }
     }
 
-    /// Whether the key is still good. A database that does not answer ends nobody's stream.
+    /// Whether the credential is still good.
     async fn may_stay(&self) -> bool {
-        let (prefix, key, now) = (self.caller.prefix.clone(), self.caller.key, self.app.now());
-        match self.app.store.read(move |tx| api_key::by_prefix(tx, &prefix)).await {
-            Ok(row) => row.is_some_and(|row| {
-                row.id == key
-                    && row.revoked_at.is_none()
-                    && row.expires_at.is_none_or(|expires| expires > now)
-            }),
-            Err(Error::Busy | Error::Unavailable(_)) => true,
-            Err(_) => false,
-        }
+        auth::still_stands(&self.app, &self.caller).await
     }
 }
 

@@ -58,8 +58,9 @@ codes! {
     AmbiguousTarget = "ambiguous_target", 400, "A name fits several endpoints";
     NoTargets = "no_targets", 400, "There is nothing to act on";
     CountNotConfirmed = "count_not_confirmed", 400, "The number of targets is not confirmed";
-    Unauthenticated = "unauthenticated", 401, "A valid API key is needed";
-    Forbidden = "forbidden", 403, "The role of this key does not allow it";
+    Unauthenticated = "unauthenticated", 401, "A valid API key or session is needed";
+    Forbidden = "forbidden", 403, "The caller's roles do not allow it";
+    CrossSite = "cross_site", 403, "The request comes from another site";
     PolicyRefused = "policy_refused", 403, "The approval policy does not let anybody do this";
     NotFound = "not_found", 404, "There is no such thing";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit the resource";

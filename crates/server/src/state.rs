@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use quell_audit::Sealer;
 use quell_engine::{Clock, Engine, Secrets};
-use quell_store::{ArtifactStore, Error, Micros, Store, api_key};
+use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::auth::Guesses;
+use crate::auth::{Guesses, Identity, Principal};
 use crate::config::{Config, Limits};
 use crate::gateway::{Addresses, Sessions};
 use crate::live;
@@ -52,16 +52,16 @@ pub(crate) struct Inner {
     pub limits: Limits,
     /// Whether people's connections are encrypted.
     pub is_tls: bool,
-    /// Rises with each API key that is revoked.
-    pub key_revocations: watch::Sender<u64>,
+    /// Rises whenever a credential ends or what somebody may do changes.
+    pub revocations: watch::Sender<u64>,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
     /// Whether the gateway accepts agents.
     pub gateway_listens: AtomicBool,
     /// The OpenAPI document, once somebody asked for it.
     pub openapi: OnceLock<String>,
-    /// When keys were last used, until it is written.
-    pub used: Mutex<HashMap<(Uuid, Uuid), Micros>>,
+    /// When keys and sessions were last used, until it is written.
+    pub used: Mutex<HashMap<Used, Micros>>,
     /// When the database was last seen to take a write.
     pub written_at: AtomicI64,
 }
@@ -114,7 +114,7 @@ impl Inner {
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,
             is_tls: config.api_tls.is_some(),
-            key_revocations: watch::Sender::new(0),
+            revocations: watch::Sender::new(0),
             gateway_listens: AtomicBool::new(false),
             openapi: OnceLock::new(),
             used: Mutex::default(),
@@ -152,12 +152,23 @@ impl Inner {
         self.written_at.store(now, Ordering::Relaxed);
     }
 
-    /// Notes that a key was used.
-    pub fn touched(&self, tenant: Uuid, key: Uuid, now: Micros) {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant, key), now);
+    /// Notes that a credential was used.
+    pub fn touched(&self, identity: &Identity, now: Micros) {
+        let used = match identity.principal {
+            Principal::Key => Used::Key(identity.tenant, identity.id),
+            Principal::Person { session } => Used::Session(identity.tenant, session),
+        };
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(used, now);
     }
 
-    /// Writes when keys were last used, in one transaction.
+    /// What somebody may do changed, or a credential ended: nothing is believed that was read before, and live streams
+    /// look again.
+    pub fn access_changed(&self) {
+        self.guesses.doubt();
+        self.revocations.send_modify(|number| *number += 1);
+    }
+
+    /// Writes when keys and sessions were last used, in one transaction.
     pub async fn flush_used(&self) -> Result<(), Error> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         if used.is_empty() {
@@ -165,8 +176,20 @@ impl Inner {
         }
         self.store
             .write(move |tx| {
-                used.iter().try_for_each(|((tenant, key), at)| api_key::touch(tx, *tenant, *key, *at))
+                used.iter().try_for_each(|(used, at)| match used {
+                    Used::Key(tenant, key) => api_key::touch(tx, *tenant, *key, *at),
+                    Used::Session(tenant, id) => session::touch(tx, *tenant, *id, *at),
+                })
             })
             .await
     }
+}
+
+/// A credential that was used: its tenant and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Used {
+    /// An API key.
+    Key(Uuid, Uuid),
+    /// A session.
+    Session(Uuid, Uuid),
 }

@@ -27,19 +27,25 @@ pub struct ApiKey {
     pub last_used_at: Option<Micros>,
     /// When it was revoked.
     pub revoked_at: Option<Micros>,
+    /// The person whose program it is: it may never do more than they may.
+    pub owner: Option<Uuid>,
+    /// What of its role it may use, JSON; everything where absent.
+    pub scope: Option<String>,
 }
 
 /// The columns of the table, in the order in which they are read.
 macro_rules! columns {
     () => {
-        "tenant_id, id, name, prefix, hash, role, created_at, expires_at, last_used_at, revoked_at"
+        "tenant_id, id, name, prefix, hash, role, created_at, expires_at, last_used_at, revoked_at, owner, scope"
     };
 }
 
 sql! {
-    INSERT = "INSERT INTO api_key (tenant_id, id, name, prefix, hash, role, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT = "INSERT INTO api_key (tenant_id, id, name, prefix, hash, role, created_at, expires_at, owner, scope) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     BY_PREFIX = concat!("SELECT ", columns!(), " FROM api_key WHERE prefix = $1");
+    GET = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id = $2");
+    GIVE = "UPDATE api_key SET owner = $2 WHERE tenant_id = $1 AND owner IS NULL";
     HASHES = "SELECT hash FROM api_key WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1) LIMIT $2";
     LIST = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     TOUCH = "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
@@ -58,6 +64,8 @@ fn read(mut row: Row) -> Result<ApiKey, Error> {
         expires_at: row.take()?,
         last_used_at: row.take()?,
         revoked_at: row.take()?,
+        owner: row.take()?,
+        scope: row.take()?,
     })
 }
 
@@ -74,6 +82,8 @@ pub fn insert(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Error> {
             &key.role,
             &key.created_at,
             &key.expires_at,
+            &key.owner,
+            &key.scope,
         ],
     )
     .map(drop)
@@ -82,6 +92,16 @@ pub fn insert(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Error> {
 /// The key with this prefix, of whatever tenant. The caller compares the hash and looks at expiry and revocation.
 pub fn by_prefix(tx: &mut Tx<'_>, prefix: &str) -> Result<Option<ApiKey>, Error> {
     tx.query_opt(BY_PREFIX, &[&prefix], read)
+}
+
+/// The key with this id.
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<ApiKey>, Error> {
+    tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// Gives the keys that are nobody's to a person.
+pub fn give(tx: &mut Tx<'_>, tenant: Uuid, owner: Uuid) -> Result<u64, Error> {
+    tx.execute(GIVE, &[&tenant, &owner])
 }
 
 /// Digests of the keys that may be used now, of all tenants, at most `limit`.

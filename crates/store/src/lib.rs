@@ -25,8 +25,12 @@ pub mod checkpoint;
 pub mod command;
 pub mod endpoint;
 pub mod enrolment;
+pub mod membership;
+pub mod person;
+pub mod role;
 pub mod script;
 pub mod server_key;
+pub mod session;
 pub mod setting;
 pub mod task;
 pub mod tenant;
@@ -52,8 +56,12 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("command", command::ALL),
         ("endpoint", endpoint::ALL),
         ("enrolment", enrolment::ALL),
+        ("membership", membership::ALL),
+        ("person", person::ALL),
+        ("role", role::ALL),
         ("script", script::ALL),
         ("server_key", server_key::ALL),
+        ("session", session::ALL),
         ("setting", setting::ALL),
         ("task", task::ALL),
         ("tenant", tenant::ALL),

@@ -25,21 +25,9 @@ const MIGRATIONS: &[Migration] = &[
         name: "audit_checkpoints",
         text: include_str!("../../../migrations/0002_audit_checkpoints.sql"),
     },
-    Migration {
-        version: 3,
-        name: "people",
-        text: include_str!("../../../migrations/0003_people.sql"),
-    },
-    Migration {
-        version: 4,
-        name: "approval",
-        text: include_str!("../../../migrations/0004_approval.sql"),
-    },
-    Migration {
-        version: 5,
-        name: "notice",
-        text: include_str!("../../../migrations/0005_notice.sql"),
-    },
+    Migration { version: 3, name: "people", text: include_str!("../../../migrations/0003_people.sql") },
+    Migration { version: 4, name: "approval", text: include_str!("../../../migrations/0004_approval.sql") },
+    Migration { version: 5, name: "notice", text: include_str!("../../../migrations/0005_notice.sql") },
 ];
 
 /// The schema version that this program writes.

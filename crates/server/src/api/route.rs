@@ -8,7 +8,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::path::PathItem;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::auth::{Caller, Permission};
+use crate::auth::{Caller, Permission, Principal, only_people};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -17,6 +17,8 @@ pub(crate) type Route = UtoipaMethodRouter<App>;
 
 /// The name of the extension that tells the permission in the OpenAPI document.
 pub(crate) const EXTENSION: &str = "x-quell-permission";
+/// What stands there where none is needed.
+const OPEN: &str = "none";
 
 /// The route, for callers with this permission only.
 pub(crate) fn permit(permission: Permission, mut route: Route) -> Route {
@@ -29,16 +31,40 @@ pub(crate) fn permit(permission: Permission, mut route: Route) -> Route {
     route.layer(from_fn(move |request: Request, next: Next| check(permission, request, next)))
 }
 
+/// The route, for everybody: whoever signs in has no credential yet. Its path stands in [`crate::auth::OPEN`].
+pub(crate) fn open(mut route: Route) -> Route {
+    for item in route.1.paths.values_mut() {
+        for operation in operations(item) {
+            let named = Extensions::builder().add(EXTENSION, OPEN).build();
+            operation.extensions.get_or_insert_default().merge(named);
+            operation.security = Some(Vec::new());
+        }
+    }
+    route
+}
+
 async fn check(permission: Permission, request: Request, next: Next) -> Response {
-    match request.extensions().get::<Caller>() {
-        Some(caller) if caller.role.allows(permission) => next.run(request).await,
-        Some(caller) => Problem::new(
-            Code::Forbidden,
-            format!("the role {} does not have the permission {}", caller.role.as_str(), permission.as_str()),
-        )
-        .hint("Use a key of a role that has it.")
-        .into_response(),
-        None => Problem::new(Code::Unauthenticated, "the request has no valid API key").into_response(),
+    let Some(caller) = request.extensions().get::<Caller>() else {
+        return Problem::new(Code::Unauthenticated, "the request has no valid API key or session")
+            .into_response();
+    };
+    if !caller.access().allows(permission) {
+        let roles: Vec<&str> = caller.access().roles().collect();
+        let detail = format!("{} does not have the permission {}", said(&roles), permission.as_str());
+        return Problem::new(Code::Forbidden, detail)
+            .hint("Somebody with a role that has it can do it, or an administrator can give you one.")
+            .into_response();
+    }
+    if permission.is_personal() && caller.identity.principal == Principal::Key {
+        return only_people().into_response();
+    }
+    next.run(request).await
+}
+
+fn said(roles: &[&str]) -> String {
+    match roles {
+        [one] => format!("the role {one}"),
+        several => format!("none of the roles {}", several.join(", ")),
     }
 }
 

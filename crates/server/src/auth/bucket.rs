@@ -6,11 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quell_store::Micros;
-use quell_store::api_key::ApiKey;
 use quell_wire::digest::Digest;
+
+use super::Identity;
 
 /// Failures that an address may have at once.
 const BURST: f64 = 20.0;
@@ -79,7 +80,7 @@ pub struct Look(u64);
 
 /// A key that was good, and when the database said so. `None` once that is not to be believed any more.
 struct Good {
-    row: Option<ApiKey>,
+    identity: Option<Arc<Identity>>,
     at: Micros,
 }
 
@@ -123,7 +124,7 @@ impl Guesses {
 
     /// The database said that a key is good: it is spared the bucket of its address from now on, and another look into
     /// the database for a moment.
-    pub fn succeeded(&self, look: Look, hash: Digest, row: ApiKey, now: Micros) {
+    pub fn succeeded(&self, look: Look, hash: Digest, identity: Arc<Identity>, now: Micros) {
         let mut good = self.good();
         if good.doubts != look.0 {
             return;
@@ -131,7 +132,7 @@ impl Guesses {
         if good.keys.len() >= KEYS && !good.keys.contains_key(&hash) {
             good.keys.clear();
         }
-        good.keys.insert(hash, Good { row: Some(row), at: now });
+        good.keys.insert(hash, Good { identity: Some(identity), at: now });
     }
 
     /// Whether the key was good before.
@@ -140,17 +141,17 @@ impl Guesses {
     }
 
     /// What the database said of a key a moment ago.
-    pub fn recent(&self, hash: &Digest, now: Micros) -> Option<ApiKey> {
+    pub fn recent(&self, hash: &Digest, now: Micros) -> Option<Arc<Identity>> {
         let good = self.good();
         let known = good.keys.get(hash).filter(|known| (known.at..known.at + BELIEVED).contains(&now))?;
-        known.row.clone()
+        known.identity.clone().filter(|identity| identity.expires_at.is_none_or(|expires| expires > now))
     }
 
-    /// A key was revoked: the database is asked again for each.
+    /// A credential was revoked, or what somebody may do was changed: the database is asked again for each.
     pub fn doubt(&self) {
         let mut good = self.good();
         good.doubts += 1;
-        good.keys.values_mut().for_each(|known| known.row = None);
+        good.keys.values_mut().for_each(|known| known.identity = None);
     }
 
     /// Whether it is time to list all keys again. `true` to one of those who ask at a time.
@@ -211,19 +212,16 @@ mod tests {
         assert!(guesses.allows(address, 1_000_000));
     }
 
-    fn key() -> ApiKey {
-        ApiKey {
-            tenant_id: uuid::Uuid::nil(),
+    fn key() -> Arc<Identity> {
+        Arc::new(Identity {
+            tenant: uuid::Uuid::nil(),
             id: uuid::Uuid::nil(),
+            principal: crate::auth::Principal::Key,
+            human: uuid::Uuid::nil(),
             name: "ops".to_owned(),
-            prefix: "qk_a".to_owned(),
-            hash: [7; 32],
-            role: "admin".to_owned(),
-            created_at: 0,
-            expires_at: None,
-            last_used_at: None,
-            revoked_at: None,
-        }
+            access: quell_access::Access::default(),
+            expires_at: Some(2_000_000),
+        })
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The caller of a request: what handlers and audit records know about who asks.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use quell_access::policy::Class;
+use quell_access::{Access, Permission};
 use quell_store::{Micros, audit};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Role;
+use super::credential::Presented;
 use crate::problem::{Code, Problem};
 
 /// The address at the other end of the connection. Forwarding headers are never believed.
@@ -19,19 +22,56 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
+/// What a credential is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A program, by its API key.
+    Key,
+    /// A person, by this session.
+    Person {
+        /// The session.
+        session: Uuid,
+    },
+}
+
+impl Principal {
+    /// The kind of actor, in audit and intents.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Key => "api_key",
+            Self::Person { .. } => "person",
+        }
+    }
+}
+
+/// For whom a credential stands, and what they may do.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Whose things the requests are about: the key's tenant, or that of the session.
+    pub tenant: Uuid,
+    /// The key, or the person.
+    pub id: Uuid,
+    /// Which of the two.
+    pub principal: Principal,
+    /// The human behind it. A key without an owner is nobody's: then its own id.
+    pub human: Uuid,
+    /// The name of the key or the person.
+    pub name: String,
+    /// What they may do in the tenant.
+    pub access: Access,
+    /// When the credential ends by itself.
+    pub expires_at: Option<Micros>,
+}
+
 /// Who asks. Made by [`super::guard`] alone.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The tenant of the key: whose things the request is about.
+    /// Whose things the request is about.
     pub tenant: Uuid,
-    /// The key.
-    pub key: Uuid,
-    /// The part of the key that is not secret.
-    pub prefix: String,
-    /// The key's name.
-    pub name: String,
-    /// What the key may do.
-    pub role: Role,
+    /// For whom the credential stands.
+    pub identity: Arc<Identity>,
+    /// What was presented.
+    pub(crate) credential: Arc<Presented>,
     /// This request.
     pub request_id: String,
     /// Where it came from.
@@ -39,15 +79,54 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The kind of actor that an API key is, in audit and intents.
-    pub const KIND: &'static str = "api_key";
+    /// The name of the key or the person.
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// What they may do.
+    pub fn access(&self) -> &Access {
+        &self.identity.access
+    }
+
+    /// The person and their session; a program is refused.
+    pub fn person(&self) -> Result<(Uuid, Uuid), Problem> {
+        match self.identity.principal {
+            Principal::Person { session } => Ok((self.identity.id, session)),
+            Principal::Key => Err(only_people()),
+        }
+    }
+
+    /// As whom the approval policy sees them.
+    pub fn class(&self) -> Class {
+        match (self.identity.access.class(), self.identity.principal) {
+            (Class::Staff, Principal::Key) => Class::Automation,
+            (class, _) => class,
+        }
+    }
+
+    /// Refuses what the permission does not reach: an endpoint with these tags.
+    pub fn reaches<'a>(
+        &self,
+        permission: Permission,
+        tags: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), Problem> {
+        if self.access().reach(permission, None).has(tags) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Forbidden,
+            format!("the endpoint is beyond the reach of {}", permission.as_str()),
+        )
+        .hint("A role that reaches it is needed; `GET /api/v1/me` shows what yours reach."))
+    }
 
     /// The same for the engine.
     pub fn actor(&self) -> quell_engine::Actor {
         quell_engine::Actor {
-            kind: Self::KIND.to_owned(),
-            id: self.key.to_string(),
-            name: self.name.clone(),
+            kind: self.identity.principal.kind().to_owned(),
+            id: self.identity.id.to_string(),
+            name: self.identity.name.clone(),
             from: "api".to_owned(),
             request_id: Some(self.request_id.clone()),
             remote: Some(self.remote.to_string()),
@@ -67,9 +146,9 @@ impl Caller {
             tenant_id: self.tenant,
             id: Uuid::now_v7(),
             at: now,
-            actor_kind: Self::KIND.to_owned(),
-            actor_id: self.key.to_string(),
-            actor_name: self.name.clone(),
+            actor_kind: self.identity.principal.kind().to_owned(),
+            actor_id: self.identity.id.to_string(),
+            actor_name: self.identity.name.clone(),
             verb: verb.to_owned(),
             object_kind: object_kind.to_owned(),
             object_id: object_id.to_owned(),
@@ -81,11 +160,18 @@ impl Caller {
     }
 }
 
+/// What a program is told where only people may act.
+pub(crate) fn only_people() -> Problem {
+    Problem::new(Code::Forbidden, "only a person who signed in may do this, not a program with an API key")
+        .hint("Sign in: `quell login`, or the console.")
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| Problem::new(Code::Unauthenticated, "the request has no valid API key"))
+        caller
+            .ok_or_else(|| Problem::new(Code::Unauthenticated, "the request has no valid API key or session"))
     }
 }

@@ -105,6 +105,8 @@ mod tests {
             expires_at: Some(100),
             last_used_at: None,
             revoked_at: None,
+            owner: None,
+            scope: None,
         }
     }
 

@@ -60,6 +60,7 @@ pub async fn answer(
         order_keys: shared.order_keys(),
         not_after_us: issued.not_after_us,
         addresses: shared.addresses.current().to_vec(),
+        trust: Vec::new(),
     };
     Ok(reply::message(StatusCode::OK, &response))
 }

@@ -13,7 +13,7 @@ use super::{Authority, Error};
 pub fn mint(authority: &Authority, order_key: &[u8]) -> Result<Token, Error> {
     let mut secret = [0; 32];
     ring::rand::SystemRandom::new().fill(&mut secret).map_err(|_| Error::Random)?;
-    Ok(Token { secret, ca: authority.digest(), order_key: sha256(&[order_key]) })
+    Ok(Token { secret, ca: authority.digest(), order_key: sha256(&[order_key]), trust: None })
 }
 
 /// Why a token lets nobody in. Told to the audit; the one who tries hears only that it is not valid.

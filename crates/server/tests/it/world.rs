@@ -152,6 +152,8 @@ impl World {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            owner: None,
+            scope: None,
         };
         self.store.write(move |tx| api_key::insert(tx, &row)).await.unwrap();
         text

@@ -38,6 +38,8 @@ async fn api_keys(world: &World) {
         expires_at: Some(99),
         last_used_at: None,
         revoked_at: None,
+        owner: None,
+        scope: None,
     };
     let (row, tenant, other, id) = (key.clone(), world.tenant, world.other, key.id);
     world.write(move |tx| api_key::insert(tx, &row)).await.unwrap();

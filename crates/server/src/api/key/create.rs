@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use quell_access::{Grant, Grants};
 use quell_store::{api_key, audit};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,7 @@ use super::ApiKey;
 use crate::api::body::{Json, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
-use crate::auth::{Caller, Permission, Role, key};
+use crate::auth::{Caller, Permission, Principal, identify, key};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -30,8 +31,12 @@ pub(super) struct NewApiKey {
     /// What people call it.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// What it may do.
-    role: Role,
+    /// What it may do: the name of a role that comes with Quell, or the id of one of the tenant's own.
+    #[schema(example = "analyst")]
+    role: String,
+    /// What of the role it may use; all of it where absent.
+    #[schema(value_type = Option<Object>)]
+    scope: Option<Grants>,
     /// Days until it ends, 1 to 366; 90 where absent.
     #[schema(minimum = 1, maximum = 366, default = 90)]
     expires_in_days: Option<u32>,
@@ -48,7 +53,8 @@ pub(super) struct MadeApiKey {
 
 /// Make an API key
 ///
-/// It is of the tenant of the key that makes it.
+/// It is of the tenant of whoever makes it, belongs to the person who makes it, and never may more than they: where they
+/// lose a role, it does too. A key that a key makes belongs to the same person.
 #[utoipa::path(post, path = "/api-keys", tag = "access", request_body = NewApiKey,
     responses((status = 201, body = MadeApiKey)))]
 pub(super) async fn create_api_key(
@@ -61,6 +67,28 @@ pub(super) async fn create_api_key(
     if days == 0 || days > MOST_DAYS {
         return Err(Problem::bad_field("expires_in_days", format!("must be 1 to {MOST_DAYS}")));
     }
+    let scope = wanted.scope.as_ref().map(scope).transpose()?;
+    let (tenant, role) = (caller.tenant, wanted.role);
+    let (asked, by_key) = (role.clone(), matches!(caller.identity.principal, Principal::Key));
+    let caller_id = caller.identity.id;
+    let (granted, owner) = app
+        .store
+        .read(move |tx| {
+            let granted = identify::of_role(tx, tenant, &asked)?;
+            let owner = if by_key {
+                api_key::get(tx, tenant, caller_id)?.and_then(|key| key.owner)
+            } else {
+                Some(caller_id)
+            };
+            Ok::<_, quell_store::Error>((granted, owner))
+        })
+        .await?;
+    let granted =
+        granted.ok_or_else(|| Problem::bad_field("role", "there is no such role in this tenant"))?;
+    if !caller.access().covers(&granted) {
+        return Err(Problem::new(Code::Forbidden, format!("the role {role} may more than who gives it"))
+            .hint("Nobody gives what they do not have. Choose another role."));
+    }
     let made =
         key::generate().ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
     let now = app.now();
@@ -70,14 +98,15 @@ pub(super) async fn create_api_key(
         name,
         prefix: made.prefix,
         hash: made.hash,
-        role: wanted.role.as_str().to_owned(),
+        role,
         created_at: now,
         expires_at: Some(now + i64::from(days) * 86_400_000_000),
         last_used_at: None,
         revoked_at: None,
+        owner,
+        scope,
     };
-    let detail =
-        serde_json::json!({ "name": row.name, "role": row.role, "prefix": row.prefix, "days": days });
+    let detail = serde_json::json!({ "name": row.name, "role": row.role, "prefix": row.prefix, "days": days, "owner": row.owner, "scope": row.scope });
     let record = caller.record(now, "api_key.create", "api_key", &row.id.to_string(), &detail);
     let row = app
         .store
@@ -89,4 +118,10 @@ pub(super) async fn create_api_key(
         .await?;
     let location = format!("{ROOT}/api-keys/{}", row.id);
     Ok(created(&location, MadeApiKey { key: ApiKey::of(row), text: made.text }))
+}
+
+/// A scope as it is stored, once it was understood.
+fn scope(wanted: &Grants) -> Result<String, Problem> {
+    Grant::read(wanted).map_err(|error| Problem::bad_field("scope", error.to_string()))?;
+    serde_json::to_string(wanted).map_err(|error| Problem::internal(&error))
 }

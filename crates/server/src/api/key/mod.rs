@@ -6,6 +6,7 @@ mod revoke;
 
 use quell_store::api_key;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::export::Cells;
@@ -27,8 +28,14 @@ pub(crate) struct ApiKey {
     name: String,
     /// The part of the key that is not secret.
     prefix: String,
-    /// What it may do.
+    /// What it may do: a role's name, or the id of one of the tenant's own.
     role: String,
+    /// What of the role it may use; all of it where absent.
+    #[schema(value_type = Option<Object>)]
+    scope: Option<Value>,
+    /// The person whose program it is.
+    #[schema(format = Uuid)]
+    owner: Option<String>,
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
@@ -50,6 +57,8 @@ impl ApiKey {
             name: row.name,
             prefix: row.prefix,
             role: row.role,
+            scope: row.scope.and_then(|scope| serde_json::from_str(&scope).ok()),
+            owner: row.owner.map(|id| id.to_string()),
             created_at: time::text(row.created_at),
             expires_at: time::maybe(row.expires_at),
             last_used_at: time::maybe(row.last_used_at),
@@ -59,8 +68,18 @@ impl ApiKey {
 }
 
 impl Cells for ApiKey {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "name", "prefix", "role", "created_at", "expires_at", "last_used_at", "revoked_at"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "prefix",
+        "role",
+        "scope",
+        "owner",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -68,6 +87,8 @@ impl Cells for ApiKey {
             self.name.clone(),
             self.prefix.clone(),
             self.role.clone(),
+            self.scope.as_ref().map(Value::to_string).unwrap_or_default(),
+            self.owner.clone().unwrap_or_default(),
             self.created_at.clone(),
             self.expires_at.clone().unwrap_or_default(),
             self.last_used_at.clone().unwrap_or_default(),

@@ -33,7 +33,6 @@ pub(super) async fn revoke_api_key(
             audit::append(tx, &record)
         })
         .await?;
-    app.guesses.doubt();
-    app.key_revocations.send_modify(|number| *number += 1);
+    app.access_changed();
     Ok(StatusCode::NO_CONTENT)
 }

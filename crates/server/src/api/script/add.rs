@@ -153,7 +153,7 @@ fn add(
         size: wanted.body.len() as i64,
         body: wanted.body.clone().into_bytes(),
         sha256: digest,
-        created_by: caller.name.clone(),
+        created_by: caller.name().to_owned(),
         created_at: now,
     };
     version.version = script::add_version(tx, &version)?;

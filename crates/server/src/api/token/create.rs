@@ -89,7 +89,7 @@ pub(super) async fn create_enrolment_token(
         tags: serde_json::to_string(&tags).unwrap_or_default(),
         max_uses: i64::from(wanted.max_uses),
         uses: 0,
-        created_by: caller.name.clone(),
+        created_by: caller.name().to_owned(),
         created_at: now,
         expires_at: now + i64::from(wanted.expires_in_seconds) * 1_000_000,
         revoked_at: None,

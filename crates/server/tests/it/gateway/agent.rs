@@ -162,6 +162,7 @@ impl Agent {
                 .collect(),
             facts: br#"{"hostname":"web-1","os":"linux","arch":"x86_64","isolation":null}"#.to_vec(),
             held: Vec::new(),
+            trust_serial: 0,
         }
     }
 

@@ -25,7 +25,7 @@ async fn an_order_goes_out_and_its_outcome_comes_back() {
     let order = session.order().await;
     let trust = Trust::pinned(rig.engine.signer().key_set()).unwrap();
     let me = Identity { tenant_id: rig.tenant.to_string(), endpoint_id: agent.id().to_string() };
-    let verified = check(&order, &trust, &me, now()).unwrap();
+    let verified = check(&order, &trust, None, &me, now()).unwrap();
     assert_eq!(verified.order().order_id, command.id.to_string());
     session.say(FromAgent::Started(Started { order_id: command.id.to_string(), at_us: 1 })).await;
     rig.until_command(command.id, |command| command.state == "running").await;
@@ -291,5 +291,5 @@ async fn a_new_order_key_is_handed_on() {
     assert_eq!(session.hear().await, Some(FromServer::Keys(set)), "also to whom it missed");
     rig.submit(agent.id(), COLLECT, json!({ "path": "/etc/hostname" })).await;
     let me = Identity { tenant_id: rig.tenant.to_string(), endpoint_id: agent.id().to_string() };
-    check(&session.order().await, &trust, &me, now()).unwrap();
+    check(&session.order().await, &trust, None, &me, now()).unwrap();
 }
