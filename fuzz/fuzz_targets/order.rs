@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         signature: KEY.sign(Domain::Order, bytes),
         key_id: key_id(&public),
     };
-    if let Ok(verified) = check(&order, &trust, &me, 1_800_000_000_000_000) {
+    if let Ok(verified) = check(&order, &trust, None, &me, 1_800_000_000_000_000) {
         assert_eq!(verified.order().endpoint_id, "e");
         assert_eq!(verified.intent().tenant_id, "t");
     }

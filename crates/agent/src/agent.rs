@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quell_host::isolate::set_mark;
 use quell_host::script::Launcher;
+use quell_wire::trust::{Pin, SignedTrustBundle};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
@@ -133,7 +134,11 @@ impl Agent {
         });
         let runner = Runner::new(identity.clone(), ledger, clock.clone(), outbox.clone(), actions);
         let name = state.read(facts::NAME)?.and_then(|bytes| String::from_utf8(bytes).ok());
-        let looked_at = isolation.clone();
+        let (looked_at, whose) = (isolation.clone(), identity.clone());
+        let gather = move || {
+            let trust = whose.approvers().map(|pinned| link::describe(&pinned));
+            facts::encode(&facts::gather(name.as_deref(), looked_at.describe(), trust))
+        };
         let context = Context {
             identity,
             dialer,
@@ -143,7 +148,7 @@ impl Agent {
             state: Arc::new(line),
             instance: random::bytes()?,
             machine: setup.machine,
-            facts: Arc::new(move || facts::encode(&facts::gather(name.as_deref(), looked_at.describe()))),
+            facts: Arc::new(gather),
             moved: Arc::new(Notify::new()),
         };
         Ok(Self { setup, state, isolation, context })
@@ -200,9 +205,14 @@ fn tell_recovered(outbox: &Outbox, recovered: &Recovered) {
 }
 
 async fn serve_control(state: StateDir, isolation: Isolation, context: Context) {
-    let (looked_at, clock) = (isolation.clone(), context.clock.clone());
+    let (looked_at, clock, asked) = (isolation.clone(), context.clock.clone(), context.clone());
     let status = move || status(&context, &looked_at, &clock);
-    if let Err(error) = control::serve(state.join(control::SOCKET), isolation, status).await {
+    let pin = move |pin: &Pin, bundles: &[SignedTrustBundle]| {
+        let trust = link::describe(&*asked.identity.pin(pin, bundles)?);
+        asked.outbox.event("trust_pinned", &trust);
+        Ok(trust)
+    };
+    if let Err(error) = control::serve(state.join(control::SOCKET), isolation, status, pin).await {
         tracing::error!(error = chain(&error), "the control socket cannot be opened");
     }
 }
@@ -221,6 +231,7 @@ fn status(context: &Context, isolation: &Isolation, clock: &Clock) -> Value {
         "outcomes_waiting": context.runner.unacknowledged().len(),
         "certificate_ends_us": stored.not_after_us,
         "order_keys": context.identity.order_key_ids(),
+        "trust": context.identity.approvers().map(|pinned| link::describe(&pinned)),
         "machine": facts::machine_text(),
         "now_us": clock.now_us(),
     })

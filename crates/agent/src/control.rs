@@ -4,6 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message;
+use quell_wire::trust::{Pin, SignedTrustBundle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -11,13 +15,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::identity;
 use crate::isolation::{Guess, Isolation};
 use crate::runner::chain;
 
 /// Its name in the state directory.
 pub const SOCKET: &str = "control.sock";
 /// Longest line. Bytes.
-const LINE: u64 = 4096;
+const LINE: u64 = 1 << 20;
 /// Longest answer that a client takes. Bytes.
 const ANSWER: u64 = 1 << 20;
 /// For one exchange.
@@ -35,6 +40,13 @@ pub enum Ask {
     Release {
         /// The code.
         code: String,
+    },
+    /// Pin a root of trust.
+    Pin {
+        /// A [`Pin`] as text.
+        root: String,
+        /// Signed bundles, oldest first, each encoded and in base64.
+        bundles: Vec<String>,
     },
 }
 
@@ -66,11 +78,12 @@ pub async fn serve(
     path: PathBuf,
     isolation: Isolation,
     status: impl Fn() -> Value + Send + Sync + 'static,
+    pin: impl Fn(&Pin, &[SignedTrustBundle]) -> Result<Value, identity::Error> + Send + Sync + 'static,
 ) -> std::io::Result<()> {
     // One agent holds the directory's lock, so what is left there is of a dead one.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
-    let status = std::sync::Arc::new(status);
+    let (status, pin) = (std::sync::Arc::new(status), std::sync::Arc::new(pin));
     let callers = std::sync::Arc::new(Semaphore::new(CALLERS));
     loop {
         let Ok(permit) = callers.clone().acquire_owned().await else { return Ok(()) };
@@ -85,10 +98,10 @@ pub async fn serve(
         if !is_allowed(&stream) {
             continue;
         }
-        let (isolation, status) = (isolation.clone(), status.clone());
+        let (isolation, status, pin) = (isolation.clone(), status.clone(), pin.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            let _ = timeout(LIMIT, answer(stream, &isolation, &*status)).await;
+            let _ = timeout(LIMIT, answer(stream, &isolation, &*status, &*pin)).await;
         });
     }
 }
@@ -103,6 +116,7 @@ async fn answer(
     mut stream: UnixStream,
     isolation: &Isolation,
     status: &(impl Fn() -> Value + Sync),
+    pin: &(impl Fn(&Pin, &[SignedTrustBundle]) -> Result<Value, identity::Error> + Sync),
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.split();
     let mut line = String::new();
@@ -110,9 +124,24 @@ async fn answer(
     let answer = match serde_json::from_str(&line) {
         Ok(Ask::Status) => status(),
         Ok(Ask::Release { code }) => release(isolation, code).await,
+        Ok(Ask::Pin { root, bundles }) => match read_pin(&root, &bundles) {
+            Some((root, bundles)) => match pin(&root, &bundles) {
+                Ok(trust) => json!({ "trust": trust }),
+                Err(error) => json!({ "error": chain(&error) }),
+            },
+            None => json!({ "error": "this is no root of trust with its bundles" }),
+        },
         Err(error) => json!({ "error": error.to_string() }),
     };
     write.write_all(format!("{answer}\n").as_bytes()).await
+}
+
+fn read_pin(root: &str, bundles: &[String]) -> Option<(Pin, Vec<SignedTrustBundle>)> {
+    let bundle = |text: &String| {
+        let bytes = STANDARD.decode(text.trim()).ok()?;
+        SignedTrustBundle::decode(bytes.as_slice()).ok()
+    };
+    Some((Pin::from_text(root)?, bundles.iter().map(bundle).collect::<Option<_>>()?))
 }
 
 async fn release(isolation: &Isolation, code: String) -> Value {

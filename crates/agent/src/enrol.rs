@@ -8,6 +8,7 @@ use prost::Message;
 use quell_wire::digest::sha256;
 use quell_wire::enrol::{EnrolRequest, EnrolResponse, Token, decode};
 use quell_wire::keys::{KeyError, KeySet};
+use quell_wire::trust::{self, Pin, Pinned};
 use quell_wire::{SigningKey, Trust, limits, path};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -36,6 +37,12 @@ pub enum Error {
     /// The server's answer is not what the token promised.
     #[error("the server's answer does not fit the token: {0}")]
     Answer(&'static str),
+    /// The tenant's root of trust.
+    #[error("the endpoint was not enrolled: it is to trust the approvers of one root alone")]
+    Trust(#[from] trust::Error),
+    /// The token says another root of trust than the person.
+    #[error("the token names another root of trust than --trust-root does")]
+    OtherRoot,
     /// No key could be made.
     #[error("no key could be made")]
     Key(#[from] KeyError),
@@ -78,6 +85,8 @@ pub struct Options {
     pub name: Option<String>,
     /// A machine's fingerprint instead of this one's: for simulated agents, of which one machine holds many.
     pub machine: Option<[u8; 32]>,
+    /// The tenant's root of trust by the person's own word; without it the token's counts, which the server wrote.
+    pub trust: Option<Pin>,
 }
 
 /// Takes this endpoint in. On success the state directory holds the identity; on failure nothing has changed
@@ -92,9 +101,10 @@ pub async fn enrol(
         return Err(Error::Already(Identity::load(state)?.me().endpoint_id.clone()));
     }
     let token = Token::from_text(&options.token).ok_or(Error::Token)?;
+    let pin = pin_of(options.trust, token.trust)?;
     let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
     let key_der = SigningKey::generate()?;
-    let facts = facts::gather(options.name.as_deref(), None);
+    let facts = facts::gather(options.name.as_deref(), None, None);
     let body = EnrolRequest {
         secret: token.secret.to_vec(),
         csr: csr(&key_der)?,
@@ -104,7 +114,7 @@ pub async fn enrol(
     };
     let dialer = Dialer::new(mark, proxy);
     let answer = ask(&dialer, &options.server, &token, &body.encode_to_vec()).await?;
-    let stored = check(answer, &token, options, &dialer, clock)?;
+    let stored = check(answer, &token, pin, options, &dialer, clock)?;
     // Whatever the server answered: nothing is written before it is known that it can be read again.
     let identity = Identity::new(state, stored, key_der)?;
     if let Some(name) = &options.name {
@@ -123,7 +133,7 @@ async fn ask(dialer: &Dialer, server: &str, token: &Token, body: &[u8]) -> Resul
         let post = request::to("POST", path::ENROL)
             .body(Full::new(Bytes::copy_from_slice(body)))
             .map_err(request::Error::Request)?;
-        let sent = request::send(dialer, &route, tls.clone(), post, limits::ENROL);
+        let sent = request::send(dialer, &route, tls.clone(), post, limits::ENROL_ANSWER);
         match timeout(ATTEMPT, sent).await.unwrap_or(Err(request::Error::Timeout)) {
             Ok(answer) => {
                 let body = answer.success()?.body;
@@ -140,6 +150,7 @@ async fn ask(dialer: &Dialer, server: &str, token: &Token, body: &[u8]) -> Resul
 fn check(
     answer: EnrolResponse,
     token: &Token,
+    pin: Option<Pin>,
     options: &Options,
     dialer: &Dialer,
     clock: &Clock,
@@ -148,7 +159,7 @@ fn check(
         return Err(Error::Answer("it names another CA"));
     }
     let set = KeySet::decode(answer.order_keys.as_slice()).map_err(|_| Error::Answer("no order keys"))?;
-    let order_keys = pin(set, token)?.set().encode_to_vec();
+    let order_keys = pin_keys(set, token)?.set().encode_to_vec();
     let is_id =
         |id: &str| !id.is_empty() && id.len() <= limits::ID && id.bytes().all(|b| b.is_ascii_graphic());
     if !is_id(&answer.tenant_id) || !is_id(&answer.endpoint_id) {
@@ -157,6 +168,11 @@ fn check(
     if answer.certificate.is_empty() || answer.certificate.len() > limits::CERTIFICATE {
         return Err(Error::Answer("it holds no certificate"));
     }
+    let trust = match pin {
+        Some(pin) => Pinned::first(&pin, &answer.tenant_id, &answer.trust)?.signed().encode_to_vec(),
+        // Nobody said whom to believe, and the server is not asked: it is what such a bundle protects against.
+        None => Vec::new(),
+    };
     Ok(Stored {
         tenant_id: answer.tenant_id,
         endpoint_id: answer.endpoint_id,
@@ -169,13 +185,23 @@ fn check(
         not_after_us: answer.not_after_us,
         ca: answer.ca,
         order_keys,
+        trust,
     })
+}
+
+/// The root that the person or the token names; both must name the same, and the later serial counts.
+fn pin_of(said: Option<Pin>, token: Option<Pin>) -> Result<Option<Pin>, Error> {
+    match (said, token) {
+        (Some(said), Some(token)) if said.root != token.root => Err(Error::OtherRoot),
+        (Some(said), Some(token)) => Ok(Some(Pin { serial: said.serial.max(token.serial), ..said })),
+        (said, token) => Ok(said.or(token)),
+    }
 }
 
 /// Trust in the one key that the token names. What else the answer lists is only the word of whoever answered: it
 /// comes to be trusted by sets that the named key signed, which the server sends when the agent connects. The version
 /// is unsigned as well, so the agent begins before the first and takes any set that its key signed.
-fn pin(mut set: KeySet, token: &Token) -> Result<Trust, Error> {
+fn pin_keys(mut set: KeySet, token: &Token) -> Result<Trust, Error> {
     set.keys.retain(|key| sha256(&[key]) == token.order_key);
     set.keys.truncate(1);
     if set.keys.is_empty() {

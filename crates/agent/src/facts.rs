@@ -42,15 +42,18 @@ pub struct Facts {
     pub fingerprint_sources: Vec<String>,
     /// The isolation, `null` where there is none.
     pub isolation: Option<Value>,
+    /// The trust bundle in force, `null` where no root is pinned.
+    pub trust: Option<Value>,
 }
 
 /// Looks at the machine.
-pub fn gather(name: Option<&str>, isolation: Option<Value>) -> Facts {
+pub fn gather(name: Option<&str>, isolation: Option<Value>, trust: Option<Value>) -> Facts {
     let mut facts = Facts {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
         agent_version: crate::VERSION.to_owned(),
         isolation,
+        trust,
         ..Facts::default()
     };
     if let Ok(system) = system::system() {

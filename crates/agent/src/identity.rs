@@ -10,6 +10,7 @@ use prost::Message;
 use quell_wire::digest::sha256;
 use quell_wire::keys::{KeyError, KeySet, SignedKeySet, key_id};
 use quell_wire::order;
+use quell_wire::trust::{self, Pin, Pinned, SignedTrustBundle};
 use quell_wire::{SigningKey, Trust};
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,12 @@ pub enum Error {
     /// The order keys are not acceptable.
     #[error("the order keys were not accepted")]
     Keys(#[from] KeyError),
+    /// No root of trust is pinned, so nobody's word about approvers is taken.
+    #[error("no root of trust is pinned here")]
+    NotPinned,
+    /// A trust bundle is not acceptable.
+    #[error("the trust bundle was not accepted")]
+    Trust(#[from] trust::Error),
     /// TLS did not take them.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -72,6 +79,10 @@ pub struct Stored {
     /// The encoded set of order keys.
     #[serde(with = "base64_text")]
     pub order_keys: Vec<u8>,
+    /// The trust bundle in force, encoded with its signature; empty where no root was pinned. What is here was accepted
+    /// once, and its root is the pin.
+    #[serde(default, with = "base64_text", skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<u8>,
 }
 
 mod base64_text {
@@ -91,6 +102,7 @@ mod base64_text {
 struct Live {
     stored: Stored,
     trust: Arc<Trust>,
+    approvers: Option<Arc<Pinned>>,
     tls: Arc<ClientConfig>,
 }
 
@@ -125,10 +137,12 @@ impl Identity {
         let set = KeySet::decode(stored.order_keys.as_slice())
             .map_err(|_| Error::Damaged("the order keys cannot be read"))?;
         let trust = Arc::new(Trust::pinned(set)?);
+        let approvers = approvers(&stored)?;
         let tls = tls::config(sha256(&[&stored.ca]), Some((&stored.certificate, &key_der)))?;
         let me =
             order::Identity { tenant_id: stored.tenant_id.clone(), endpoint_id: stored.endpoint_id.clone() };
-        Ok(Self { state: state.clone(), key, key_der, me, live: Mutex::new(Live { stored, trust, tls }) })
+        let live = Mutex::new(Live { stored, trust, approvers, tls });
+        Ok(Self { state: state.clone(), key, key_der, me, live })
     }
 
     /// Whether there is one.
@@ -162,6 +176,11 @@ impl Identity {
         self.live().trust.clone()
     }
 
+    /// What the tenant's root says of approvals; `None` where no root is pinned.
+    pub fn approvers(&self) -> Option<Arc<Pinned>> {
+        self.live().approvers.clone()
+    }
+
     /// TLS with the certificate held now.
     pub fn tls(&self) -> Arc<ClientConfig> {
         self.live().tls.clone()
@@ -193,6 +212,30 @@ impl Identity {
         live.stored = stored;
         live.trust = Arc::new(trust);
         Ok(())
+    }
+
+    /// Takes a newer trust bundle, if it is the pinned root's. Durable when it returns.
+    pub fn entrust(&self, signed: &SignedTrustBundle) -> Result<Arc<Pinned>, Error> {
+        let mut live = self.live();
+        let next = live.approvers.as_ref().ok_or(Error::NotPinned)?.accept(signed)?;
+        self.keep_trust(&mut live, next)
+    }
+
+    /// Pins a root by the word of this machine's administrator, in the place of any that was pinned before. Durable when it
+    /// returns.
+    pub fn pin(&self, pin: &Pin, chain: &[SignedTrustBundle]) -> Result<Arc<Pinned>, Error> {
+        let mut live = self.live();
+        let next = Pinned::first(pin, &self.me.tenant_id, chain)?;
+        self.keep_trust(&mut live, next)
+    }
+
+    fn keep_trust(&self, live: &mut Live, next: Pinned) -> Result<Arc<Pinned>, Error> {
+        let stored = Stored { trust: next.signed().encode_to_vec(), ..live.stored.clone() };
+        write(&self.state, &stored)?;
+        let next = Arc::new(next);
+        live.stored = stored;
+        live.approvers = Some(next.clone());
+        Ok(next)
     }
 
     /// Takes the next certificate. Durable when it returns.
@@ -238,6 +281,18 @@ impl Identity {
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The trust bundle that was kept, checked again. One that is damaged keeps the agent from starting: without it, deeds
+/// would run that its tenant's root forbids.
+fn approvers(stored: &Stored) -> Result<Option<Arc<Pinned>>, Error> {
+    if stored.trust.is_empty() {
+        return Ok(None);
+    }
+    let damaged = || Error::Damaged("the trust bundle cannot be read");
+    let signed = SignedTrustBundle::decode(stored.trust.as_slice()).map_err(|_| damaged())?;
+    let pinned = Pinned::kept(&stored.tenant_id, signed).map_err(|_| damaged())?;
+    Ok(Some(Arc::new(pinned)))
 }
 
 fn write(state: &StateDir, stored: &Stored) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use quell_agent::control::{Ask, ask};
 use quell_agent::enrol::{self, Options};
 use quell_agent::state::{DEFAULT, StateDir};
 use quell_agent::{Agent, Setup, VERSION, agent};
+use quell_wire::trust::Pin;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -46,6 +47,19 @@ enum Command {
         /// A name for this endpoint instead of its host name.
         #[arg(long)]
         name: Option<String>,
+        /// The tenant's root of trust, HEX or HEX:SERIAL as `quell trust show` prints it. Given here, it does not come from the
+        /// server that made the token.
+        #[arg(long, value_parser = pin)]
+        trust_root: Option<Pin>,
+    },
+    /// Pin the tenant's root of trust on an endpoint that was enrolled without one.
+    Trust {
+        /// The root, HEX or HEX:SERIAL as `quell trust show` prints it.
+        #[arg(long)]
+        root: String,
+        /// A signed bundle as `quell trust` wrote it; several, oldest first, where the root was rotated.
+        #[arg(long, required = true)]
+        bundle: Vec<PathBuf>,
     },
     /// Show how the running agent stands.
     Status,
@@ -95,10 +109,10 @@ fn start(cli: Cli) -> anyhow::Result<()> {
 async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run => run(&cli.state).await,
-        Command::Enrol { server, token, proxy, name } => {
+        Command::Enrol { server, token, proxy, name, trust_root } => {
             let state = StateDir::open(&cli.state)?;
             let mark = agent::usable_mark(&state)?;
-            let options = Options { server, token, proxy, name, machine: None };
+            let options = Options { server, token, proxy, name, machine: None, trust: trust_root };
             let identity = enrol::enrol(&state, &options, mark, &Clock::system()).await?;
             say(&format!("enrolled as {}", identity.me().endpoint_id))
         }
@@ -106,6 +120,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             let status = ask(&cli.state, &Ask::Status).await?;
             say(&serde_json::to_string_pretty(&status)?)
         }
+        Command::Trust { root, bundle } => trust(&cli.state, root, &bundle).await,
         Command::Release => release(&cli.state).await,
         Command::Version => say(&format!("quell-agent {VERSION}")),
         // Handled before the runtime was made.
@@ -130,6 +145,22 @@ async fn run(state: &Path) -> anyhow::Result<()> {
     });
     agent.run(stop).await?;
     Ok(())
+}
+
+fn pin(text: &str) -> Result<Pin, &'static str> {
+    Pin::from_text(text).ok_or("not 64 hex digits, with or without a colon and a serial")
+}
+
+async fn trust(state: &Path, root: String, files: &[PathBuf]) -> anyhow::Result<()> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let bundles = files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let answer = ask(state, &Ask::Pin { root, bundles }).await?;
+    match answer.get("trust") {
+        Some(trust) => say(&serde_json::to_string_pretty(trust)?),
+        None => anyhow::bail!("{}", answer.get("error").and_then(Value::as_str).unwrap_or("not pinned")),
+    }
 }
 
 async fn release(state: &Path) -> anyhow::Result<()> {

@@ -6,10 +6,12 @@ use prost::Message;
 
 use crate::digest::{Digest, sha256};
 use crate::limits;
+use crate::trust::{Pin, SignedTrustBundle};
 
 const PREFIX: &str = "qle1.";
 
-/// What a person hands to a new endpoint. Printed as `qle1.` and 128 characters of base64url.
+/// What a person hands to a new endpoint. Printed as `qle1.` and base64url: 128 characters, 182 with a pin. An agent that
+/// knows of no pins takes one with a pin for no token, and does not enrol without what it was to pin.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// Known to the server as its SHA-256 only.
@@ -18,6 +20,8 @@ pub struct Token {
     pub ca: Digest,
     /// SHA-256 of the order key: the agent accepts no other orders.
     pub order_key: Digest,
+    /// The tenant's root of trust: the agent enrols with a bundle that it signed, or not at all.
+    pub trust: Option<Pin>,
 }
 
 impl std::fmt::Debug for Token {
@@ -29,7 +33,11 @@ impl std::fmt::Debug for Token {
 impl Token {
     /// The text form.
     pub fn to_text(&self) -> String {
-        let bytes = [self.secret, self.ca, self.order_key].concat();
+        let mut bytes = [self.secret, self.ca, self.order_key].concat();
+        if let Some(pin) = &self.trust {
+            bytes.extend(pin.root);
+            bytes.extend(pin.serial.to_be_bytes());
+        }
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -38,7 +46,15 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(text.trim().strip_prefix(PREFIX)?).ok()?;
         let (secret, rest) = bytes.split_first_chunk::<32>()?;
         let (ca, rest) = rest.split_first_chunk::<32>()?;
-        Some(Self { secret: *secret, ca: *ca, order_key: rest.try_into().ok()? })
+        let (order_key, rest) = rest.split_first_chunk::<32>()?;
+        let trust = match rest.split_first_chunk::<32>() {
+            Some((root, serial)) => {
+                Some(Pin { root: *root, serial: u64::from_be_bytes(serial.try_into().ok()?) })
+            }
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { secret: *secret, ca: *ca, order_key: *order_key, trust })
     }
 
     /// What the server keeps of it.
@@ -103,6 +119,9 @@ pub struct EnrolResponse {
     /// Where the gateway can be reached, `address:port`.
     #[prost(string, repeated, tag = "7")]
     pub addresses: Vec<String>,
+    /// The tenant's trust bundles, oldest first: those that rotated the root, and the one in force.
+    #[prost(message, repeated, tag = "8")]
+    pub trust: Vec<SignedTrustBundle>,
 }
 
 /// A known agent asks for its next certificate. The connection's certificate says who it is.
@@ -135,7 +154,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Reads a message of a body that was bounded by [`limits::ENROL`].
+/// Reads a message of a request's body, which may have [`limits::ENROL`] bytes, or of an answer's.
 pub fn decode<T: Message + Default>(body: &[u8]) -> Option<T> {
-    (body.len() <= limits::ENROL).then(|| T::decode(body).ok()).flatten()
+    (body.len() <= limits::ENROL_ANSWER).then(|| T::decode(body).ok()).flatten()
 }

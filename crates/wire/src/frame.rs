@@ -6,6 +6,7 @@ use crate::keys::SignedKeySet;
 use crate::limits;
 use crate::order::SignedOrder;
 use crate::outcome::SignedOutcome;
+use crate::trust::SignedTrustBundle;
 
 /// From agent to gateway.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -42,7 +43,7 @@ pub enum FromAgent {
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ServerFrame {
     /// One of these.
-    #[prost(oneof = "FromServer", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "FromServer", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub body: Option<FromServer>,
 }
 
@@ -70,6 +71,9 @@ pub enum FromServer {
     /// The session ends.
     #[prost(message, tag = "7")]
     Goodbye(Goodbye),
+    /// What the tenant's root says of approvals. Only to agents that say that they hold an older one.
+    #[prost(message, tag = "8")]
+    Trust(SignedTrustBundle),
 }
 
 /// Who connects and what it can do. Who it *is* stands in its certificate, not here.
@@ -102,6 +106,9 @@ pub struct Hello {
     /// Orders in its journal that are not acknowledged.
     #[prost(message, repeated, tag = "9")]
     pub held: Vec<OrderRef>,
+    /// Serial of the trust bundle that it holds; 0 where it has none, and then takes none.
+    #[prost(uint64, tag = "10")]
+    pub trust_serial: u64,
 }
 
 /// One action at one revision.
@@ -271,6 +278,10 @@ pub fn decode_from_server(bytes: &[u8]) -> Result<FromServer, FrameError> {
         FromServer::OutcomeStored(order) | FromServer::Cancel(order) => check_id(&order.order_id)?,
         FromServer::Addresses(list) => check_addresses(&list.addresses)?,
         FromServer::Keys(set) => check_len(set.set.len(), limits::CERTIFICATE, "set")?,
+        FromServer::Trust(signed) => {
+            check_len(signed.bundle.len(), limits::TRUST, "bundle")?;
+            check_text(&signed.key_id, limits::CODE, "key_id")?;
+        }
         FromServer::Goodbye(goodbye) => {
             check_text(&goodbye.code, limits::CODE, "code")?;
             check_text(&goodbye.message, limits::MESSAGE, "message")?;

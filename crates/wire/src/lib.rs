@@ -8,6 +8,7 @@
 //! signature has its own domain; unknown fields are ignored (newer peer), unknown enum values are refused.
 
 pub mod approval;
+pub mod approver;
 pub mod digest;
 pub mod enrol;
 pub mod frame;
@@ -18,7 +19,9 @@ pub mod merkle;
 pub mod order;
 pub mod outcome;
 pub mod path;
+pub mod trust;
 pub mod version;
+pub mod webauthn;
 
 pub use approval::{Approval, ApproverSignature};
 pub use frame::{AgentFrame, ServerFrame};

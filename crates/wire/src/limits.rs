@@ -36,8 +36,10 @@ pub const TARGETS: usize = 100_000;
 pub const CSR: usize = 8 << 10;
 /// A certificate, DER.
 pub const CERTIFICATE: usize = 8 << 10;
-/// A body of an enrolment request or answer.
+/// A body of an enrolment request, and all of an answer but the trust bundles.
 pub const ENROL: usize = 128 << 10;
+/// An answer to an enrolment request.
+pub const ENROL_ANSWER: usize = ENROL + TRUST_CHAIN * (TRUST + 1024);
 /// A chunk of an upload.
 pub const CHUNK: usize = 4 << 20;
 /// Approvals that travel with one order.
@@ -50,6 +52,20 @@ pub const SIGNATURE: usize = 128;
 pub const AUTHENTICATOR_DATA: usize = 1 << 10;
 /// What a browser says in a WebAuthn assertion, JSON.
 pub const CLIENT_DATA: usize = 2 << 10;
+/// A trust bundle, encoded.
+pub const TRUST: usize = 64 << 10;
+/// Trust bundles that are handed over together: rotations of the root, and the newest.
+pub const TRUST_CHAIN: usize = 8;
+/// Keys of a keyring.
+pub const KEYRING: usize = 256;
+/// Rules of a trust bundle.
+pub const RULES: usize = 64;
+/// Actions of one rule.
+pub const RULE_ACTIONS: usize = 128;
+/// Ids of one human as a requester.
+pub const REQUESTER_IDS: usize = 16;
+/// Pages that may ask for a passkey's assertion.
+pub const ORIGINS: usize = 8;
 /// How far the clocks of the two ends may differ, microseconds: five minutes.
 pub const CLOCK_SKEW_US: i64 = 5 * 60 * 1_000_000;
 /// The longest window in which an order may start, microseconds: 30 days.

@@ -5,6 +5,7 @@ use prost::Message;
 use crate::approval::Approval;
 use crate::intent::{self, Intent, Target};
 use crate::keys::{Domain, SigningKey, Trust, key_id, verify};
+use crate::trust::{Lacking, Pinned};
 use crate::{limits, merkle};
 
 /// What an agent is told to do.
@@ -134,6 +135,14 @@ pub enum Refusal {
     /// This endpoint is not among the targets of the intent.
     #[error("this endpoint is not among the targets of the intent")]
     NotATarget,
+    /// The tenant's root demands signatures of approvers that the order does not bring.
+    #[error("the deed needs the signatures of {needed} approvers whom this endpoint trusts, and has {valid}")]
+    NotApproved {
+        /// Humans who must have signed.
+        needed: u32,
+        /// Humans whose signature counts.
+        valid: u32,
+    },
 }
 
 impl Refusal {
@@ -150,6 +159,7 @@ impl Refusal {
             Self::Window => "order_window",
             Self::Intent => "order_intent_mismatch",
             Self::NotATarget => "order_not_a_target",
+            Self::NotApproved { .. } => "order_not_approved",
         }
     }
 }
@@ -159,6 +169,7 @@ impl Refusal {
 pub struct VerifiedOrder {
     order: Order,
     intent: Intent,
+    is_signed_for: bool,
 }
 
 impl VerifiedOrder {
@@ -172,16 +183,23 @@ impl VerifiedOrder {
         &self.intent
     }
 
+    /// Whether approvers signed for it themselves, since the tenant's root demands it.
+    pub fn is_signed_for(&self) -> bool {
+        self.is_signed_for
+    }
+
     /// A secret of this name.
     pub fn secret(&self, name: &str) -> Option<&str> {
         self.order.secrets.iter().find(|secret| secret.name == name).map(|secret| secret.value.as_str())
     }
 }
 
-/// Everything that can be checked without having seen other orders. `now_us` is the agent's clock.
+/// Everything that can be checked without having seen other orders. `now_us` is the agent's clock; `approvers` is the
+/// tenant's trust bundle, where this endpoint has one.
 pub fn check(
     signed: &SignedOrder,
     trust: &Trust,
+    approvers: Option<&Pinned>,
     me: &Identity,
     now_us: i64,
 ) -> Result<VerifiedOrder, Refusal> {
@@ -204,7 +222,17 @@ pub fn check(
     }
     check_window(&order, now_us)?;
     let intent = check_intent(&order)?;
-    Ok(VerifiedOrder { order, intent })
+    let is_signed_for = match approvers {
+        Some(approvers) => check_approvals(approvers, &order, &intent)?,
+        None => false,
+    };
+    Ok(VerifiedOrder { order, intent, is_signed_for })
+}
+
+/// The order key's holder may be anybody: what the root demands, they cannot give.
+fn check_approvals(approvers: &Pinned, order: &Order, intent: &Intent) -> Result<bool, Refusal> {
+    let lacking = |Lacking { needed, valid }| Refusal::NotApproved { needed, valid };
+    approvers.check(intent, &intent::digest(&order.intent), &order.approvals).map_err(lacking)
 }
 
 /// What can be checked of an order before it is signed, by whoever signs: bounds, window, intent, and that its endpoint is

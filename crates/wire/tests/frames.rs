@@ -56,7 +56,7 @@ fn an_outcome_is_read_only_with_the_agents_signature_and_a_known_status() {
 
 #[test]
 fn a_token_is_128_characters_and_prints_nothing() {
-    let token = Token { secret: [1; 32], ca: [2; 32], order_key: [3; 32] };
+    let token = Token { secret: [1; 32], ca: [2; 32], order_key: [3; 32], trust: None };
     let text = token.to_text();
     assert_eq!(text.len(), 5 + 128);
     assert_eq!(Token::from_text(&format!(" {text}\n")), Some(token.clone()));

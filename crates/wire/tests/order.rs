@@ -71,7 +71,7 @@ impl World {
 
     fn verdict_at(&self, now: i64) -> Result<String, Refusal> {
         let signed = SignedOrder::sign(&self.key, &self.order);
-        check(&signed, &self.trust, &self.me, now).map(|verified| verified.intent().action.clone())
+        check(&signed, &self.trust, None, &self.me, now).map(|verified| verified.intent().action.clone())
     }
 }
 
@@ -166,7 +166,7 @@ fn no_single_bit_may_change() {
         let mut altered = signed.clone();
         altered.order[at] ^= 1 << (at % 8);
         assert_eq!(
-            check(&altered, &world.trust, &world.me, NOW).unwrap_err(),
+            check(&altered, &world.trust, None, &world.me, NOW).unwrap_err(),
             Refusal::BadSignature,
             "byte {at}"
         );
@@ -174,7 +174,7 @@ fn no_single_bit_may_change() {
     for at in 0..signed.signature.len() {
         let mut altered = signed.clone();
         altered.signature[at] ^= 1;
-        assert_eq!(check(&altered, &world.trust, &world.me, NOW).unwrap_err(), Refusal::BadSignature);
+        assert_eq!(check(&altered, &world.trust, None, &world.me, NOW).unwrap_err(), Refusal::BadSignature);
     }
 }
 
@@ -184,7 +184,7 @@ fn a_signature_of_another_kind_or_key_does_not_pass() {
     let signed = SignedOrder::sign(&world.key, &world.order);
     let mut as_outcome = signed.clone();
     as_outcome.signature = world.key.sign(quell_wire::keys::Domain::Outcome, &signed.order);
-    assert_eq!(check(&as_outcome, &world.trust, &world.me, NOW).unwrap_err(), Refusal::BadSignature);
+    assert_eq!(check(&as_outcome, &world.trust, None, &world.me, NOW).unwrap_err(), Refusal::BadSignature);
     world.key = key();
     assert_eq!(world.verdict(), Err(Refusal::UnknownKey));
 }

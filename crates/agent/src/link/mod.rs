@@ -2,6 +2,7 @@
 
 mod renew;
 mod session;
+mod trust;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use quell_wire::frame::Goodbye;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::timeout;
+pub use trust::describe;
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;

@@ -107,6 +107,7 @@ fn hello(context: &Context) -> Hello {
         capabilities: context.runner.capabilities(),
         facts: (context.facts)(),
         held: held.into_iter().map(|order_id| OrderRef { order_id }).collect(),
+        trust_serial: context.identity.approvers().map_or(0, |pinned| pinned.bundle().serial),
     }
 }
 
@@ -233,6 +234,10 @@ impl Session {
                     Err(identity::Error::Keys(error)) => tracing::debug!(%error, "order keys not taken"),
                     Err(error) => tracing::warn!(error = chain(&error), "order keys cannot be kept"),
                 }
+                Ok(())
+            }
+            Some(FromServer::Trust(signed)) => {
+                context.entrust(&signed);
                 Ok(())
             }
             Some(FromServer::Goodbye(goodbye)) => Err(End::Goodbye(goodbye)),

@@ -71,6 +71,8 @@ struct Inner {
     actions: Arc<dyn Actions>,
     can: Vec<Capability>,
     running: Mutex<HashMap<String, Running>>,
+    /// Deeds that approvers signed for and that are about to be written down.
+    deeds: Mutex<HashSet<String>>,
     /// Outcomes that the disk did not take yet.
     unsaved: Mutex<HashMap<String, SignedOutcome>>,
     slots: HashMap<ActionKind, Arc<Semaphore>>,
@@ -106,6 +108,7 @@ impl Runner {
             can: actions.capabilities(),
             actions,
             running: Mutex::default(),
+            deeds: Mutex::default(),
             unsaved: Mutex::default(),
             slots,
             network: Arc::new(Semaphore::new(1)),
@@ -165,6 +168,10 @@ impl Runner {
 impl Inner {
     fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deeds(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unsaved(&self) -> MutexGuard<'_, HashMap<String, SignedOutcome>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use quell_catalog::ActionKind;
-use quell_wire::digest::sha256;
+use quell_wire::digest::{hex, sha256};
 use quell_wire::frame::{Capability, FromAgent, Rejected, Started as StartedFrame};
 use quell_wire::order::{Refusal, VerifiedOrder, check};
 use quell_wire::{Intent, Order, SignedOrder, limits};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::carry::finished;
 use super::{Cancel, Ending, Inner, MOST, Runner, Running, Secrets, chain};
 use crate::journal::Stage;
-use crate::journal::record::{Accepted, Body, Started};
+use crate::journal::record::{Accepted, Body, Spent, Started};
 
 /// A new order that was written down, ready to be carried out.
 pub(super) struct Ticket {
@@ -40,7 +40,8 @@ impl Runner {
         let inner = &self.0;
         let digest = sha256(&[&signed.order]).to_vec();
         let now_us = inner.clock.now_us();
-        match check(&signed, &inner.identity.trust(), inner.identity.me(), now_us) {
+        let approvers = inner.identity.approvers();
+        match check(&signed, &inner.identity.trust(), approvers.as_deref(), inner.identity.me(), now_us) {
             Ok(order) => self.accept(order, digest).await,
             Err(refusal) => inner.refuse(&signed, digest, refusal),
         }
@@ -66,7 +67,8 @@ impl Runner {
             inner.again(&id, &digest, None);
             return;
         }
-        let judged = inner.judge(&order);
+        let deed = order.is_signed_for().then(|| Deed::of(&order));
+        let judged = inner.judge(&order, deed.as_ref());
         let accepted = Body::Accepted(Accepted {
             order_id: id.clone(),
             order_sha256: digest,
@@ -79,6 +81,7 @@ impl Runner {
             Ok((kind, params)) => {
                 let permit = inner.permit_now(kind);
                 let mut records = vec![accepted];
+                records.extend(deed.as_ref().map(Deed::record));
                 let mut ticket = Ticket {
                     order_id: id.clone(),
                     kind,
@@ -94,7 +97,11 @@ impl Runner {
                     let started = Started { order_id: id.clone(), at_us: ticket.first_us, attempt: 1 };
                     records.push(Body::Started(started));
                 }
-                match inner.ledger.append(records).await {
+                let written = inner.ledger.append(records).await;
+                if let Some(deed) = &deed {
+                    inner.deeds().remove(&deed.name);
+                }
+                match written {
                     Ok(()) => self.carry(ticket, cancel, receiver, permit).await,
                     Err(error) => inner.unable(&order, &chain(error.as_ref())),
                 }
@@ -123,7 +130,12 @@ impl Inner {
             | Refusal::Malformed
             | Refusal::OtherTenant
             | Refusal::OtherEndpoint => None,
-            Refusal::NotYet | Refusal::Expired | Refusal::Window | Refusal::Intent | Refusal::NotATarget => {
+            Refusal::NotYet
+            | Refusal::Expired
+            | Refusal::Window
+            | Refusal::Intent
+            | Refusal::NotATarget
+            | Refusal::NotApproved { .. } => {
                 Order::decode(signed.order.as_slice()).ok().filter(|order| order.intent_digest.len() == 32)
             }
         };
@@ -209,8 +221,10 @@ impl Inner {
     }
 
     /// Whether this agent can do what the order says, now.
-    fn judge(&self, order: &VerifiedOrder) -> Result<(ActionKind, Value), Ending> {
-        let not_before_us = order.order().not_before_us;
+    fn judge(&self, order: &VerifiedOrder, deed: Option<&Deed>) -> Result<(ActionKind, Value), Ending> {
+        // Of what people signed, the time when it was asked is known for certain; the window is the server's word.
+        let asked_us = deed.map_or(i64::MAX, |_| order.intent().created_at_us);
+        let not_before_us = order.order().not_before_us.min(asked_us);
         let damaged_us = self.ledger.with(|journal| journal.damaged_us());
         if damaged_us.is_some_and(|at| not_before_us <= at.saturating_add(limits::CLOCK_SKEW_US)) {
             return Err(Ending::indeterminate(
@@ -224,7 +238,49 @@ impl Inner {
                 format!("more than {MOST} orders wait on this endpoint"),
             ));
         }
-        read_intent(order.intent(), &self.can)
+        let read = read_intent(order.intent(), &self.can)?;
+        match deed {
+            Some(deed) if !self.claim_deed(deed) => Err(Ending::refused(
+                "order_deed_repeated",
+                "the approvers' signatures served for another order on this endpoint already",
+            )),
+            Some(_) | None => Ok(read),
+        }
+    }
+
+    /// Whether no other order brought these signatures here. Claimed until it is in the journal.
+    fn claim_deed(&self, deed: &Deed) -> bool {
+        let mut deeds = self.deeds();
+        let known = self.ledger.with(|journal| journal.entry(&deed.name).is_some());
+        !known && deeds.insert(deed.name.clone())
+    }
+}
+
+/// What approvers signed for. They signed for it once: whoever holds the order key can give the same intent a second order
+/// with another id, and must not have it carried out twice.
+struct Deed {
+    /// Longer than any order's id may be, so that it is none.
+    name: String,
+    order_sha256: Vec<u8>,
+    expires_at_us: i64,
+}
+
+impl Deed {
+    fn of(order: &VerifiedOrder) -> Self {
+        Self {
+            name: format!("deed.{}", hex(&order.order().intent_digest)),
+            order_sha256: order.order().intent_digest.clone(),
+            expires_at_us: order.intent().expires_at_us,
+        }
+    }
+
+    /// Kept in the journal as an order that is over, for as long as the intent can bring another.
+    fn record(&self) -> Body {
+        Body::Spent(Spent {
+            order_id: self.name.clone(),
+            order_sha256: self.order_sha256.clone(),
+            not_after_us: self.expires_at_us,
+        })
     }
 }
 

@@ -109,6 +109,7 @@ impl World {
             issued_at_us: NOW,
             not_after_us: NOW + HOUR,
             order_keys: KeySet { version: 1, keys: vec![key.public()] }.encode_to_vec(),
+            trust: Vec::new(),
         };
         let identity = Arc::new(Identity::new(&state, stored, agent_key).unwrap());
         let now = Arc::new(AtomicI64::new(NOW));

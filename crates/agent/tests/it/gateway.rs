@@ -23,6 +23,7 @@ use quell_wire::intent::{self, Intent, Target};
 use quell_wire::keys::KeySet;
 use quell_wire::merkle::Tree;
 use quell_wire::order::Secret;
+use quell_wire::trust::SignedTrustBundle;
 use quell_wire::{Order, Outcome, SignedOrder, SigningKey, Status, path};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
@@ -74,6 +75,8 @@ struct Shared {
     addresses: Mutex<Vec<String>>,
     /// Listed in front of its own at enrolment.
     other_order_keys: Mutex<Vec<Vec<u8>>>,
+    /// Handed over at enrolment.
+    trust: Mutex<Vec<SignedTrustBundle>>,
     /// Instead of those that it would issue.
     certificate: Mutex<Option<Vec<u8>>>,
     last_hello: Mutex<Option<Hello>>,
@@ -153,6 +156,7 @@ impl Gateway {
             refuse: Mutex::default(),
             addresses: Mutex::default(),
             other_order_keys: Mutex::default(),
+            trust: Mutex::default(),
             certificate: Mutex::default(),
             last_hello: Mutex::default(),
             files: Files::default(),
@@ -185,6 +189,7 @@ impl Gateway {
             secret: self.shared.secret,
             ca: sha256(&[&self.shared.ca_der]),
             order_key: sha256(&[&self.shared.order_key.public()]),
+            trust: None,
         }
     }
 
@@ -209,6 +214,11 @@ impl Gateway {
     /// Whom an impostor would have trusted too: listed at enrolment in front of the key that the token names.
     pub fn claim_order_key(&self, key: &SigningKey) {
         self.shared.other_order_keys.lock().unwrap().push(key.public());
+    }
+
+    /// The trust bundles that are handed over at enrolment.
+    pub fn entrust(&self, chain: &[SignedTrustBundle]) {
+        *self.shared.trust.lock().unwrap() = chain.to_vec();
     }
 
     /// What is answered at enrolment in place of a certificate; `None` for real ones.
@@ -417,6 +427,7 @@ async fn respond(shared: Arc<Shared>, known: bool, request: Request<Incoming>) -
                 order_keys: KeySet { version: 1, keys }.encode_to_vec(),
                 not_after_us,
                 addresses: shared.addresses.lock().unwrap().clone(),
+                trust: shared.trust.lock().unwrap().clone(),
             };
             answer(StatusCode::OK, response.encode_to_vec())
         }

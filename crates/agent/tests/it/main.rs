@@ -13,4 +13,5 @@ mod process;
 mod proxy;
 mod script;
 mod terminate;
+mod trust;
 mod world;

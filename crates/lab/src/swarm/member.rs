@@ -34,6 +34,7 @@ pub(super) async fn open(options: &Options, number: usize, token: &str) -> Resul
         actions: Some(Simulated::new(options.effects.clone(), &name)),
         is_endpoint: false,
         machine: Some(machine),
+        trust: None,
     };
     let agent = Agent::open(state, setup)
         .map_err(|source| Error::Agent { name: name.clone(), source: Box::new(source) })?;
