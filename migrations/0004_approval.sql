@@ -25,6 +25,7 @@ CREATE TABLE approval_request (
 );
 CREATE INDEX approval_request_state ON approval_request (tenant_id, state, task_id);
 CREATE INDEX approval_request_age ON approval_request (created_at);
+CREATE INDEX approval_request_validity ON approval_request (valid_until) WHERE state = 'approved' AND valid_until IS NOT NULL;
 
 CREATE TABLE approval_decision (
     tenant_id   TEXT NOT NULL,

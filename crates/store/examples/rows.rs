@@ -239,6 +239,7 @@ fn task_row(tenant_id: Uuid) -> task::Task {
         succeeded_count: 0,
         worst: 0,
         ended_at: None,
+        approval: "none".to_owned(),
     }
 }
 

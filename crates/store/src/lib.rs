@@ -18,14 +18,19 @@ mod value;
 mod worker;
 
 pub mod api_key;
+pub mod approval;
+pub mod approval_link;
+pub mod approval_list;
 pub mod artifact;
 pub mod audit;
 pub mod blob;
+pub mod break_glass;
 pub mod checkpoint;
 pub mod command;
 pub mod endpoint;
 pub mod enrolment;
 pub mod membership;
+pub mod notice;
 pub mod person;
 pub mod role;
 pub mod script;
@@ -34,6 +39,7 @@ pub mod session;
 pub mod setting;
 pub mod task;
 pub mod tenant;
+pub mod webhook;
 
 pub use blob::ArtifactStore;
 pub use error::Error;
@@ -50,13 +56,19 @@ pub type Micros = i64;
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     [
         ("api_key", api_key::ALL),
+        ("approval", approval::ALL),
+        ("approval_link", approval_link::ALL),
+        ("approval_list", approval_list::ALL),
         ("artifact", artifact::ALL),
         ("audit", audit::ALL),
+        ("break_glass", break_glass::ALL),
         ("checkpoint", checkpoint::ALL),
         ("command", command::ALL),
         ("endpoint", endpoint::ALL),
         ("enrolment", enrolment::ALL),
         ("membership", membership::ALL),
+        ("notice", notice::ALL),
+        ("notice::delivery", notice::delivery::ALL),
         ("person", person::ALL),
         ("role", role::ALL),
         ("script", script::ALL),
@@ -65,6 +77,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("setting", setting::ALL),
         ("task", task::ALL),
         ("tenant", tenant::ALL),
+        ("webhook", webhook::ALL),
     ]
     .into_iter()
     .flat_map(|(module, list)| list.iter().map(move |(name, text)| (module, *name, *text)))

@@ -65,6 +65,8 @@ pub struct Task {
     pub worst: i64,
     /// When the last command ended.
     pub ended_at: Option<Micros>,
+    /// `none`, `auto`, `people` or `break_glass`: how it came to be allowed.
+    pub approval: String,
 }
 
 /// Which tasks to list.
@@ -99,15 +101,15 @@ macro_rules! columns {
         "tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
         requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, \
         expires_at, state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, \
-        target_count, open_count, succeeded_count, worst, ended_at"
+        target_count, open_count, succeeded_count, worst, ended_at, approval"
     };
 }
 
 sql! {
     INSERT = "INSERT INTO task (tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
         requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
-        state, revert_after, undo_of, target_count, open_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING";
+        state, revert_after, undo_of, target_count, open_count, approval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id = $2");
     BY_KEY = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND requester_kind = $2 \
         AND requester_id = $3 AND idempotency_key = $4");
@@ -167,6 +169,7 @@ fn read(mut row: Row) -> Result<Task, Error> {
         succeeded_count: row.take()?,
         worst: row.take()?,
         ended_at: row.take()?,
+        approval: row.take()?,
     })
 }
 
@@ -198,6 +201,7 @@ pub fn insert(tx: &mut Tx<'_>, task: &Task) -> Result<bool, Error> {
             &task.undo_of,
             &task.target_count,
             &task.open_count,
+            &task.approval,
         ],
     )
     .map(|rows| rows == 1)

@@ -151,6 +151,7 @@ pub(crate) fn task(tenant_id: Uuid, targets: i64) -> Task {
         succeeded_count: 0,
         worst: 0,
         ended_at: None,
+        approval: "none".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod durability;
 mod endpoint;
 mod library;
+mod notice;
 mod postgres;
 mod schema;
 mod task;
