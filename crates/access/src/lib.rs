@@ -4,11 +4,13 @@
 //! when an order is given out. One file per idea: [`Permission`], [`Role`], [`Access`], [`policy`], [`quorum`].
 
 mod grant;
+pub mod password;
 mod permission;
 pub mod policy;
 pub mod quorum;
 mod reach;
 mod role;
+pub mod totp;
 
 pub use grant::{Access, Grant, GrantError, Grants};
 pub use permission::{Permission, Permissions};
