@@ -54,6 +54,7 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_due ON delivery (next_at) WHERE state = 'pending';
 CREATE INDEX delivery_notice ON delivery (tenant_id, notice_id);
+CREATE INDEX delivery_age ON delivery (tenant_id, created_at);
 CREATE INDEX delivery_to ON delivery (tenant_id, destination, created_at);
 
 -- How far the trail was read, by tenant: all batches up to this one.
