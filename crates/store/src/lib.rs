@@ -29,8 +29,11 @@ pub mod checkpoint;
 pub mod command;
 pub mod endpoint;
 pub mod enrolment;
+pub mod identity;
+pub mod identity_provider;
 pub mod membership;
 pub mod notice;
+pub mod passkey;
 pub mod person;
 pub mod role;
 pub mod script;
@@ -66,9 +69,12 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("command", command::ALL),
         ("endpoint", endpoint::ALL),
         ("enrolment", enrolment::ALL),
+        ("identity", identity::ALL),
+        ("identity_provider", identity_provider::ALL),
         ("membership", membership::ALL),
         ("notice", notice::ALL),
         ("notice::delivery", notice::delivery::ALL),
+        ("passkey", passkey::ALL),
         ("person", person::ALL),
         ("role", role::ALL),
         ("script", script::ALL),
