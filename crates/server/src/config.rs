@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use quell_notify::Reach;
+
 /// The set-up of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -19,6 +21,10 @@ pub struct Config {
     pub gateway: SocketAddr,
     /// Where agents are told to connect, `address:port`; what [`Config::gateway`] says where empty.
     pub advertise: Vec<String>,
+    /// Where people find the server, `https://quell.example`; what follows from the rest where absent and anything does.
+    pub public_url: Option<String>,
+    /// Where the server lets itself be sent by a tenant's settings: webhooks, identity providers.
+    pub destinations: Reach,
     /// Bounds.
     pub limits: Limits,
 }
@@ -89,6 +95,9 @@ pub enum ConfigError {
         /// Where it would listen.
         address: SocketAddr,
     },
+    /// No address that links could have.
+    #[error("the public URL must be https://HOST or https://HOST:PORT (http for this machine only), not {0:?}")]
+    PublicUrl(String),
     /// The address of the database is not one.
     #[error("the database must be sqlite:PATH or postgres://…, not {0:?}")]
     Database(String),
@@ -104,6 +113,8 @@ impl Config {
             api_tls: None,
             gateway: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8421),
             advertise: Vec::new(),
+            public_url: None,
+            destinations: Reach::Global,
             limits: Limits::default(),
         }
     }

@@ -20,6 +20,7 @@ use crate::first_key::{self, FirstKey};
 use crate::gateway::{self, Gateway, Settings};
 use crate::listen::{self, Listeners};
 use crate::pki::{self, Authority};
+use crate::public::Public;
 use crate::state::{App, Inner, Parts};
 use crate::{api, api_tls, directory, sealing, serve};
 
@@ -113,7 +114,8 @@ impl Server {
             config.api_tls.as_ref().map(|tls| api_tls::acceptor(tls, &authority, &clock)).transpose()?;
         let store = Store::open(&config.database_url()?, Options::default(), clock.now()).await?;
         let (stop, stopping) = watch::channel(false);
-        let opened = Opened { store, clock, authority, stopping };
+        let public = Public::of(&config, api_address)?;
+        let opened = Opened { store, clock, authority, public, stopping };
         let (app, gateway, first_key) = assemble(&config, gateway_address, opened).await?;
         Ok(Self {
             app,
@@ -190,6 +192,7 @@ struct Opened {
     store: Store,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
+    public: Option<Public>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -198,7 +201,7 @@ async fn assemble(
     gateway_address: SocketAddr,
     opened: Opened,
 ) -> Result<(App, Gateway, Option<FirstKey>), Error> {
-    let Opened { store, clock, authority, stopping } = opened;
+    let Opened { store, clock, authority, public, stopping } = opened;
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
@@ -228,6 +231,7 @@ async fn assemble(
         sessions,
         addresses,
         tenant,
+        public,
         stopping,
     };
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))

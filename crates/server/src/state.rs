@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use quell_audit::Sealer;
 use quell_engine::{Clock, Engine, Secrets};
+use quell_notify::Reach;
 use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use crate::gateway::{Addresses, Sessions};
 use crate::live;
 use crate::metrics::Metrics;
 use crate::pki::Authority;
+use crate::public::Public;
 
 /// Shared by all requests.
 pub(crate) type App = Arc<Inner>;
@@ -50,6 +52,10 @@ pub(crate) struct Inner {
     pub streams: Arc<Semaphore>,
     /// Bounds.
     pub limits: Limits,
+    /// Where people find the server, where that is known.
+    pub public: Option<Public>,
+    /// Where a tenant's settings may send the server.
+    pub destinations: Reach,
     /// Whether people's connections are encrypted.
     pub is_tls: bool,
     /// Rises whenever a credential ends or what somebody may do changes.
@@ -78,6 +84,7 @@ pub(crate) struct Parts {
     pub sessions: Arc<Sessions>,
     pub addresses: Arc<Addresses>,
     pub tenant: Uuid,
+    pub public: Option<Public>,
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -95,6 +102,7 @@ impl Inner {
             sessions,
             addresses,
             tenant,
+            public,
             stopping,
         } = parts;
         Self {
@@ -113,6 +121,8 @@ impl Inner {
             metrics: Metrics::new(),
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,
+            public,
+            destinations: config.destinations,
             is_tls: config.api_tls.is_some(),
             revocations: watch::Sender::new(0),
             gateway_listens: AtomicBool::new(false),

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
-use quell_server::{ApiTls, Config, Listeners, Server, TlsFiles};
+use clap::{Args, ValueEnum};
+use quell_server::{ApiTls, Config, Listeners, Reach, Server, TlsFiles};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -38,12 +38,29 @@ pub struct Arguments {
     /// Where agents are told to connect, `address:port` (several times for several)
     #[arg(long, value_name = "ADDRESS")]
     advertise: Vec<String>,
+    /// Where people find the server, `https://quell.example`: for links, single sign-on and passkeys
+    #[arg(long, value_name = "URL", env = "QUELL_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Where tenants' settings may send the server: webhooks, identity providers
+    #[arg(long, value_enum, default_value_t = Destinations::Internet)]
+    destinations: Destinations,
     /// Days that a collected file is kept
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     keep_artifacts: u16,
     /// Log as JSON lines
     #[arg(long)]
     log_json: bool,
+}
+
+/// Where the server lets itself be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Destinations {
+    /// Public addresses only
+    Internet,
+    /// Also private ranges, such as those of a company's own network
+    Private,
+    /// Anywhere, this machine and plain HTTP too: for a laboratory
+    Any,
 }
 
 impl Arguments {
@@ -53,6 +70,12 @@ impl Arguments {
         config.api = self.api;
         config.gateway = self.gateway;
         config.advertise = self.advertise;
+        config.public_url = self.public_url;
+        config.destinations = match self.destinations {
+            Destinations::Internet => Reach::Global,
+            Destinations::Private => Reach::Private,
+            Destinations::Any => Reach::Anywhere,
+        };
         config.limits.artifact_life = std::time::Duration::from_secs(u64::from(self.keep_artifacts) * 86_400);
         config.api_tls = match (self.api_certificate, self.api_key) {
             (Some(certificate), Some(key)) => Some(ApiTls::Files(TlsFiles { certificate, key })),
