@@ -42,6 +42,7 @@ pub mod session;
 pub mod setting;
 pub mod task;
 pub mod tenant;
+pub mod trust;
 pub mod webhook;
 
 pub use blob::ArtifactStore;
@@ -83,6 +84,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("setting", setting::ALL),
         ("task", task::ALL),
         ("tenant", tenant::ALL),
+        ("trust", trust::ALL),
         ("webhook", webhook::ALL),
     ]
     .into_iter()

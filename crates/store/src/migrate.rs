@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "people", text: include_str!("../../../migrations/0003_people.sql") },
     Migration { version: 4, name: "approval", text: include_str!("../../../migrations/0004_approval.sql") },
     Migration { version: 5, name: "notice", text: include_str!("../../../migrations/0005_notice.sql") },
+    Migration { version: 6, name: "trust", text: include_str!("../../../migrations/0006_trust.sql") },
 ];
 
 /// The schema version that this program writes.

@@ -143,7 +143,7 @@ impl TrustBundle {
     pub fn check(&self) -> Result<(), Error> {
         let holds = |holds: bool, field| if holds { Ok(()) } else { Err(Error::Limit(field)) };
         holds(is_id(&self.tenant_id), "tenant_id")?;
-        holds(self.serial > 0, "serial")?;
+        holds((1..=i64::MAX.unsigned_abs()).contains(&self.serial), "serial")?;
         holds(self.root_key.len() == 32, "root_key")?;
         let rotates = self.next_root.len() == 32 && self.next_root != self.root_key;
         holds(self.next_root.is_empty() || rotates, "next_root")?;

@@ -13,6 +13,7 @@ mod notice;
 mod postgres;
 mod schema;
 mod task;
+mod trust;
 mod writer;
 
 /// Runs an `async fn(&World)` once per database.
