@@ -80,6 +80,9 @@ async fn rounds(app: App) {
         if let Err(error) = app.addresses.look(&app.store, app.tenant, &app.sessions).await {
             tracing::warn!(%error, "where agents are to connect could not be read");
         }
+        if let Err(error) = app.trusts.look(&app.store, &app.sessions).await {
+            tracing::warn!(%error, "the trust bundles could not be read");
+        }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");
         }

@@ -27,6 +27,7 @@ mod session;
 mod sessions;
 mod sweep;
 mod trail;
+pub(crate) mod trusts;
 mod upload;
 
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ use tokio_util::task::TaskTracker;
 
 pub use addresses::Addresses;
 pub use sessions::Sessions;
+pub use trusts::Trusts;
 
 use crate::pki::{self, Authority, GatewayCertificate};
 use crate::tls;
@@ -139,6 +141,7 @@ struct Shared {
     tls: Arc<ServerConfig>,
     sessions: Arc<Sessions>,
     addresses: Arc<Addresses>,
+    trusts: Arc<Trusts>,
     admission: admission::Admission,
     attempts: attempts::Attempts,
     copies: session::Copies,
@@ -192,6 +195,7 @@ impl Gateway {
             tls,
             sessions: Arc::default(),
             addresses: Arc::new(Addresses::new(settings.addresses.clone())),
+            trusts: Arc::default(),
             admission,
             attempts: attempts::Attempts::default(),
             copies: session::Copies::default(),
@@ -212,6 +216,11 @@ impl Gateway {
     /// Where agents are told to connect.
     pub fn addresses(&self) -> &Arc<Addresses> {
         &self.shared.addresses
+    }
+
+    /// What tenants' roots say of approvals.
+    pub fn trusts(&self) -> &Arc<Trusts> {
+        &self.shared.trusts
     }
 
     /// Serves agents until `shutdown` resolves, then says goodbye to all of them and returns.

@@ -220,6 +220,8 @@ async fn assemble(
     let sessions = Arc::clone(gateway.sessions());
     let addresses = Arc::clone(gateway.addresses());
     addresses.look(&store, tenant, &sessions).await?;
+    let trusts = Arc::clone(gateway.trusts());
+    trusts.look(&store, &sessions).await?;
     let parts = Parts {
         engine,
         store,
@@ -230,6 +232,7 @@ async fn assemble(
         authority,
         sessions,
         addresses,
+        trusts,
         tenant,
         public,
         stopping,

@@ -11,9 +11,9 @@ use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::auth::{Guesses, Identity, Principal};
+use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
-use crate::gateway::{Addresses, Sessions};
+use crate::gateway::{Addresses, Sessions, Trusts};
 use crate::live;
 use crate::metrics::Metrics;
 use crate::pki::Authority;
@@ -42,10 +42,16 @@ pub(crate) struct Inner {
     pub sessions: Arc<Sessions>,
     /// Where agents are told to connect.
     pub addresses: Arc<Addresses>,
+    /// What tenants' roots say of approvals.
+    pub trusts: Arc<Trusts>,
     /// The tenant that was made at the first start.
     pub tenant: Uuid,
     /// Failed tries with keys.
     pub guesses: Guesses,
+    /// Failed tries with passwords.
+    pub lockout: Lockout,
+    /// Hashes passwords, a few at a time.
+    pub hasher: Hasher,
     /// What is counted.
     pub metrics: Metrics,
     /// Places of live streams.
@@ -83,6 +89,7 @@ pub(crate) struct Parts {
     pub authority: Arc<Authority>,
     pub sessions: Arc<Sessions>,
     pub addresses: Arc<Addresses>,
+    pub trusts: Arc<Trusts>,
     pub tenant: Uuid,
     pub public: Option<Public>,
     pub stopping: watch::Receiver<bool>,
@@ -101,6 +108,7 @@ impl Inner {
             authority,
             sessions,
             addresses,
+            trusts,
             tenant,
             public,
             stopping,
@@ -115,9 +123,12 @@ impl Inner {
             authority,
             sessions,
             addresses,
+            trusts,
             tenant,
             stopping,
             guesses: Guesses::default(),
+            lockout: Lockout::new(),
+            hasher: Hasher::new(config.limits.password_cost),
             metrics: Metrics::new(),
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,

@@ -27,6 +27,7 @@ mod task;
 mod text;
 mod time;
 mod token;
+mod trust;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -52,6 +53,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         endpoint::routes(),
         token::routes(),
         gateway::routes(),
+        trust::routes(),
         artifact::routes(),
         script::routes(),
         audit::routes(),

@@ -60,7 +60,7 @@ pub async fn answer(
         order_keys: shared.order_keys(),
         not_after_us: issued.not_after_us,
         addresses: shared.addresses.current().to_vec(),
-        trust: Vec::new(),
+        trust: shared.trusts.of(endpoint.tenant_id).iter().map(|(_, signed)| signed.clone()).collect(),
     };
     Ok(reply::message(StatusCode::OK, &response))
 }

@@ -59,6 +59,8 @@ struct Session {
     name: Box<str>,
     probing: Option<(Bytes, oneshot::Sender<()>)>,
     strikes: u32,
+    /// Serial of the trust bundle that the agent holds, or was handed since; 0 where it takes none.
+    trust_serial: u64,
 }
 
 /// Whether the session goes on.
@@ -198,7 +200,7 @@ impl Session {
     }
 
     async fn read_mail(&mut self) -> Flow {
-        let Mail { keys, addresses, probe, goodbye } = self.seat.handle().take();
+        let Mail { keys, addresses, trust, probe, goodbye } = self.seat.handle().take();
         if let Some(goodbye) = goodbye {
             let _ = self.link.say(FromServer::Goodbye(goodbye)).await;
             self.link.close().await;
@@ -212,6 +214,9 @@ impl Session {
             }
         }
         if addresses && self.send_addresses().await.is_err() {
+            return Flow::End;
+        }
+        if trust && self.send_trust().await.is_err() {
             return Flow::End;
         }
         if keys && self.send_keys().await.is_err() { Flow::End } else { Flow::Continue }

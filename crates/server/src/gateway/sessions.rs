@@ -23,6 +23,8 @@ pub struct Mail {
     pub keys: bool,
     /// Agents are to connect elsewhere from now on.
     pub addresses: bool,
+    /// The tenant's trust bundle has changed.
+    pub trust: bool,
     /// Somebody asks whether the peer still answers.
     pub probe: Option<oneshot::Sender<()>>,
     /// The session ends with these words.
@@ -222,6 +224,13 @@ impl Sessions {
     pub fn addresses_changed(&self) {
         for handle in self.all() {
             handle.tell(|mail| mail.addresses = true);
+        }
+    }
+
+    /// A tenant's trust bundle has changed: its sessions hand it on.
+    pub fn trust_changed(&self, tenant: Uuid) {
+        for handle in self.all().into_iter().filter(|handle| handle.tenant == tenant) {
+            handle.tell(|mail| mail.trust = true);
         }
     }
 

@@ -3,17 +3,19 @@
 use quell_store::{Error as StoreError, Tx, enrolment};
 use quell_wire::digest::sha256;
 use quell_wire::enrol::{Token, secret_hash};
+use quell_wire::trust::Pin;
 use ring::rand::SecureRandom;
 
 use super::{Authority, Error};
 
-/// A new token of this installation. `order_key` is the Ed25519 key that signs orders now, 32 bytes.
+/// A new token of this installation. `order_key` is the Ed25519 key that signs orders now, 32 bytes; `trust` the root that
+/// the tenant's endpoints are to pin, where it has one.
 ///
 /// Its text is shown once; [`Token::secret_hash`] is what the store keeps.
-pub fn mint(authority: &Authority, order_key: &[u8]) -> Result<Token, Error> {
+pub fn mint(authority: &Authority, order_key: &[u8], trust: Option<Pin>) -> Result<Token, Error> {
     let mut secret = [0; 32];
     ring::rand::SystemRandom::new().fill(&mut secret).map_err(|_| Error::Random)?;
-    Ok(Token { secret, ca: authority.digest(), order_key: sha256(&[order_key]), trust: None })
+    Ok(Token { secret, ca: authority.digest(), order_key: sha256(&[order_key]), trust })
 }
 
 /// Why a token lets nobody in. Told to the audit; the one who tries hears only that it is not valid.

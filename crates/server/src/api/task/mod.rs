@@ -3,6 +3,7 @@
 mod archive_password;
 mod cancel;
 mod commands;
+mod intent;
 mod list;
 mod show;
 mod submit;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Vec<Route> {
         list::route(),
         show::route(),
         commands::route(),
+        intent::route(),
         cancel::route(),
         undo::route(),
         archive_password::route(),

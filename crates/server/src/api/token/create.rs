@@ -79,7 +79,7 @@ pub(super) async fn create_enrolment_token(
         return Err(Problem::bad_field("expires_in_seconds", format!("must be 60 to {LONGEST_S}")));
     }
     let tags = text::checked_tags(&wanted.tags)?;
-    let minted = minted(&app)?;
+    let minted = minted(&app, caller.tenant)?;
     let now = app.now();
     let row = enrolment::Token {
         tenant_id: caller.tenant,
@@ -111,8 +111,9 @@ pub(super) async fn create_enrolment_token(
     Ok(created(&location, MadeEnrolmentToken { token: EnrolmentToken::of(row), text: minted.to_text() }))
 }
 
-fn minted(app: &App) -> Result<quell_wire::enrol::Token, Problem> {
+fn minted(app: &App, tenant: Uuid) -> Result<quell_wire::enrol::Token, Problem> {
     let keys = app.engine.signer().key_set().keys;
     let current = keys.first().ok_or_else(|| Problem::new(Code::Unavailable, "there is no order key"))?;
-    pki::token::mint(&app.authority, current).map_err(|error| Problem::internal(&error))
+    let trust = app.trusts.pin(tenant);
+    pki::token::mint(&app.authority, current, trust).map_err(|error| Problem::internal(&error))
 }

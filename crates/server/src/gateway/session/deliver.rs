@@ -64,6 +64,19 @@ impl Session {
         Ok(())
     }
 
+    /// Hands on what the tenant's root said since the bundle that the agent holds. One that pinned no root is handed nothing:
+    /// it would take this server's word for whose signatures count.
+    pub(super) async fn send_trust(&mut self) -> Result<(), Gone> {
+        let held = self.trust_serial;
+        for (serial, signed) in self.shared.trusts.of(self.tenant()).iter() {
+            if held > 0 && *serial > held {
+                self.link.say(FromServer::Trust(signed.clone())).await?;
+                self.trust_serial = *serial;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells where the gateway is to be found from now on.
     pub(super) async fn send_addresses(&mut self) -> Result<(), Gone> {
         let addresses = self.shared.addresses.current().to_vec();

@@ -248,6 +248,7 @@ async fn welcome(
         budget: Budget::new(),
         probing: None,
         strikes: 0,
+        trust_serial: hello.trust_serial,
     });
     let welcome = Welcome {
         protocol: version::agree(hello.oldest_protocol, hello.newest_protocol)?,
@@ -259,6 +260,8 @@ async fn welcome(
     if shared.engine.signer().key_set().version > 1 {
         session.send_keys().await.ok()?;
     }
+    // Before any order: one may need what the root said last.
+    session.send_trust().await.ok()?;
     shared.engine.changes().tell(Change::Endpoint { tenant, endpoint });
     tracing::debug!(endpoint.id = %endpoint, remote = %session.remote, "a session began");
     match session.resume(&hello.held).await {
