@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no randomness. The server reads rows and asks here; the engine asks the same functions again
 //! when an order is given out. One file per idea: [`Permission`], [`Role`], [`Access`], [`policy`], [`quorum`].
 
+pub mod email;
 mod grant;
 pub mod password;
 mod permission;

@@ -71,6 +71,16 @@ impl Secrets {
         }
     }
 
+    /// A key for this purpose alone, for what is stored sealed.
+    pub fn key(&self, purpose: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"quell/seal/v1\0");
+        context.update(purpose.as_bytes());
+        let mut key = [0; 32];
+        key.copy_from_slice(context.sign().as_ref());
+        key
+    }
+
     fn text(&self, kind: Secret, id: Uuid, length: usize) -> String {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(b"quell/secret/v1\0");

@@ -6,8 +6,13 @@
 mod bucket;
 mod caller;
 pub(crate) mod credential;
+mod hasher;
 pub(crate) mod identify;
 pub mod key;
+mod lockout;
+pub(crate) mod login;
+pub(crate) mod origin;
+pub(crate) mod password;
 pub(crate) mod session;
 
 use std::net::IpAddr;
@@ -22,6 +27,8 @@ use quell_wire::digest::Digest;
 pub use bucket::Guesses;
 pub(crate) use caller::only_people;
 pub use caller::{Caller, Identity, Peer, Principal, RequestId};
+pub use hasher::Hasher;
+pub use lockout::Lockout;
 pub use quell_access::Permission;
 
 use credential::Presented;
@@ -29,14 +36,26 @@ use credential::Presented;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
-/// Paths that anybody may ask for. One that ends in `*` stands for all that begin so. Those of the API are declared by
-/// [`crate::api::route::open`]; a test compares.
-pub(crate) const OPEN: &[&str] = &["/healthz", "/readyz"];
+/// Paths that anybody may ask for. One that ends in `*` stands for all that begin so; one after a method is open for that
+/// method alone. Those of the API are declared by [`crate::api::route::open`]; a test compares.
+pub(crate) const OPEN: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "POST /api/v1/session",
+    "GET /api/v1/setup",
+    "POST /api/v1/setup",
+    "POST /api/v1/tickets/redeem",
+];
 
-fn is_open(path: &str) -> bool {
-    OPEN.iter().any(|open| match open.strip_suffix('*') {
-        Some(begin) => path.starts_with(begin) && path.len() > begin.len(),
-        None => path == *open,
+fn is_open(asked: &str, path: &str) -> bool {
+    OPEN.iter().any(|open| {
+        let (method, open) =
+            open.split_once(' ').map_or((None, *open), |(method, path)| (Some(method), path));
+        let fits = match open.strip_suffix('*') {
+            Some(begin) => path.starts_with(begin) && path.len() > begin.len(),
+            None => path == open,
+        };
+        fits && method.is_none_or(|method| method == asked)
     })
 }
 
@@ -54,7 +73,7 @@ fn is_local_metrics(request: &Request) -> bool {
 /// Lets a request through that has a valid key, and tells the handlers whose it is.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     use axum::response::IntoResponse as _;
-    if is_open(request.uri().path()) || is_local_metrics(&request) {
+    if is_open(request.method().as_str(), request.uri().path()) || is_local_metrics(&request) {
         return next.run(request).await;
     }
     let caller = match Claim::of(&request) {

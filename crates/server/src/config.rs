@@ -67,6 +67,9 @@ pub struct Limits {
     pub artifact_bytes: u64,
     /// How long an artifact is kept.
     pub artifact_life: Duration,
+    /// What hashing a password costs. Lower only in tests.
+    #[doc(hidden)]
+    pub password_cost: quell_access::password::Cost,
 }
 
 impl Default for Limits {
@@ -79,6 +82,7 @@ impl Default for Limits {
             agent_certificate: Duration::from_hours(7 * 24),
             artifact_bytes: 16 << 30,
             artifact_life: Duration::from_hours(90 * 24),
+            password_cost: quell_access::password::Cost::default(),
         }
     }
 }
@@ -96,7 +100,9 @@ pub enum ConfigError {
         address: SocketAddr,
     },
     /// No address that links could have.
-    #[error("the public URL must be https://HOST or https://HOST:PORT (http for this machine only), not {0:?}")]
+    #[error(
+        "the public URL must be https://HOST or https://HOST:PORT (http for this machine only), not {0:?}"
+    )]
     PublicUrl(String),
     /// The address of the database is not one.
     #[error("the database must be sqlite:PATH or postgres://…, not {0:?}")]

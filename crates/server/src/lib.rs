@@ -22,6 +22,7 @@ mod problem;
 mod public;
 mod retention;
 mod run;
+mod seal;
 mod sealing;
 mod serve;
 mod state;

@@ -59,8 +59,12 @@ codes! {
     NoTargets = "no_targets", 400, "There is nothing to act on";
     CountNotConfirmed = "count_not_confirmed", 400, "The number of targets is not confirmed";
     Unauthenticated = "unauthenticated", 401, "A valid API key or session is needed";
+    LoginFailed = "login_failed", 401, "The sign-in failed";
+    TotpNeeded = "totp_needed", 401, "A one-time code is needed";
     Forbidden = "forbidden", 403, "The caller's roles do not allow it";
     CrossSite = "cross_site", 403, "The request comes from another site";
+    StepUpNeeded = "step_up_needed", 403, "The person has to confirm it";
+    NotEligible = "not_eligible", 403, "The decision would not count";
     PolicyRefused = "policy_refused", 403, "The approval policy does not let anybody do this";
     NotFound = "not_found", 404, "There is no such thing";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit the resource";
@@ -71,8 +75,11 @@ codes! {
     NotUndoable = "not_undoable", 409, "It cannot be undone";
     TaskOpen = "task_open", 409, "Commands of the task are open";
     NotCancelable = "not_cancelable", 409, "It has ended already";
+    LastAdministrator = "last_administrator", 409, "The tenant would be left without an administrator";
     ArtifactNotReady = "artifact_not_ready", 409, "The file is not complete";
     ArtifactGone = "artifact_gone", 410, "The file is no longer kept";
+    SetupClosed = "setup_closed", 410, "The first set-up is over";
+    TicketGone = "ticket_gone", 410, "The link is no longer good";
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's media type is not understood";
     RangeNotSatisfiable = "range_not_satisfiable", 416, "The range lies outside the file";

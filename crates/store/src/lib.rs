@@ -40,8 +40,11 @@ pub mod script;
 pub mod server_key;
 pub mod session;
 pub mod setting;
+pub mod setup;
+pub mod step_up;
 pub mod task;
 pub mod tenant;
+pub mod ticket;
 pub mod trust;
 pub mod webhook;
 
@@ -82,8 +85,11 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("server_key", server_key::ALL),
         ("session", session::ALL),
         ("setting", setting::ALL),
+        ("setup", setup::ALL),
+        ("step_up", step_up::ALL),
         ("task", task::ALL),
         ("tenant", tenant::ALL),
+        ("ticket", ticket::ALL),
         ("trust", trust::ALL),
         ("webhook", webhook::ALL),
     ]

@@ -58,6 +58,7 @@ sql! {
         expires_at, remote, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     BY_HASH = concat!("SELECT ", columns!(), ", p.human, p.name, p.state FROM session s \
         JOIN person p ON p.id = s.person_id WHERE s.hash = $1");
+    GET = concat!("SELECT ", columns!(), " FROM session s WHERE s.tenant_id = $1 AND s.id = $2");
     HASHES = "SELECT hash FROM session WHERE revoked_at IS NULL AND expires_at > $1 LIMIT $2";
     OF_PERSON = concat!("SELECT ", columns!(), " FROM session s WHERE s.person_id = $1 AND s.id < $2 \
         AND s.revoked_at IS NULL AND s.expires_at > $3 ORDER BY s.id DESC LIMIT $4");
@@ -65,6 +66,8 @@ sql! {
     REVOKE = "UPDATE session SET revoked_at = $3 WHERE person_id = $1 AND id = $2 AND revoked_at IS NULL";
     REVOKE_ALL = "UPDATE session SET revoked_at = $3 WHERE person_id = $1 AND id <> $2 AND revoked_at IS NULL";
     REVOKE_IN = "UPDATE session SET revoked_at = $3 WHERE person_id = $1 AND tenant_id = $2 AND revoked_at IS NULL";
+    REMOTES = "SELECT DISTINCT p.local_key, s.remote FROM session s JOIN person p ON p.id = s.person_id \
+        WHERE p.local_key IS NOT NULL ORDER BY p.local_key, s.remote LIMIT $1";
     SWEEP = "DELETE FROM session WHERE expires_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM step_up u WHERE u.tenant_id = session.tenant_id AND u.session_id = session.id)";
 }
@@ -115,6 +118,11 @@ pub fn by_hash(tx: &mut Tx<'_>, hash: &[u8; 32]) -> Result<Option<Known>, Error>
     })
 }
 
+/// The session with this id.
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Session>, Error> {
+    tx.query_opt(GET, &[&tenant, &id], |mut row| read_from(&mut row))
+}
+
 /// Digests of the sessions that may be used now, at most `limit`.
 pub fn hashes(tx: &mut Tx<'_>, now: Micros, limit: i64) -> Result<Vec<[u8; 32]>, Error> {
     tx.query(HASHES, &[&now, &limit], |mut row| row.take())
@@ -145,6 +153,11 @@ pub fn revoke_others(tx: &mut Tx<'_>, person: Uuid, but: Uuid, now: Micros) -> R
 /// Ends all sessions of a person in a tenant.
 pub fn revoke_in(tx: &mut Tx<'_>, person: Uuid, tenant: Uuid, now: Micros) -> Result<u64, Error> {
     tx.execute(REVOKE_IN, &[&person, &tenant, &now])
+}
+
+/// From which addresses accounts signed in, as far as sessions are kept; at most `limit`.
+pub fn remotes(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(String, String)>, Error> {
+    tx.query(REMOTES, &[&limit], |mut row| Ok((row.take()?, row.take()?)))
 }
 
 /// Removes sessions that ended by themselves before this.

@@ -51,6 +51,9 @@ pub(crate) enum List {
     Audit,
     Keys,
     Checkpoints,
+    Sessions,
+    People,
+    Roles,
 }
 
 /// The cursor that goes on after this row.

@@ -22,10 +22,12 @@ mod refuse;
 pub(crate) mod route;
 mod scan;
 mod script;
+pub(crate) mod secret;
+mod session;
 mod targets;
 mod task;
 mod text;
-mod time;
+pub(crate) mod time;
 mod token;
 mod trust;
 
@@ -58,6 +60,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         script::routes(),
         audit::routes(),
         key::routes(),
+        session::routes(),
         overview::routes(),
         events::routes(),
         explain::routes(),

@@ -48,7 +48,9 @@ async fn check(permission: Permission, request: Request, next: Next) -> Response
         return Problem::new(Code::Unauthenticated, "the request has no valid API key or session")
             .into_response();
     };
-    if !caller.access().allows(permission) {
+    // Whoever is signed in may look after their own account, whatever their roles grant.
+    let is_own = permission == Permission::SelfManage && caller.identity.principal != Principal::Key;
+    if !is_own && !caller.access().allows(permission) {
         let roles: Vec<&str> = caller.access().roles().collect();
         let detail = format!("{} does not have the permission {}", said(&roles), permission.as_str());
         return Problem::new(Code::Forbidden, detail)

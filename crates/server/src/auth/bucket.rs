@@ -99,7 +99,8 @@ impl Guesses {
         self.take(address, now);
     }
 
-    fn take(&self, address: IpAddr, now: Micros) {
+    /// A try of the address failed.
+    pub fn take(&self, address: IpAddr, now: Micros) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let mut address = network(address);
         if shelf.buckets.len() >= ADDRESSES && !shelf.buckets.contains_key(&address) {
@@ -186,7 +187,7 @@ impl Guesses {
 const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// One bucket for a whole IPv6 /64, which one machine usually has to itself.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
@@ -219,7 +220,7 @@ mod tests {
             principal: crate::auth::Principal::Key,
             human: uuid::Uuid::nil(),
             name: "ops".to_owned(),
-            access: quell_access::Access::default(),
+            access: Arc::default(),
             expires_at: Some(2_000_000),
         })
     }

@@ -58,7 +58,7 @@ pub struct Identity {
     /// The name of the key or the person.
     pub name: String,
     /// What they may do in the tenant.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// When the credential ends by itself.
     pub expires_at: Option<Micros>,
 }
@@ -130,6 +130,9 @@ impl Caller {
             from: "api".to_owned(),
             request_id: Some(self.request_id.clone()),
             remote: Some(self.remote.to_string()),
+            class: self.class(),
+            human: Some(self.identity.human),
+            access: Some(Arc::clone(&self.identity.access)),
         }
     }
 

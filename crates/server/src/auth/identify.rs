@@ -1,6 +1,9 @@
 //! From a credential to whom it stands for, as the database says now.
 
-use quell_access::{Access, Grant, Grants, Role};
+use std::sync::Arc;
+
+use quell_access::{Access, Grant, Role};
+use quell_engine::access::{access_of, add, read};
 use quell_store::membership::Held;
 use quell_store::{Error, Micros, Tx, api_key, membership, person, session};
 use uuid::Uuid;
@@ -48,7 +51,7 @@ fn of_key(tx: &mut Tx<'_>, row: api_key::ApiKey) -> Result<Option<Identity>, Err
         principal: Principal::Key,
         human,
         name: row.name,
-        access,
+        access: Arc::new(access),
         expires_at: row.expires_at,
     }))
 }
@@ -57,7 +60,8 @@ fn of_session(tx: &mut Tx<'_>, hash: &[u8; 32], now: Micros) -> Result<Option<Id
     let Some(session::Known { session, human, name, state }) = session::by_hash(tx, hash)? else {
         return Ok(None);
     };
-    if session.revoked_at.is_some() || session.expires_at <= now || state != "active" {
+    let is_idle = session.last_used_at + super::login::IDLE <= now;
+    if session.revoked_at.is_some() || session.expires_at <= now || is_idle || state != "active" {
         return Ok(None);
     }
     let access = access_of(tx, session.tenant_id, session.person_id)?;
@@ -71,35 +75,9 @@ fn of_session(tx: &mut Tx<'_>, hash: &[u8; 32], now: Micros) -> Result<Option<Id
         principal: Principal::Person { session: session.id },
         human,
         name,
-        access,
+        access: Arc::new(access),
         expires_at: Some(session.expires_at),
     }))
-}
-
-/// What a person may do in a tenant, by all their roles.
-pub(crate) fn access_of(tx: &mut Tx<'_>, tenant: Uuid, person: Uuid) -> Result<Access, Error> {
-    let mut access = Access::default();
-    for held in membership::held(tx, tenant, person)? {
-        add(&mut access, &held);
-    }
-    Ok(access)
-}
-
-/// Adds what a role grants. One that is unknown or cannot be read grants nothing.
-pub(crate) fn add(access: &mut Access, held: &Held) {
-    let grant = match (Role::from_name(&held.role), &held.grants) {
-        (Some(role), _) => Some(Grant::of_role(role)),
-        (None, Some(stored)) => read(stored),
-        (None, None) => None,
-    };
-    if let Some(grant) = grant {
-        access.add(&held.role, grant);
-    }
-}
-
-fn read(stored: &str) -> Option<Grant> {
-    let grants: Grants = serde_json::from_str(stored).ok()?;
-    Grant::read(&grants).ok()
 }
 
 /// What a role grants, by its name or id; `None` where the tenant has no such role.
