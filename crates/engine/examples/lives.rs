@@ -10,7 +10,7 @@ use std::{
 
 use prost::Message as _;
 use quell_engine::{
-    Actor, Auto, Clock as _, Engine, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy, Targets,
+    Actor, Clock as _, Engine, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy, Targets,
     TaskRequest,
 };
 use quell_store::{Options, Store, endpoint, tenant};
@@ -64,7 +64,7 @@ async fn engine(dir: &std::path::Path) -> Result<Engine, Failure> {
         entropy: Arc::new(SystemEntropy),
         signer: Arc::new(FileSigner::open(&dir.join("order.key"))?),
         secrets: Secrets::new(&[1; 32]),
-        approval: Arc::new(Auto),
+        own_machine: None,
         limits: Limits::default(),
     }))
 }

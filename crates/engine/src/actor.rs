@@ -1,15 +1,19 @@
 //! Who asks: a person, a program, an endpoint, or the server itself.
 
-use quell_store::{Micros, audit};
+use std::sync::Arc;
+
+use quell_access::policy::Class;
+use quell_access::{Access, Permission, Reach};
+use quell_store::{Micros, audit, endpoint::Endpoint};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ids::Ids;
+use crate::{Error, approval::tags, ids::Ids};
 
 /// Who asks, and from where. Its rights were checked before it came here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// `user`, `api_key`, `endpoint`, `automation` or `system`.
+    /// `person`, `api_key`, `endpoint` or `system`.
     pub kind: String,
     /// Its id.
     pub id: String,
@@ -21,9 +25,18 @@ pub struct Actor {
     pub request_id: Option<String>,
     /// The address that it came from.
     pub remote: Option<String>,
+    /// As whom the approval policy sees it.
+    pub class: Class,
+    /// The human behind it, however many accounts and keys they have.
+    pub human: Option<Uuid>,
+    /// What it may do in the tenant; everything where absent, which only the server itself is.
+    pub access: Option<Arc<Access>>,
 }
 
 impl Actor {
+    /// The kind of a person.
+    pub const PERSON: &'static str = "person";
+
     /// The server itself, acting on a timer.
     pub fn system() -> Self {
         Self {
@@ -33,6 +46,9 @@ impl Actor {
             from: "timer".to_owned(),
             request_id: None,
             remote: None,
+            class: Class::System,
+            human: None,
+            access: None,
         }
     }
 
@@ -45,14 +61,56 @@ impl Actor {
             from: "agent".to_owned(),
             request_id: None,
             remote: None,
+            class: Class::System,
+            human: None,
+            access: None,
+        }
+    }
+
+    /// The person, where it is one.
+    pub(crate) fn person(&self) -> Option<Uuid> {
+        if self.kind == Self::PERSON { self.id.parse().ok() } else { None }
+    }
+
+    /// Whether its rights end somewhere, so that the endpoints have to be looked at.
+    pub(crate) fn is_bounded(&self, permission: Permission, action: &str) -> bool {
+        self.access.as_ref().is_some_and(|access| access.reach(permission, Some(action)) != Reach::All)
+    }
+
+    /// Refuses what its rights do not reach: the action itself, or one of the endpoints.
+    pub(crate) fn may_reach(
+        &self,
+        permission: Permission,
+        action: &str,
+        endpoints: &[Endpoint],
+    ) -> Result<(), Error> {
+        let Some(access) = &self.access else { return Ok(()) };
+        if !access.allows_action(permission, action) {
+            return Err(Error::Beyond(format!("no role of {} covers {action}", self.name)));
+        }
+        let reach = access.reach(permission, Some(action));
+        if reach == Reach::All {
+            return Ok(());
+        }
+        let beyond = |endpoint: &&Endpoint| !reach.has(tags(endpoint).iter().map(String::as_str));
+        match endpoints.iter().find(beyond) {
+            Some(endpoint) => {
+                Err(Error::Beyond(format!("no role of {} reaches {}", self.name, endpoint.name)))
+            }
+            None => Ok(()),
         }
     }
 
     /// An audit record of what this actor did.
     pub(crate) fn record(&self, ids: &Ids, tenant_id: Uuid, at: Micros, deed: Deed<'_>) -> audit::Record {
+        self.record_as(ids.next(), tenant_id, at, deed)
+    }
+
+    /// The same under this id.
+    pub(crate) fn record_as(&self, id: Uuid, tenant_id: Uuid, at: Micros, deed: Deed<'_>) -> audit::Record {
         audit::Record {
             tenant_id,
-            id: ids.next(),
+            id,
             at,
             actor_kind: self.kind.clone(),
             actor_id: self.id.clone(),

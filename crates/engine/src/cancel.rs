@@ -1,5 +1,6 @@
 //! Calling a task off: what waits ends at once; what was handed over is asked to stop, and its outcome decides.
 
+use quell_access::Permission;
 use quell_store::{audit, task};
 use serde_json::json;
 use uuid::Uuid;
@@ -9,6 +10,7 @@ use crate::{
     actor::Deed,
     settle::{self, Step},
     state::Event,
+    targets,
 };
 
 /// What calling off did.
@@ -33,6 +35,10 @@ impl Engine {
                 let row = task::get(tx, tenant, task)?.ok_or(Error::NotFound("task"))?;
                 if row.ended_at.is_some() {
                     return Err(Error::State(row.state));
+                }
+                if actor.is_bounded(Permission::TaskCancel, &row.action) {
+                    let endpoints = targets::of_task(tx, &row)?;
+                    actor.may_reach(Permission::TaskCancel, &row.action, &endpoints)?;
                 }
                 let first = task::cancel(tx, tenant, task, now)?;
                 let moved = settle::every_open(tx, &row, now, |_| {

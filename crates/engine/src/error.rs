@@ -53,6 +53,12 @@ pub enum Error {
         /// For people.
         message: String,
     },
+    /// The requester's rights do not reach it.
+    #[error("not allowed: {0}")]
+    Beyond(String),
+    /// The decision of this person would not count.
+    #[error("this decision does not count: {0}")]
+    NotEligible(String),
     /// Not there, or another tenant's.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -120,6 +126,8 @@ impl Error {
             Self::Confirm { .. } => "confirm_count",
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::Refused { .. } => "refused",
+            Self::Beyond(_) => "beyond_reach",
+            Self::NotEligible(_) => "not_eligible",
             Self::NotFound(_) => "not_found",
             Self::State(_) => "wrong_state",
             Self::NoUndo(_) => "no_undo",

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use quell_store::Micros;
 use uuid::{Builder, Uuid};
 
 use crate::{Clock, Entropy};
@@ -11,6 +12,16 @@ pub(crate) struct Ids {
     entropy: Arc<dyn Entropy>,
     /// Milliseconds, then twelve bits of the fraction (RFC 9562, section 6.2, method 3).
     last: Mutex<u64>,
+}
+
+/// An id of this moment for those who have no [`Ids`] at hand. It orders after what was made a moment before, and is
+/// random beyond that.
+pub(crate) fn of(now: Micros) -> Uuid {
+    let micros = u64::try_from(now).unwrap_or(0);
+    let mut random: [u8; 10] = *Uuid::new_v4().as_bytes().first_chunk().unwrap_or(&[0; 10]);
+    let fraction = ((micros % 1000) * 4096 / 1000) as u16 | 3;
+    random[..2].copy_from_slice(&fraction.to_be_bytes());
+    Builder::from_unix_timestamp_millis(micros / 1000, &random).into_uuid()
 }
 
 impl Ids {

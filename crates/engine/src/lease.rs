@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, Inner, Limits, order, plan,
+    CommandState, Engine, Error, Inner, Limits, approval, order, plan,
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -172,7 +172,11 @@ impl Engine {
     }
 
     pub(crate) async fn sign(&self, task: &Task, command: &Command) -> Result<SignedOrder, Error> {
-        let order = order::build(&self.inner, task, command)?;
+        let mut order = order::build(&self.inner, task, command)?;
+        if task.approval == "people" {
+            let task = task.clone();
+            order.approvals = self.read(move |tx| approval::of_order(tx, &task)).await?;
+        }
         Ok(self.inner.signer.sign(&order).await?)
     }
 }
@@ -209,6 +213,11 @@ fn take(
             continue;
         }
         let task = load(tx, &mut tasks, &row)?;
+        if let Err((code, message)) = approval::still_holds(tx, &task, now)? {
+            let step = Step::because(Event::ApprovalLost, code, &message);
+            moved.extend(settle::apply(tx, &task, &row, &step, now)?);
+            continue;
+        }
         let limit = ActionKind::from_id(&task.action).map_or(0, |kind| kind.spec().time_limit.max_s);
         let wait = i64::from(limit) * 1_000_000 + plan::micros(limits.outcome_grace);
         let step = Step { deadline_at: Some(row.not_after.saturating_add(wait)), ..Step::of(Event::Leased) };
@@ -287,6 +296,8 @@ fn compare(
             Step::because(Event::NeverBegan, "never_began", "the agent never had it, and its time is over")
         } else if task.cancel_requested_at.is_some() {
             Step::because(Event::ReportedCanceled, "canceled", "canceled before the agent had it")
+        } else if let Err((code, message)) = approval::still_holds(tx, &task, now)? {
+            Step::because(Event::ReportedCanceled, code, &message)
         } else {
             found.again.push((task, row));
             continue;

@@ -8,6 +8,7 @@
 //! One file per operation: [`submit`], [`lease`], [`outcome`], [`cancel`], [`undo`], [`approval`], [`tick`],
 //! [`revoke`]. What may follow what is one table, [`state`].
 
+pub mod access;
 pub mod actor;
 pub mod approval;
 pub mod bell;
@@ -42,7 +43,7 @@ use std::{sync::Arc, time::Duration};
 use quell_store::{Store, Tx};
 
 pub use actor::Actor;
-pub use approval::{ApprovalPolicy, Auto, Decision, Proposal};
+pub use approval::{Ballot, Decided};
 pub use bell::{Bell, Listener};
 pub use change::{Change, ChangeStream, Changes, Heard};
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
@@ -97,8 +98,8 @@ pub struct Parts {
     pub signer: Arc<dyn Signer>,
     /// From what the secrets of tasks are derived.
     pub secrets: Secrets,
-    /// Who must agree.
-    pub approval: Arc<dyn ApprovalPolicy>,
+    /// The fingerprint of the machine that this runs on, as its own agent would say it.
+    pub own_machine: Option<String>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -114,7 +115,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) secrets: Secrets,
-    pub(crate) approval: Arc<dyn ApprovalPolicy>,
+    pub(crate) own_machine: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) ids: ids::Ids,
     pub(crate) bell: Bell,
@@ -132,14 +133,14 @@ const TRIES: u32 = 6;
 impl Engine {
     /// Puts an engine together. It starts nothing by itself: somebody calls [`Engine::tick`] every second or so.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, entropy, signer, secrets, approval, limits } = parts;
+        let Parts { store, clock, entropy, signer, secrets, own_machine, limits } = parts;
         let inner = Inner {
             store,
             ids: ids::Ids::new(Arc::clone(&clock), entropy),
             clock,
             signer,
             secrets,
-            approval,
+            own_machine,
             limits,
             bell: Bell::default(),
             changes: Changes::default(),

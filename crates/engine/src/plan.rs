@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
+use quell_access::Permission;
 use quell_catalog::ActionKind;
 use quell_store::{
     Micros, Tx, audit,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, CommandState, Decision, Error, Inner, Proposal, Targets, TaskState, actor::Deed, reference,
+    Actor, CommandState, Error, Inner, Targets, TaskState, actor::Deed, approval, reference,
     submit::Submitted, targets,
 };
 
@@ -51,31 +52,28 @@ pub(crate) fn create(
 ) -> Result<Created, Error> {
     let now = inner.clock.now();
     let spec = draft.kind.spec();
-    let endpoints = targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets)?;
-    confirm(draft, endpoints.len(), inner.limits.confirm_above)?;
+    let ids = targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets)?;
+    confirm(draft, ids.len(), inner.limits.confirm_above)?;
     // An undo looked at each of them already.
-    if draft.undo_of.is_none() {
-        targets::check(tx, draft.tenant, spec, &endpoints)?;
-    }
-    let proposal = Proposal { tenant: draft.tenant, spec, requester: actor, targets: endpoints.len() };
-    let state = match inner.approval.decide(&proposal) {
-        Decision::Auto => CommandState::Queued,
-        Decision::People => CommandState::PendingApproval,
-        Decision::Refused { code, message } => return Err(Error::Refused { code, message }),
-    };
+    let able = draft.undo_of.is_none().then_some(spec);
+    let endpoints = targets::rows(tx, draft.tenant, &ids, able)?;
+    actor.may_reach(Permission::TaskSubmit, spec.id, &endpoints)?;
+    let asked = approval::ask(tx, inner, actor, spec, (draft.tenant, &endpoints))?;
+    let state = asked.state();
     let declared = draft.kind.declared();
     let params = reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone())?;
     let public = declared.redacted(&params);
-    let plan = Plan::new(inner, actor, draft, &params, &endpoints, now)?;
-    let row = plan.task(actor, draft, &params, &public, state);
+    let plan = Plan::new(inner, actor, draft, &params, &ids, now)?;
+    let mut row = plan.task(actor, draft, &params, &public, state);
+    asked.as_str().clone_into(&mut row.approval);
     if !task::insert(tx, &row)? {
         // Somebody used the idempotency key in the meantime; the next look finds that task.
         return Err(Error::Raced);
     }
-    for (leaf, endpoint) in endpoints.iter().enumerate() {
+    for (leaf, endpoint) in ids.iter().enumerate() {
         command::insert(tx, &plan.command(inner, draft, leaf, *endpoint, state)?)?;
     }
-    let detail = json!({
+    let mut detail = json!({
         "action": spec.id,
         "params": public,
         "targets": endpoints.len(),
@@ -83,12 +81,16 @@ pub(crate) fn create(
         "intent_digest": quell_wire::digest::hex(&row.intent_digest),
         "undo_of": draft.undo_of,
     });
+    if let Some(approval) = asked.detail() {
+        detail["approval"] = approval;
+    }
     let verb = if draft.undo_of.is_some() { "task.undo" } else { "task.submit" };
     let deed = Deed { verb, kind: "task", object: row.id, outcome: "ok", detail };
     audit::append(tx, &actor.record(&inner.ids, draft.tenant, now, deed))?;
+    approval::note(tx, inner, actor, &asked, (&row, spec, &endpoints))?;
     let state = TaskState::parse(&row.state).ok_or(Error::Corrupt("task state"))?;
     let submitted = Submitted { task_id: row.id, created: true, target_count: row.target_count, state };
-    Ok(Created { submitted, endpoints })
+    Ok(Created { submitted, endpoints: ids })
 }
 
 /// A selector, and a long list, hide how many they are: the requester says the number.
@@ -193,6 +195,7 @@ impl Plan {
             succeeded_count: 0,
             worst: 0,
             ended_at: None,
+            approval: "none".to_owned(),
         }
     }
 

@@ -1,16 +1,20 @@
 //! The one place where a command changes state: the table says where to, and the task is counted along.
 
 use quell_store::{
-    Micros, Tx,
+    Micros, Tx, audit,
     command::{self, Command},
     task::{self, Task},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, TaskState,
+    Actor, CommandState, Engine, Error, TaskState,
+    actor::Deed,
+    approval,
     change::Change,
     hold::Isolation,
+    ids,
     state::{Event, next},
     undo,
 };
@@ -136,7 +140,35 @@ fn count_end(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -> Resul
     let partial = state != TaskState::Succeeded && tally.succeeded_count > 0;
     task::finish(tx, tenant, task.id, state.as_str(), partial.then_some("partial"), now)?;
     undo::ended(tx, task, state, now)?;
+    approval::ended(tx, task, state, now)?;
+    if task.approval != "none" || state != TaskState::Succeeded {
+        note_end(tx, task, state, &tally, now)?;
+    }
     Ok(Some(state))
+}
+
+/// A record of its own for the end that somebody waits for: of what was asked about, and of what did not go well. The ends
+/// of its commands are recorded in any case.
+fn note_end(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    state: TaskState,
+    tally: &task::Tally,
+    now: Micros,
+) -> Result<(), Error> {
+    let detail = json!({
+        "action": task.action,
+        "requester": task.requester_name,
+        "requester_kind": task.requester_kind,
+        "requester_id": task.requester_id,
+        "approval": task.approval,
+        "targets": tally.target_count,
+        "succeeded": tally.succeeded_count,
+        "undo_of": task.undo_of,
+    });
+    let deed = Deed { verb: "task.end", kind: "task", object: task.id, outcome: state.as_str(), detail };
+    let record = Actor::system().record_as(ids::of(now), task.tenant_id, now, deed);
+    Ok(audit::append(tx, &record)?)
 }
 
 /// Applies to each open command of a task the step that `choose` gives for it.

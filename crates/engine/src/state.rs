@@ -87,6 +87,8 @@ pub enum Event {
     Approved,
     /// People declined.
     Rejected,
+    /// What people had agreed to does not stand any more.
+    ApprovalLost,
     /// Handed to the service, for the first time or again.
     Leased,
     /// The service says that it began.
@@ -122,6 +124,7 @@ impl Event {
     pub const ALL: &'static [Self] = &[
         Self::Approved,
         Self::Rejected,
+        Self::ApprovalLost,
         Self::Leased,
         Self::Started,
         Self::ReportedDone,
@@ -152,7 +155,8 @@ pub const fn next(state: CommandState, event: Event) -> Option<CommandState> {
             E::Rejected => Some(S::Rejected),
             E::CancelAsked | E::Voided => Some(S::Canceled),
             E::DeadlinePassed => Some(S::Expired),
-            E::Leased
+            E::ApprovalLost
+            | E::Leased
             | E::Started
             | E::ReportedDone
             | E::ReportedFailed
@@ -166,6 +170,7 @@ pub const fn next(state: CommandState, event: Event) -> Option<CommandState> {
         },
         S::Queued => match event {
             E::Leased => Some(S::Dispatched),
+            E::ApprovalLost => Some(S::Rejected),
             E::CancelAsked | E::Voided => Some(S::Canceled),
             E::DeadlinePassed => Some(S::Expired),
             E::Approved
@@ -190,7 +195,7 @@ pub const fn next(state: CommandState, event: Event) -> Option<CommandState> {
             E::ReportedCanceled => Some(S::Canceled),
             E::NeverBegan => Some(S::Expired),
             E::ReportedIndeterminate | E::DeadlinePassed | E::Forgotten | E::Voided => Some(S::Indeterminate),
-            E::Approved | E::Rejected | E::Verified | E::Unverified => None,
+            E::Approved | E::Rejected | E::ApprovalLost | E::Verified | E::Unverified => None,
         },
         S::Running => match event {
             E::Leased | E::CancelAsked | E::Started => Some(S::Running),
@@ -199,7 +204,7 @@ pub const fn next(state: CommandState, event: Event) -> Option<CommandState> {
             E::ReportedRefused => Some(S::Refused),
             E::ReportedCanceled => Some(S::Canceled),
             E::ReportedIndeterminate | E::DeadlinePassed | E::Forgotten | E::Voided => Some(S::Indeterminate),
-            E::Approved | E::Rejected | E::Verified | E::Unverified | E::NeverBegan => None,
+            E::Approved | E::Rejected | E::ApprovalLost | E::Verified | E::Unverified | E::NeverBegan => None,
         },
         S::Verifying => match event {
             E::Verified => Some(S::Succeeded),
@@ -208,6 +213,7 @@ pub const fn next(state: CommandState, event: Event) -> Option<CommandState> {
             E::DeadlinePassed | E::Voided => Some(S::Indeterminate),
             E::Approved
             | E::Rejected
+            | E::ApprovalLost
             | E::Leased
             | E::Started
             | E::ReportedDone

@@ -6,6 +6,7 @@ use quell_catalog::{Runner, Spec, System};
 use quell_store::{
     Tx,
     endpoint::{self, Endpoint},
+    task::Task,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -35,20 +36,42 @@ pub(crate) fn resolve(
     }
 }
 
-/// Names every endpoint that cannot carry the action out.
-pub(crate) fn check(tx: &mut Tx<'_>, tenant: Uuid, spec: &Spec, ids: &[Uuid]) -> Result<(), Error> {
-    let mut problems = Vec::new();
+/// The rows of the endpoints. Where they are to be able to carry the action out, every one that cannot is named.
+pub(crate) fn rows(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    ids: &[Uuid],
+    able: Option<&Spec>,
+) -> Result<Vec<Endpoint>, Error> {
+    let (mut rows, mut problems) = (Vec::with_capacity(ids.len()), Vec::new());
     for id in ids {
-        let found = match endpoint::get(tx, tenant, *id)? {
-            None => Some(("unknown", "there is no such endpoint".to_owned())),
-            Some(endpoint) if endpoint.state != "active" => {
-                Some(("revoked", format!("{} was revoked", endpoint.name)))
+        let row = endpoint::get(tx, tenant, *id)?;
+        let found = match (&row, able) {
+            (None, _) => Some(("unknown", "there is no such endpoint".to_owned())),
+            (Some(_), None) => None,
+            (Some(row), Some(_)) if row.state != "active" => {
+                Some(("revoked", format!("{} was revoked", row.name)))
             }
-            Some(endpoint) => problem(tx, spec, &endpoint)?,
+            (Some(row), Some(spec)) => problem(tx, spec, row)?,
         };
         problems.extend(found.map(|(code, message)| Problem { endpoint: *id, code, message }));
+        rows.extend(row);
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Targets(problems)) }
+    if problems.is_empty() { Ok(rows) } else { Err(Error::Targets(problems)) }
+}
+
+/// The endpoints of a task.
+pub(crate) fn of_task(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Endpoint>, Error> {
+    const PAGE: i64 = 500;
+    let (mut rows, mut after) = (Vec::new(), -1);
+    loop {
+        let page = quell_store::command::of_task(tx, task.tenant_id, task.id, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        after = last.leaf_index;
+        for command in &page {
+            rows.extend(endpoint::get(tx, task.tenant_id, command.endpoint_id)?);
+        }
+    }
 }
 
 /// A stable code, and the same for people.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+mod approval;
 pub(crate) mod crash;
 mod life;
 mod machine;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Actor, CommandState, Engine, Error, Inner, Submitted,
     actor::Deed,
-    cancel,
+    approval, cancel,
     settle::{self, Moved, Step},
     state::Event,
     undo,
@@ -52,6 +52,14 @@ impl Engine {
             }
         }
         let now = self.inner.clock.now();
+        if !self.read(move |tx| Ok(quell_store::approval::run_out(tx, now, 1)?.is_empty())).await? {
+            let inner = self.inner.clone();
+            let lost = self.write(move |tx| approval::run_out(tx, &inner)).await?;
+            for step in lost.iter().filter(|step| !step.state.is_end()) {
+                self.inner.bell.ring(step.tenant, step.endpoint);
+            }
+            self.announce(lost);
+        }
         for (tenant, task) in self.read(move |tx| Ok(task::due_reverts(tx, now, GROUP)?)).await? {
             ticked.reverted += usize::from(self.revert(tenant, task).await?);
         }

@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use quell_engine::{
-    Auto, Clock, Engine, FileSigner, Limits as EngineLimits, Secrets, SystemClock, SystemEntropy,
-};
+use quell_engine::{Clock, Engine, FileSigner, Limits as EngineLimits, Secrets, SystemClock, SystemEntropy};
 use quell_store::{ArtifactStore, Options, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -247,7 +245,7 @@ fn engine(store: &Store, clock: &Arc<dyn Clock>, signer: FileSigner, secrets: &S
         entropy: Arc::new(SystemEntropy),
         signer: Arc::new(signer),
         secrets: secrets.clone(),
-        approval: Arc::new(Auto),
+        own_machine: None,
         limits: EngineLimits::default(),
     })
 }

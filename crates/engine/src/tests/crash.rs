@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::world::{
     Agent, DAY, SECOND, TENANT, World, ann, cut, id_of, isolate, request, restored, terminate,
 };
-use crate::{Auto, CommandState, Error, Limits, Receipt, TaskRequest, TaskState};
+use crate::{CommandState, Error, Limits, Receipt, TaskRequest, TaskState};
 
 const PATH: &str = "QUELL_ENGINE_TEST_PATH";
 const DIE_AT: &str = "QUELL_ENGINE_TEST_DIE_AT";
@@ -67,7 +67,7 @@ fn death_at_every_commit_loses_nothing_and_repeats_nothing() {
 
 /// Everything that was asked for came to its one end, and each order had at most one effect.
 async fn consistent(dir: &Path, die_at: u32) {
-    let world = World::open(dir, Arc::new(Auto), Limits::default(), 1_750_000_000 * SECOND + 90 * DAY).await;
+    let world = World::open(dir, Limits::default(), 1_750_000_000 * SECOND + 90 * DAY).await;
     let tasks = world.all_tasks().await;
     let mut ends: Vec<(String, String)> =
         tasks.iter().map(|task| (task.action.clone(), task.state.clone())).collect();
@@ -112,8 +112,7 @@ fn child() {
     runtime.block_on(async {
         // Whoever takes up what a dead one left comes later.
         let later = if die_at == 0 { 600 * SECOND } else { 0 };
-        let world =
-            World::open(&dir, Arc::new(Auto), Limits::default(), 1_750_000_000 * SECOND + later).await;
+        let world = World::open(&dir, Limits::default(), 1_750_000_000 * SECOND + later).await;
         let agents = [restored_agent(&world, &dir, 1).await, restored_agent(&world, &dir, 2).await];
         let count = AtomicU32::new(0);
         let hook = move |_: Moment| {

@@ -1,6 +1,6 @@
 //! The whole life of tasks that go well.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use prost::Message as _;
 use quell_store::{command::Command, endpoint, script};
@@ -9,10 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::world::{DAY, SECOND, TENANT, World, ann, cut, id_of, isolate, request, restored, terminate};
-use crate::{
-    ApprovalPolicy, Change, CommandState, Decision, Error, Heard, Limits, Proposal, Receipt, Targets,
-    TaskState,
-};
+use crate::{Change, CommandState, Error, Heard, Limits, Receipt, Targets};
 
 #[tokio::test]
 async fn an_isolation_from_request_to_verified_end() {
@@ -195,7 +192,7 @@ async fn commands_that_exclude_each_other_go_one_at_a_time() {
 #[tokio::test]
 async fn an_endpoint_holds_a_bounded_number() {
     let limits = Limits { in_flight: 3, ..Limits::default() };
-    let world = World::with(Arc::new(crate::Auto), limits).await;
+    let world = World::with(limits).await;
     let agent = world.agent("a").await;
     for _ in 0..5 {
         world.submit(terminate(&[&agent])).await;
@@ -262,37 +259,6 @@ async fn a_planned_undo_comes_by_itself() {
     assert_eq!(world.task(undone_by).await.requester_kind, "system");
     world.carry_out(&a, restored()).await;
     assert_eq!(world.engine.tick().await.unwrap().reverted, 0, "once");
-}
-
-struct TwoPeople;
-
-impl ApprovalPolicy for TwoPeople {
-    fn decide(&self, _: &Proposal<'_>) -> Decision {
-        Decision::People
-    }
-}
-
-#[tokio::test]
-async fn people_decide_on_exactly_what_is_stored() {
-    let world = World::with(Arc::new(TwoPeople), Limits::default()).await;
-    let agent = world.agent("a").await;
-    let task = world.submit(isolate(&[&agent])).await;
-    assert_eq!(task.state, TaskState::PendingApproval);
-    assert!(world.lease(&agent).await.is_empty());
-    let digest = world.task(task.task_id).await.intent_digest;
-    let other = world.engine.decide(&ann(), TENANT, task.task_id, [0; 32], true).await;
-    assert!(matches!(other, Err(Error::Digest)));
-    world.engine.decide(&ann(), TENANT, task.task_id, digest, true).await.unwrap();
-    assert!(world.engine.decide(&ann(), TENANT, task.task_id, digest, true).await.is_err(), "decided once");
-    world.carry_out(&agent, cut()).await;
-    let declined = world.submit(request("endpoint.restore", json!({}), &[&agent])).await.task_id;
-    let digest = world.task(declined).await.intent_digest;
-    assert_eq!(
-        world.engine.decide(&ann(), TENANT, declined, digest, false).await.unwrap(),
-        TaskState::Rejected
-    );
-    assert_eq!(world.task(declined).await.state, "rejected");
-    assert!(world.lease(&agent).await.is_empty());
 }
 
 #[tokio::test]

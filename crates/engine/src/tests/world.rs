@@ -10,6 +10,7 @@ use std::{
 };
 
 use prost::Message as _;
+use quell_access::policy::Class;
 use quell_store::{Micros, Options, Page, Store, Tx, audit, command::Command, endpoint, task::Task, tenant};
 use quell_wire::{
     Outcome, SignedOrder, SignedOutcome, SigningKey, Status, Trust, VerifiedOrder,
@@ -19,8 +20,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, ApprovalPolicy, Auto, Clock, CommandState, Engine, FileSigner, Limits, Parts, Receipt, Secrets,
-    Submitted, SystemEntropy, Targets, TaskRequest, TaskState,
+    Actor, Clock, CommandState, Engine, FileSigner, Limits, Parts, Receipt, Secrets, Submitted,
+    SystemEntropy, Targets, TaskRequest, TaskState,
 };
 
 pub(crate) const TENANT: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
@@ -46,12 +47,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(Arc::new(Auto), Limits::default()).await
+        Self::with(Limits::default()).await
     }
 
-    pub(crate) async fn with(approval: Arc<dyn ApprovalPolicy>, limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut world = Self::open(dir.path(), approval, limits, 1_750_000_000 * SECOND).await;
+        let mut world = Self::open(dir.path(), limits, 1_750_000_000 * SECOND).await;
         world.dir = Some(dir);
         world
     }
@@ -60,30 +61,18 @@ impl World {
     pub(crate) async fn on_postgres() -> Result<Self, String> {
         let url = tokio::task::spawn_blocking(super::postgres::database).await.unwrap()?;
         let dir = tempfile::tempdir().unwrap();
-        let mut world =
-            Self::at(&url, dir.path(), Arc::new(Auto), Limits::default(), 1_750_000_000 * SECOND).await;
+        let mut world = Self::at(&url, dir.path(), Limits::default(), 1_750_000_000 * SECOND).await;
         world.dir = Some(dir);
         Ok(world)
     }
 
     /// An engine on what is in this directory.
-    pub(crate) async fn open(
-        dir: &Path,
-        approval: Arc<dyn ApprovalPolicy>,
-        limits: Limits,
-        now: Micros,
-    ) -> Self {
+    pub(crate) async fn open(dir: &Path, limits: Limits, now: Micros) -> Self {
         let url = format!("sqlite:{}", dir.join("quell.db").display());
-        Self::at(&url, dir, approval, limits, now).await
+        Self::at(&url, dir, limits, now).await
     }
 
-    async fn at(
-        url: &str,
-        dir: &Path,
-        approval: Arc<dyn ApprovalPolicy>,
-        limits: Limits,
-        now: Micros,
-    ) -> Self {
+    async fn at(url: &str, dir: &Path, limits: Limits, now: Micros) -> Self {
         let store = Store::open(url, Options::default(), now).await.unwrap();
         let hands = Arc::new(Hands(AtomicI64::new(now)));
         let signer = Arc::new(FileSigner::open(&dir.join("order.key")).unwrap());
@@ -93,7 +82,7 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             signer: Arc::clone(&signer) as Arc<dyn crate::Signer>,
             secrets: Secrets::new(&[7; 32]),
-            approval,
+            own_machine: Some(OWN_MACHINE.to_owned()),
             limits,
         });
         let world = Self { engine, hands, signer, dir: None };
@@ -255,7 +244,7 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn check(&self, order: &SignedOrder, now: Micros) -> VerifiedOrder {
         let me = Identity { tenant_id: TENANT.to_string(), endpoint_id: self.id.to_string() };
-        check(order, &self.trust, &me, now).unwrap()
+        check(order, &self.trust, None, &me, now).unwrap()
     }
 
     pub(crate) fn done(&self, order: &VerifiedOrder, result: Value) -> SignedOutcome {
@@ -290,18 +279,24 @@ impl Agent {
     }
 }
 
+/// The fingerprint of the endpoint on the server's own machine.
+pub(crate) const OWN_MACHINE: &str = "quell-server";
+
 pub(crate) fn id_of(order: &VerifiedOrder) -> Uuid {
     order.order().order_id.parse().unwrap()
 }
 
 pub(crate) fn ann() -> Actor {
     Actor {
-        kind: "user".to_owned(),
+        kind: "api_key".to_owned(),
         id: "u1".to_owned(),
         name: "Ann".to_owned(),
         from: "cli".to_owned(),
         request_id: Some("r1".to_owned()),
         remote: Some("192.0.2.9".to_owned()),
+        class: Class::Staff,
+        human: None,
+        access: None,
     }
 }
 

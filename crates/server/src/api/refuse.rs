@@ -33,6 +33,11 @@ impl From<Error> for Problem {
             )
             .hint("Use a new key for a new request."),
             Error::Refused { code, message } => Self::new(Code::PolicyRefused, format!("{message} ({code})")),
+            Error::Beyond(why) => Self::new(Code::Forbidden, why)
+                .hint("`quell whoami` shows what your roles reach; somebody with a wider role can do it."),
+            Error::NotEligible(why) => {
+                Self::new(Code::NotEligible, format!("your decision would not count: {why}"))
+            }
             Error::NotFound(what) => Self::not_found(what),
             Error::State(state) => Self::new(Code::Conflict, format!("the task is {state}")),
             Error::NoUndo(why) => Self::new(Code::NotUndoable, why),

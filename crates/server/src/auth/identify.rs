@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quell_access::{Access, Grant, Role};
 use quell_engine::access::{access_of, add, read};
 use quell_store::membership::Held;
-use quell_store::{Error, Micros, Tx, api_key, membership, person, session};
+use quell_store::{Error, Micros, Tx, api_key, person, session};
 use uuid::Uuid;
 
 use super::credential::Presented;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quell_engine::{
-    Actor, Auto, Clock, Engine, Entropy, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy,
-    Targets, TaskRequest,
+    Actor, Clock, Engine, Entropy, FileSigner, Limits, Parts, Secrets, SystemClock, SystemEntropy, Targets,
+    TaskRequest,
 };
 use quell_server::gateway::{self, Gateway, Settings};
 use quell_server::pki::{Authority, token};
@@ -65,7 +65,7 @@ impl Rig {
             entropy: Arc::new(SystemEntropy),
             signer: signer.clone(),
             secrets: Secrets::new(&key),
-            approval: Arc::new(Auto),
+            own_machine: None,
             limits: Limits::default(),
         });
         let mut settings =
@@ -117,7 +117,7 @@ impl Rig {
 
     pub async fn token_until(&self, max_uses: i64, expires_at: i64) -> (Token, Uuid) {
         let keys = self.engine.signer().key_set();
-        let token = token::mint(&self.authority, &keys.keys[0]).unwrap();
+        let token = token::mint(&self.authority, &keys.keys[0], None).unwrap();
         let id = Uuid::now_v7();
         let row = enrolment::Token {
             tenant_id: self.tenant,

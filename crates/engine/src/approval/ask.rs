@@ -1,0 +1,216 @@
+//! Asking the policy about a task that is being written, and writing down what people are asked.
+
+use quell_access::policy::{Class, Question, TargetFacts, decide};
+use quell_access::{Policy, Requirement};
+use quell_catalog::{Effect, Spec};
+use quell_store::{
+    Micros, Tx, approval, approval_list, audit, break_glass, command, endpoint::Endpoint, task::Task,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::state;
+use crate::{Actor, CommandState, Error, Inner, actor::Deed, approval::policy};
+
+/// Targets that a request names.
+const NAMED: usize = 20;
+/// Targets whose other commands are counted for a request.
+const COUNTED: usize = 500;
+
+/// What the policy answered.
+pub(crate) struct Asked {
+    require: Requirement,
+    broke_glass: bool,
+    trace: Vec<String>,
+    /// Name and reason of what is protected.
+    protected: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// The state in which commands begin.
+    pub(crate) fn state(&self) -> CommandState {
+        match self.require {
+            Requirement::People(_) => CommandState::PendingApproval,
+            Requirement::Nothing | Requirement::Auto | Requirement::Refused => CommandState::Queued,
+        }
+    }
+
+    /// How it is stored with the task.
+    pub(crate) fn as_str(&self) -> &'static str {
+        if self.broke_glass { "break_glass" } else { self.require.as_str() }
+    }
+
+    /// For the audit record of the task; `None` where nobody was to be asked.
+    pub(crate) fn detail(&self) -> Option<Value> {
+        (self.require != Requirement::Nothing).then(|| json!({ "how": self.as_str(), "trace": self.trace }))
+    }
+}
+
+/// Asks the policy.
+pub(crate) fn ask(
+    tx: &mut Tx<'_>,
+    inner: &Inner,
+    actor: &Actor,
+    spec: &Spec,
+    (tenant, endpoints): (Uuid, &[Endpoint]),
+) -> Result<Asked, Error> {
+    let policy = policy(tx, tenant)?;
+    let class = actor.class;
+    let facts = facts(tx, inner, &policy, (spec, class), (tenant, endpoints))?;
+    let question = Question { spec, class, targets: &facts, break_glass: false };
+    let mut verdict = decide(&policy, &question);
+    if let (Requirement::People(_), Some(person)) = (&verdict.require, actor.person())
+        && break_glass::open(tx, tenant, person, inner.clock.now())?.is_some()
+    {
+        verdict = decide(&policy, &Question { break_glass: true, ..question });
+    }
+    if verdict.require == Requirement::Refused {
+        let message = verdict.trace.join("; ");
+        return Err(Error::Refused { code: "policy".to_owned(), message });
+    }
+    let protected = facts.into_iter().filter_map(|target| target.protected.map(|why| (target.name, why)));
+    Ok(Asked {
+        require: verdict.require,
+        broke_glass: verdict.broke_glass,
+        trace: verdict.trace,
+        protected: protected.collect(),
+    })
+}
+
+/// What the policy has to know of the targets. Nothing is looked up that cannot matter: most tasks are of people who are
+/// asked for nothing, on endpoints that nobody protects.
+fn facts(
+    tx: &mut Tx<'_>,
+    inner: &Inner,
+    policy: &Policy,
+    (spec, class): (&Spec, Class),
+    (tenant, endpoints): (Uuid, &[Endpoint]),
+) -> Result<Vec<TargetFacts>, Error> {
+    let is_listed = approval_list::is_any(tx, tenant)?;
+    let may_be_protected = spec.effect != Effect::ReadOnly && class != Class::System;
+    let mut facts = Vec::new();
+    for endpoint in endpoints {
+        let lists = if is_listed { approval_list::lists_of(tx, tenant, endpoint.id)? } else { Vec::new() };
+        let is_on = |list: &str| lists.iter().any(|name| name == list);
+        let protected = if !may_be_protected {
+            None
+        } else if is_on("protected") {
+            Some("listed".to_owned())
+        } else if inner.own_machine.as_ref().is_some_and(|own| *own == endpoint.fingerprint) {
+            Some("the server itself".to_owned())
+        } else {
+            tags(endpoint)
+                .into_iter()
+                .find(|tag| policy.protected.tags.contains(tag))
+                .map(|tag| format!("tag {tag}"))
+        };
+        if class == Class::Operations || protected.is_some() {
+            facts.push(TargetFacts {
+                name: endpoint.name.clone(),
+                is_excepted: is_on("except"),
+                is_selected: is_on("only"),
+                protected,
+            });
+        }
+    }
+    Ok(facts)
+}
+
+/// The tags of an endpoint.
+pub(crate) fn tags(endpoint: &Endpoint) -> Vec<String> {
+    if endpoint.tags == "[]" { Vec::new() } else { serde_json::from_str(&endpoint.tags).unwrap_or_default() }
+}
+
+/// Writes the request down, where people or the settings were asked.
+pub(crate) fn note(
+    tx: &mut Tx<'_>,
+    inner: &Inner,
+    actor: &Actor,
+    asked: &Asked,
+    (task, spec, endpoints): (&Task, &Spec, &[Endpoint]),
+) -> Result<(), Error> {
+    let (state, people) = match &asked.require {
+        Requirement::Nothing | Requirement::Refused => return Ok(()),
+        Requirement::Auto => (state::AUTO, None),
+        Requirement::People(people) => (state::PENDING, Some(people)),
+    };
+    let blast = blast(tx, spec, asked, task, endpoints)?;
+    let roles = people.map(|people| people.roles.clone()).unwrap_or_default();
+    let quorum = people.map_or(0, |people| people.quorum.max(1));
+    let request = approval::Request {
+        tenant_id: task.tenant_id,
+        task_id: task.id,
+        state: state.to_owned(),
+        digest: task.intent_digest,
+        requester_human: actor.human.unwrap_or(Uuid::nil()),
+        quorum: i64::from(quorum),
+        roles: json!(roles).to_string(),
+        trace: json!(asked.trace).to_string(),
+        blast: blast.to_string(),
+        created_at: task.created_at,
+        expires_at: task.expires_at,
+        decided_at: people.is_none().then_some(task.created_at),
+        valid_until: None,
+    };
+    approval::insert(tx, &request)?;
+    let verb = match (people, asked.broke_glass) {
+        (Some(_), _) => "approval.request",
+        (None, false) => "approval.auto",
+        (None, true) => "approval.break_glass",
+    };
+    let detail = json!({
+        "action": spec.id,
+        "title": spec.title,
+        "params": serde_json::from_str::<Value>(&task.params_public).unwrap_or_default(),
+        "reason": task.reason,
+        "requester": actor.name,
+        "requester_human": actor.human,
+        "expires_at": task.expires_at,
+        "digest": quell_wire::digest::hex(&task.intent_digest),
+        "quorum": quorum,
+        "roles": roles,
+        "blast": blast,
+        "trace": asked.trace,
+    });
+    let deed = Deed { verb, kind: "task", object: task.id, outcome: "ok", detail };
+    Ok(audit::append(tx, &actor.record(&inner.ids, task.tenant_id, task.created_at, deed))?)
+}
+
+/// What the task would touch, for those who decide.
+fn blast(
+    tx: &mut Tx<'_>,
+    spec: &Spec,
+    asked: &Asked,
+    task: &Task,
+    endpoints: &[Endpoint],
+) -> Result<Value, Error> {
+    let mut pending = 0;
+    for endpoint in endpoints.iter().take(COUNTED) {
+        pending += command::active(tx, task.tenant_id, endpoint.id)?.len();
+        pending += usize::from(command::is_waiting(tx, task.tenant_id, endpoint.id)?);
+    }
+    let reversible_by = match spec.effect {
+        Effect::Reversible { by } => Some(by),
+        Effect::ReadOnly | Effect::Irreversible => None,
+    };
+    let logged_on = endpoints.iter().take(NAMED).filter_map(|endpoint| {
+        let facts: Value = serde_json::from_str(&endpoint.facts).ok()?;
+        let users = facts.get("logged_on")?.as_array()?.clone();
+        (!users.is_empty()).then(|| json!({ "endpoint": endpoint.name, "users": users }))
+    });
+    Ok(json!({
+        "targets": endpoints.len(),
+        "endpoints": endpoints.iter().take(NAMED).map(|endpoint| json!({ "id": endpoint.id, "name": endpoint.name })).collect::<Vec<_>>(),
+        "protected": asked.protected.iter().take(NAMED).map(|(name, why)| json!({ "endpoint": name, "why": why })).collect::<Vec<_>>(),
+        "protected_count": asked.protected.len(),
+        "logged_on": logged_on.collect::<Vec<_>>(),
+        "pending_commands": pending,
+        "isolated": endpoints.iter().filter(|endpoint| endpoint.isolation.is_some()).count(),
+        "read_only": spec.effect == Effect::ReadOnly,
+        "reversible_by": reversible_by,
+        "risk": spec.risk,
+    }))
+}
+
+/// How long an approval may be good at most, microseconds: as long as an order may wait.
+pub(super) const LONGEST: Micros = quell_wire::limits::ORDER_WINDOW_US;

@@ -1,0 +1,125 @@
+//! Whether what was approved is still approved: counted from the rows of this moment.
+
+use prost::Message as _;
+use quell_access::Permission;
+use quell_access::policy::People;
+use quell_access::quorum::{Tally, Vote, tally};
+use quell_store::{
+    Micros, Tx,
+    approval::{self, Decision, Request},
+    person,
+    task::Task,
+};
+use quell_wire::{Approval, ApproverSignature};
+use uuid::Uuid;
+
+use super::state;
+use crate::{Error, TaskState, access::access_of};
+
+/// What a request asks for.
+pub(super) fn people(request: &Request) -> Result<People, Error> {
+    let roles = serde_json::from_str(&request.roles).map_err(|_| Error::Corrupt("approval roles"))?;
+    Ok(People { quorum: u32::try_from(request.quorum).map_err(|_| Error::Corrupt("quorum"))?, roles })
+}
+
+/// The vote of a person, with what they are now.
+pub(super) fn vote(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    person: Uuid,
+    is_approval: bool,
+    is_standing: bool,
+) -> Result<Option<Vote>, Error> {
+    let Some(row) = person::get(tx, person)? else { return Ok(None) };
+    let access = access_of(tx, tenant, person)?;
+    Ok(Some(Vote {
+        human: row.human,
+        is_approval,
+        is_standing,
+        may_decide: row.state == "active" && access.allows(Permission::ApprovalDecide),
+        roles: access.roles().map(str::to_owned).collect(),
+    }))
+}
+
+/// Counts the decisions about a request.
+pub(super) fn count(tx: &mut Tx<'_>, request: &Request) -> Result<(Tally, Vec<Decision>), Error> {
+    let decisions = approval::decisions(tx, request.tenant_id, request.task_id)?;
+    let mut votes = Vec::with_capacity(decisions.len());
+    for decision in &decisions {
+        let is_standing = decision.revoked_at.is_none() && decision.digest == request.digest;
+        let is_approval = decision.decision == "approve";
+        votes.extend(vote(tx, request.tenant_id, decision.person_id, is_approval, is_standing)?);
+    }
+    Ok((tally(&people(request)?, request.requester_human, &votes), decisions))
+}
+
+/// Whether an order of the task may be given out, as far as approval goes. An error code and words where not.
+pub(crate) fn still_holds(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    now: Micros,
+) -> Result<Result<(), (&'static str, String)>, Error> {
+    if task.approval != "people" {
+        return Ok(Ok(()));
+    }
+    // Who decides, gives and takes waits for this one, and this one for them.
+    tx.serialise(task.tenant_id, task.id)?;
+    let request = approval::get(tx, task.tenant_id, task.id)?;
+    let Some(request) = request.filter(|request| request.digest == task.intent_digest) else {
+        return Ok(Err(("approval_missing", "no approval of this very intent is known".to_owned())));
+    };
+    if request.state != state::APPROVED {
+        return Ok(Err(("approval_lost", format!("the approval is {}", request.state))));
+    }
+    if request.valid_until.is_some_and(|until| until <= now) {
+        return Ok(Err(("approval_expired", "the approval is not valid any more".to_owned())));
+    }
+    Ok(match count(tx, &request)?.0 {
+        Tally::Approved => Ok(()),
+        Tally::Rejected => Err(("approval_lost", "somebody who may decide declined".to_owned())),
+        Tally::Waiting { have, need } => {
+            Err(("approval_lost", format!("{have} of {need} who agreed may still decide about it")))
+        }
+    })
+}
+
+/// What travels with the orders of a task: who agreed, and their own signatures.
+pub(crate) fn of_order(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Approval>, Error> {
+    let decisions = approval::decisions(tx, task.tenant_id, task.id)?;
+    let standing = decisions.into_iter().filter(|decision| {
+        decision.decision == "approve"
+            && decision.revoked_at.is_none()
+            && decision.digest == task.intent_digest
+    });
+    let approvals = standing.take(quell_wire::limits::APPROVALS).map(|decision| {
+        let signature = decision.signature.as_deref().map(ApproverSignature::decode);
+        Ok(Approval {
+            person_id: decision.person_id.to_string(),
+            name: decision.name,
+            decided_at_us: decision.decided_at,
+            signature: signature.transpose().map_err(|_| Error::Corrupt("approver's signature"))?,
+        })
+    });
+    approvals.collect()
+}
+
+/// The task ended: a request that was open ends with it.
+pub(crate) fn ended(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -> Result<(), Error> {
+    if task.approval != "people" {
+        return Ok(());
+    }
+    let to = match end {
+        TaskState::Rejected => state::REJECTED,
+        TaskState::Expired => state::EXPIRED,
+        TaskState::PendingApproval
+        | TaskState::Queued
+        | TaskState::Running
+        | TaskState::Succeeded
+        | TaskState::Failed
+        | TaskState::Refused
+        | TaskState::Canceled
+        | TaskState::Indeterminate => state::CANCELED,
+    };
+    approval::settle(tx, task.tenant_id, task.id, state::PENDING, to, now)?;
+    Ok(())
+}

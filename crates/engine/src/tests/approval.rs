@@ -1,0 +1,571 @@
+//! Who decides, about what, and what becomes of it when they change their mind or are not who they were.
+
+use std::{sync::Arc, time::Duration};
+
+use quell_access::{Access, Policy, Role, policy::Class};
+use quell_store::{
+    approval, approval_list, audit, break_glass, endpoint, membership,
+    person::{self, Person},
+    setting,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::world::{
+    Agent, OWN_MACHINE, SECOND, TENANT, World, ann, cut, isolate, request, restored, terminate,
+};
+use crate::{Actor, Ballot, CommandState, Decided, Error, Limits, Receipt, TaskState, approval::POLICY};
+
+const HOUR: i64 = 3600 * SECOND;
+
+impl World {
+    /// A person with these roles, as they act after signing in.
+    async fn person(&self, name: &str, roles: &[&str]) -> Actor {
+        self.account(name, Uuid::now_v7(), roles).await
+    }
+
+    /// Another account of the same human.
+    async fn account(&self, name: &str, human: Uuid, roles: &[&str]) -> Actor {
+        let id = Uuid::now_v7();
+        let row = Person {
+            tenant_id: TENANT,
+            id,
+            human,
+            name: name.to_owned(),
+            email: format!("{name}@acme.example"),
+            email_key: format!("{name}@acme.example"),
+            local_key: None,
+            password: None,
+            password_changed_at: None,
+            totp: None,
+            totp_step: None,
+            recovery: None,
+            state: "active".to_owned(),
+            created_at: 1,
+            last_login_at: None,
+        };
+        self.write(move |tx| person::insert(tx, &row)).await;
+        for role in roles {
+            self.give(id, role).await;
+        }
+        let mut access = Access::default();
+        for role in roles {
+            access.add(role, quell_access::Grant::of_role(Role::from_name(role).unwrap()));
+        }
+        Actor {
+            kind: Actor::PERSON.to_owned(),
+            id: id.to_string(),
+            name: name.to_owned(),
+            class: access.class(),
+            human: Some(human),
+            access: Some(Arc::new(access)),
+            ..ann()
+        }
+    }
+
+    async fn give(&self, person: Uuid, role: &str) {
+        let row = membership::Membership {
+            tenant_id: TENANT,
+            person_id: person,
+            role: role.to_owned(),
+            source: membership::MANUAL.to_owned(),
+            granted_at: 1,
+            granted_by: "test".to_owned(),
+        };
+        self.write(move |tx| membership::insert(tx, &row)).await;
+    }
+
+    async fn take(&self, actor: &Actor) {
+        let id = actor.person().unwrap();
+        self.write(move |tx| membership::delete_all(tx, TENANT, id)).await;
+    }
+
+    async fn policy(&self, value: Value) {
+        let policy: Policy = serde_json::from_value(value.clone()).unwrap();
+        policy.check(|_| false).unwrap();
+        self.write(move |tx| setting::set(tx, TENANT, POLICY, &value.to_string(), 1)).await;
+    }
+
+    async fn list(&self, list: &'static str, agent: &Agent) {
+        let entry = approval_list::Entry {
+            tenant_id: TENANT,
+            list: list.to_owned(),
+            endpoint_id: agent.id,
+            written: "by name".to_owned(),
+            added_at: 1,
+        };
+        self.write(move |tx| approval_list::insert(tx, &entry)).await;
+    }
+
+    async fn ballot(&self, task: Uuid, approve: bool) -> Ballot {
+        Ballot {
+            digest: self.task(task).await.intent_digest,
+            approve,
+            note: "seen".to_owned(),
+            via: "api".to_owned(),
+            valid_for: None,
+            signature: None,
+        }
+    }
+
+    async fn decide(&self, who: &Actor, task: Uuid, approve: bool) -> Result<Decided, Error> {
+        let ballot = self.ballot(task, approve).await;
+        self.engine.decide(who, TENANT, task, ballot).await
+    }
+
+    async fn asked(&self, who: &Actor, agents: &[&Agent]) -> Uuid {
+        let made = self.engine.submit(who, terminate(agents)).await.unwrap();
+        assert_eq!(made.state, TaskState::PendingApproval);
+        made.task_id
+    }
+
+    async fn request_of(&self, task: Uuid) -> approval::Request {
+        self.read(move |tx| approval::get(tx, TENANT, task)).await.unwrap()
+    }
+}
+
+fn gone() -> Value {
+    json!({ "terminated": [{ "pid": 4211, "start_time": 99, "path": "/bin/x", "signal": "KILL" }], "probes": [] })
+}
+
+#[tokio::test]
+async fn an_outside_team_waits_for_a_person_of_the_tenant() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    assert_eq!(ops.class, Class::Operations);
+    let task = world.asked(&ops, &[&agent]).await;
+    assert!(world.lease(&agent).await.is_empty());
+    let wrong = Ballot { digest: [0; 32], ..world.ballot(task, true).await };
+    assert!(matches!(world.engine.decide(&approver, TENANT, task, wrong).await, Err(Error::Digest)));
+    assert!(world.lease(&agent).await.is_empty());
+    let decided = world.decide(&approver, task, true).await.unwrap();
+    assert_eq!(
+        (decided.state, decided.task_state, decided.have, decided.need),
+        ("approved", TaskState::Queued, 1, 1)
+    );
+    let orders = world.lease(&agent).await;
+    let approvals = &orders[0].order().approvals;
+    assert_eq!((approvals.len(), approvals[0].name.as_str()), (1, "arno"));
+    let verbs: Vec<String> = world.trail(task).await.into_iter().map(|(verb, _)| verb).collect();
+    assert_eq!(verbs, ["task.submit", "approval.request", "approval.approve"]);
+    let request = world.request_of(task).await;
+    assert!(request.trace.contains("automatic approval is off"), "{}", request.trace);
+    assert!(request.blast.contains("\"name\":\"a\""), "{}", request.blast);
+}
+
+#[tokio::test]
+async fn nobody_decides_about_their_own_request_under_any_name() {
+    let world = World::new().await;
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
+    let agent = world.agent("a").await;
+    let human = Uuid::now_v7();
+    let asker = world.account("ines", human, &["security_officer"]).await;
+    let alias = world.account("ines2", human, &["approver"]).await;
+    let task = world.asked(&asker, &[&agent]).await;
+    for who in [&asker, &alias] {
+        assert!(matches!(world.decide(who, task, true).await, Err(Error::NotEligible(_))), "{}", who.name);
+        assert!(matches!(world.decide(who, task, false).await, Err(Error::NotEligible(_))), "{}", who.name);
+    }
+    // Their program asks: neither of their accounts decides.
+    let key = Actor { kind: "api_key".to_owned(), class: Class::Automation, ..asker.clone() };
+    let by_key = world.asked(&key, &[&agent]).await;
+    assert!(matches!(world.decide(&alias, by_key, true).await, Err(Error::NotEligible(_))));
+    // A program never decides.
+    assert!(matches!(world.decide(&key, task, true).await, Err(Error::NotEligible(_))));
+    // Who may not decide, or is not of the role that is asked for, does not either.
+    let analyst = world.person("ada", &["analyst"]).await;
+    assert!(matches!(world.decide(&analyst, task, true).await, Err(Error::NotEligible(_))));
+    assert!(world.lease(&agent).await.is_empty());
+}
+
+#[tokio::test]
+async fn as_many_humans_as_the_policy_wants() {
+    let world = World::new().await;
+    world
+        .policy(json!({ "rules": [{ "actions": ["process.*"],
+            "require": { "people": { "quorum": 2, "roles": ["approver"] } } }] }))
+        .await;
+    let agent = world.agent("a").await;
+    let human = Uuid::now_v7();
+    let (one, twin) =
+        (world.account("one", human, &["approver"]).await, world.account("twin", human, &["approver"]).await);
+    let two = world.person("two", &["approver"]).await;
+    let officer = world.person("officer", &["security_officer"]).await;
+    let task = world.asked(&ann(), &[&agent]).await;
+    assert!(matches!(world.decide(&officer, task, true).await, Err(Error::NotEligible(_))), "another role");
+    assert_eq!(world.decide(&one, task, true).await.unwrap().have, 1);
+    assert_eq!(world.decide(&twin, task, true).await.unwrap().have, 1, "the same human counts once");
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.decide(&two, task, true).await.unwrap().state, "approved");
+    assert_eq!(world.lease(&agent).await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_who_declines_ends_it() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&agent]).await;
+    assert_eq!(world.decide(&approver, task, false).await.unwrap().task_state, TaskState::Rejected);
+    assert_eq!(world.only(task).await, ("rejected".to_owned(), Some("rejected".to_owned())));
+    assert_eq!(world.request_of(task).await.state, "rejected");
+    let late = world.person("late", &["approver"]).await;
+    assert!(matches!(world.decide(&late, task, true).await, Err(Error::State(_))));
+    assert!(
+        matches!(world.decide(&approver, task, true).await, Err(Error::State(_))),
+        "no change of mind after the end"
+    );
+}
+
+#[tokio::test]
+async fn a_double_click_and_two_at_once_decide_once() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let (one, two) = (world.person("one", &["approver"]).await, world.person("two", &["approver"]).await);
+    let task = world.asked(&ops, &[&agent]).await;
+    let (first, second, third) = tokio::join!(
+        world.decide(&one, task, true),
+        world.decide(&one, task, true),
+        world.decide(&two, task, true),
+    );
+    let results = [first, second, third];
+    let news = results.iter().filter(|result| result.as_ref().is_ok_and(|decided| decided.is_new)).count();
+    assert_eq!(news, 1, "{results:?}");
+    // Whoever came second on the same side is told how it stands, or that it is decided.
+    assert!(
+        results.iter().all(|result| result.is_ok() || matches!(result, Err(Error::State(_)))),
+        "{results:?}"
+    );
+    assert_eq!(world.lease(&agent).await.len(), 1);
+    let approvals =
+        world.trail(task).await.into_iter().filter(|(verb, _)| verb == "approval.approve").count();
+    assert_eq!(approvals, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_decided_after_the_end() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&agent]).await;
+    world.pass(HOUR + SECOND);
+    assert!(
+        matches!(world.decide(&approver, task, true).await, Err(Error::State(_))),
+        "before the tick saw it"
+    );
+    world.engine.tick().await.unwrap();
+    assert!(matches!(world.decide(&approver, task, true).await, Err(Error::State(_))));
+    assert_eq!(world.request_of(task).await.state, "expired");
+    assert_eq!(world.only(task).await, ("expired".to_owned(), Some("not_approved".to_owned())));
+    assert!(world.lease(&agent).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_approver_who_lost_the_role_does_not_count_at_dispatch() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&agent]).await;
+    world.decide(&approver, task, true).await.unwrap();
+    world.take(&approver).await;
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.only(task).await, ("rejected".to_owned(), Some("approval_lost".to_owned())));
+    // Disabled between the two: the same.
+    let other = world.person("otto", &["approver"]).await;
+    let task = world.asked(&ops, &[&agent]).await;
+    world.decide(&other, task, true).await.unwrap();
+    let id = other.person().unwrap();
+    world.write(move |tx| person::set_state(tx, id, "disabled")).await;
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.only(task).await.1.as_deref(), Some("approval_lost"));
+}
+
+#[tokio::test]
+async fn taken_back_before_dispatch_it_does_not_begin() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&agent]).await;
+    world.decide(&approver, task, true).await.unwrap();
+    assert_eq!(world.engine.revoke_approval(&approver, TENANT, task).await.unwrap(), "revoked");
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.only(task).await, ("rejected".to_owned(), Some("approval_revoked".to_owned())));
+    assert!(matches!(world.engine.revoke_approval(&approver, TENANT, task).await, Err(Error::State(_))));
+}
+
+#[tokio::test]
+async fn taken_back_during_dispatch_it_is_asked_to_stop() {
+    let world = World::new().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&a, &b]).await;
+    world.decide(&approver, task, true).await.unwrap();
+    let orders = world.lease(&a).await;
+    world.engine.revoke_approval(&approver, TENANT, task).await.unwrap();
+    assert!(world.lease(&b).await.is_empty(), "what waited does not begin");
+    let work = world.engine.lease(TENANT, a.id, 10).await.unwrap();
+    assert_eq!(work.cancels.len(), 1, "what was handed over is asked to stop");
+    // An agent that never had it is not given it again.
+    let resumed = world.engine.resume(TENANT, a.id, &[]).await.unwrap();
+    assert!(resumed.orders.is_empty());
+    let states: Vec<String> = world.commands(task).await.into_iter().map(|row| row.state).collect();
+    assert_eq!(states, ["canceled", "rejected"]);
+    drop(orders);
+}
+
+#[tokio::test]
+async fn two_of_three_may_lose_one() {
+    let world = World::new().await;
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": { "quorum": 2 } } }] })).await;
+    let agent = world.agent("a").await;
+    let (one, two) = (world.person("one", &["approver"]).await, world.person("two", &["approver"]).await);
+    let task = world.asked(&ann(), &[&agent]).await;
+    world.decide(&one, task, true).await.unwrap();
+    assert_eq!(world.engine.revoke_approval(&one, TENANT, task).await.unwrap(), "pending");
+    assert_eq!(
+        world.decide(&two, task, true).await.unwrap().state,
+        "pending",
+        "the one taken back does not count"
+    );
+    let three = world.person("three", &["approver"]).await;
+    assert_eq!(world.decide(&three, task, true).await.unwrap().state, "approved");
+    assert_eq!(world.lease(&agent).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_is_good_for_a_time() {
+    let world = World::new().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let task = world.asked(&ops, &[&a, &b]).await;
+    let ballot = Ballot { valid_for: Some(Duration::from_mins(10)), ..world.ballot(task, true).await };
+    world.engine.decide(&approver, TENANT, task, ballot).await.unwrap();
+    assert_eq!(world.lease(&a).await.len(), 1);
+    world.pass(601 * SECOND);
+    assert!(world.lease(&b).await.is_empty());
+    assert_eq!(world.commands(task).await[1].reason_code.as_deref(), Some("approval_expired"));
+    world.engine.tick().await.unwrap();
+    assert_eq!(world.request_of(task).await.state, "expired");
+    assert_eq!(
+        world.engine.lease(TENANT, a.id, 10).await.unwrap().cancels.len(),
+        1,
+        "what runs is asked to stop"
+    );
+    // Set to expire by hand.
+    let task = world.asked(&ops, &[&b]).await;
+    world.decide(&approver, task, true).await.unwrap();
+    world.engine.expire_approval(&approver, TENANT, task).await.unwrap();
+    assert!(world.lease(&b).await.is_empty());
+    assert!(matches!(world.engine.expire_approval(&approver, TENANT, task).await, Err(Error::State(_))));
+}
+
+#[tokio::test]
+async fn settings_approve_but_not_what_is_excepted() {
+    let world = World::new().await;
+    world.policy(json!({ "managed": { "auto_approve": true } })).await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    world.list("except", &b).await;
+    let ops = world.person("olga", &["operations"]).await;
+    let made = world.engine.submit(&ops, terminate(&[&a])).await.unwrap();
+    assert_eq!(made.state, TaskState::Queued);
+    assert_eq!(world.task(made.task_id).await.approval, "auto");
+    let verbs: Vec<String> = world.trail(made.task_id).await.into_iter().map(|(verb, _)| verb).collect();
+    assert_eq!(verbs, ["task.submit", "approval.auto"]);
+    assert_eq!(world.engine.submit(&ops, terminate(&[&b])).await.unwrap().state, TaskState::PendingApproval);
+    assert_eq!(
+        world.engine.submit(&ops, terminate(&[&a, &b])).await.unwrap().state,
+        TaskState::PendingApproval
+    );
+}
+
+#[tokio::test]
+async fn what_is_protected_asks_everybody() {
+    let world = World::new().await;
+    let (dc, listed, own, plain) = (
+        world.agent("dc").await,
+        world.agent("listed").await,
+        world.agent(OWN_MACHINE).await,
+        world.agent("plain").await,
+    );
+    let tagged = dc.id;
+    world
+        .write(move |tx| {
+            endpoint::set_tags(
+                tx,
+                TENANT,
+                tagged,
+                &["domain-controller".to_owned()],
+                "[\"domain-controller\"]",
+            )
+        })
+        .await;
+    world.list("protected", &listed).await;
+    for agent in [&dc, &listed, &own] {
+        let made = world.engine.submit(&ann(), isolate(&[agent])).await.unwrap();
+        assert_eq!(made.state, TaskState::PendingApproval);
+        let request = world.request_of(made.task_id).await;
+        assert!(request.blast.contains("\"protected_count\":1"), "{}", request.blast);
+    }
+    assert_eq!(world.engine.submit(&ann(), isolate(&[&plain])).await.unwrap().state, TaskState::Queued);
+    let reading = request("file.collect", json!({ "path": "/etc/hosts" }), &[&dc]);
+    assert_eq!(world.engine.submit(&ann(), reading).await.unwrap().state, TaskState::Queued);
+}
+
+#[tokio::test]
+async fn a_tag_that_comes_later_changes_nothing_that_was_approved() {
+    let world = World::new().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let (first, second) = (a.id, b.id);
+    world.write(move |tx| endpoint::set_tags(tx, TENANT, first, &["web".to_owned()], "[\"web\"]")).await;
+    let mut wanted = terminate(&[]);
+    wanted.targets = crate::Targets::Tag("web".to_owned());
+    wanted.confirm_count = Some(1);
+    let task = world.engine.submit(&ops, wanted).await.unwrap().task_id;
+    world.write(move |tx| endpoint::set_tags(tx, TENANT, second, &["web".to_owned()], "[\"web\"]")).await;
+    world.decide(&approver, task, true).await.unwrap();
+    assert_eq!(world.lease(&a).await.len(), 1);
+    assert!(world.lease(&b).await.is_empty(), "the selector does not grow after it was approved");
+}
+
+#[tokio::test]
+async fn an_edited_row_is_not_what_was_approved() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let first = world.asked(&ops, &[&agent]).await;
+    world.decide(&approver, first, true).await.unwrap();
+    // Somebody with the database at hand makes an approved request stand for another task.
+    let second = world.asked(&ops, &[&agent]).await;
+    let forged =
+        approval::Request { task_id: second, state: "approved".to_owned(), ..world.request_of(first).await };
+    world
+        .write(move |tx| {
+            tx.execute("UPDATE task SET state = 'queued' WHERE id = $1", &[&second])?;
+            tx.execute("UPDATE command SET state = 'queued' WHERE task_id = $1", &[&second])?;
+            let forge = "UPDATE approval_request SET state = 'approved', digest = $2 WHERE task_id = $1";
+            tx.execute(forge, &[&second, &forged.digest])
+        })
+        .await;
+    assert_eq!(world.lease(&agent).await.len(), 1, "the first, which was approved");
+    assert_eq!(world.only(second).await, ("rejected".to_owned(), Some("approval_missing".to_owned())));
+}
+
+#[tokio::test]
+async fn broken_glass_is_for_one_person_and_a_time_and_leaves_its_mark() {
+    let world = World::new().await;
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
+    let agent = world.agent("a").await;
+    let officer = world.person("olaf", &["security_officer"]).await;
+    let other = world.person("other", &["security_officer"]).await;
+    let (now, person) = (world.now(), officer.person().unwrap());
+    let row = break_glass::BreakGlass {
+        tenant_id: TENANT,
+        id: Uuid::now_v7(),
+        person_id: person,
+        human: officer.human.unwrap(),
+        name: officer.name.clone(),
+        reason: "nobody answers".to_owned(),
+        begun_at: now,
+        until_at: now + HOUR / 2,
+        ended_at: None,
+        reviewed_by: None,
+        reviewed_at: None,
+        note: None,
+    };
+    world.write(move |tx| break_glass::insert(tx, &row)).await;
+    let made = world.engine.submit(&officer, isolate(&[&agent])).await.unwrap();
+    assert_eq!(made.state, TaskState::Queued);
+    assert_eq!(world.task(made.task_id).await.approval, "break_glass");
+    assert!(world.trail(made.task_id).await.iter().any(|(verb, _)| verb == "approval.break_glass"));
+    world.carry_out(&agent, cut()).await;
+    world.asked(&other, &[&agent]).await;
+    world.pass(HOUR);
+    world.asked(&officer, &[&agent]).await;
+}
+
+#[tokio::test]
+async fn a_timer_takes_back_what_people_approved_with_its_end() {
+    let world = World::new().await;
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
+    let agent = world.agent("a").await;
+    let approver = world.person("arno", &["approver"]).await;
+    let mut wanted = isolate(&[&agent]);
+    wanted.revert_after = Some(Duration::from_mins(5));
+    let task = world.engine.submit(&ann(), wanted).await.unwrap().task_id;
+    world.decide(&approver, task, true).await.unwrap();
+    world.carry_out(&agent, cut()).await;
+    world.pass(301 * SECOND);
+    assert_eq!(world.engine.tick().await.unwrap().reverted, 1);
+    world.carry_out(&agent, restored()).await;
+}
+
+#[tokio::test]
+async fn rights_end_where_they_end() {
+    let world = World::new().await;
+    let (web, db) = (world.agent("web").await, world.agent("db").await);
+    let id = web.id;
+    world.write(move |tx| endpoint::set_tags(tx, TENANT, id, &["web".to_owned()], "[\"web\"]")).await;
+    let grants =
+        json!({ "permissions": ["task.submit", "task.cancel"], "actions": ["endpoint.*"], "tags": ["web"] });
+    let mut access = Access::default();
+    access.add("own", quell_access::Grant::read(&serde_json::from_value(grants).unwrap()).unwrap());
+    let narrow = Actor { access: Some(Arc::new(access)), ..world.person("nora", &[]).await };
+    let beyond = |result: Result<_, Error>| matches!(result, Err(Error::Beyond(_)));
+    assert!(beyond(world.engine.submit(&narrow, isolate(&[&db])).await));
+    assert!(beyond(world.engine.submit(&narrow, isolate(&[&web, &db])).await), "mixed into a batch");
+    assert!(beyond(world.engine.submit(&narrow, terminate(&[&web])).await), "another action");
+    let made = world.engine.submit(&narrow, isolate(&[&web])).await.unwrap();
+    let others = world.submit(isolate(&[&db])).await;
+    assert!(matches!(world.engine.cancel(&narrow, TENANT, others.task_id).await, Err(Error::Beyond(_))));
+    world.engine.cancel(&narrow, TENANT, made.task_id).await.unwrap();
+    // Nor does it undo what lies beyond.
+    world.carry_out(&db, cut()).await;
+    assert!(matches!(
+        world.engine.undo(&narrow, TENANT, others.task_id, "mine").await,
+        Err(Error::Beyond(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_lets_nothing_pass() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    world.write(|tx| setting::set(tx, TENANT, POLICY, "{\"rules\": 7}", 1)).await;
+    assert!(matches!(world.engine.submit(&ann(), isolate(&[&agent])).await, Err(Error::Corrupt(_))));
+    world.policy(json!({ "rules": [{ "actions": ["endpoint.*"], "require": "refused" }] })).await;
+    assert!(matches!(world.engine.submit(&ann(), isolate(&[&agent])).await, Err(Error::Refused { .. })));
+    assert!(world.all_tasks().await.is_empty());
+    let filter = audit::Filter::default();
+    let page = quell_store::Page { after: None, limit: 10 };
+    assert!(world.read(move |tx| audit::list(tx, TENANT, &filter, page)).await.rows.is_empty());
+}
+
+#[tokio::test]
+async fn two_limits_hold_for_a_task_that_people_approved() {
+    let world = World::with(Limits { in_flight: 1, ..Limits::default() }).await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let first = world.asked(&ops, &[&agent]).await;
+    world.decide(&approver, first, true).await.unwrap();
+    let orders = world.lease(&agent).await;
+    let receipt = world.outcome(&agent, &agent.done(&orders[0], gone())).await;
+    assert!(
+        matches!(receipt, Receipt::Stored(CommandState::Succeeded | CommandState::Failed)),
+        "{receipt:?}"
+    );
+    assert!(TaskState::parse(&world.task(first).await.state).unwrap().is_end());
+    assert_eq!(world.request_of(first).await.state, "approved");
+}
