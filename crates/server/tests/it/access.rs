@@ -262,6 +262,7 @@ async fn every_change_is_recorded() {
                 json!({ "action": "endpoint.isolate", "targets": { "endpoints": [second] }, "reason": "x" })
             }
             ("scripts", _) => script.clone(),
+            ("trust", _) => json!({ "bundle": crate::trust::Root::new(world.tenant).text() }),
             ("gateway", _) => json!({ "addresses": ["quell.example:8421"] }),
             (_, "tags") => json!({ "tags": ["a", "b", "a"] }),
             (_, "name") => json!({ "name": "reception" }),

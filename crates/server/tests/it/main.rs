@@ -15,4 +15,5 @@ mod overview;
 mod scripts;
 mod start;
 mod tasks;
+mod trust;
 mod world;

@@ -13,15 +13,31 @@ use quell_wire::trust::{Error, Pin, Rule, SignedTrustBundle, TrustBundle};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::body::Json;
 use super::route::Route;
 use super::time;
+use crate::problem::Problem;
 
 /// The routes of trust.
 pub(crate) fn routes() -> Vec<Route> {
     vec![show::route(), publish::route()]
 }
 
-/// The tenant's trust bundle, as its offline root signed it.
+/// What the tenant's offline root signed last.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrustState {
+    /// `null` until a bundle was published: then endpoints demand no signatures of approvers.
+    trust: Option<Trust>,
+}
+
+impl TrustState {
+    fn of(row: Option<&trust::Bundle>) -> Result<Json<Self>, Problem> {
+        let trust = row.map(Trust::of).transpose().map_err(|error| Problem::internal(&error))?;
+        Ok(Json(Self { trust }))
+    }
+}
+
+/// A trust bundle.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Trust {
     /// Rises with each bundle.

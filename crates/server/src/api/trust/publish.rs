@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Trust, signed};
+use super::{TrustState, signed};
 use crate::api::body::Json;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
@@ -41,12 +41,12 @@ pub(super) struct NewTrust {
 /// The bundle must be signed by the root that it names, for this tenant; after the first, by the root that the one before
 /// names, with a higher serial. Endpoints that are connected get it at once, and check the same again by what they pinned:
 /// those that pinned nothing take nothing. Enrolment tokens made from now on tell new endpoints what to pin.
-#[utoipa::path(put, path = "/trust", tag = "trust", request_body = NewTrust, responses((status = 200, body = Trust)))]
+#[utoipa::path(put, path = "/trust", tag = "trust", request_body = NewTrust, responses((status = 200, body = TrustState)))]
 pub(super) async fn publish_trust(
     State(app): State<App>,
     caller: Caller,
     Json(wanted): Json<NewTrust>,
-) -> Result<Json<Trust>, Problem> {
+) -> Result<Json<TrustState>, Problem> {
     let signed = STANDARD.decode(&wanted.bundle).ok();
     let signed = signed.and_then(|bytes| SignedTrustBundle::decode(bytes.as_slice()).ok());
     let signed = signed.ok_or_else(|| Problem::bad_field("bundle", "is no signed trust bundle in base64"))?;
@@ -55,7 +55,7 @@ pub(super) async fn publish_trust(
     let row = taken.map_err(refused)?;
     // Committed: whoever fails from here on, the next look finds it.
     app.trusts.look(&app.store, &app.sessions).await?;
-    Trust::of(&row).map(Json).map_err(|error| Problem::internal(&error))
+    TrustState::of(Some(&row))
 }
 
 fn refused(error: Error) -> Problem {

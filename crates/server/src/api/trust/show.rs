@@ -4,7 +4,7 @@ use axum::extract::State;
 use quell_store::trust;
 use utoipa_axum::routes;
 
-use super::Trust;
+use super::TrustState;
 use crate::api::body::Json;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
@@ -17,10 +17,9 @@ pub(super) fn route() -> Route {
 
 /// Whose signatures endpoints demand, and for what
 ///
-/// What the tenant's offline root signed last. There is none until `quell trust publish` brought one.
-#[utoipa::path(get, path = "/trust", tag = "trust", responses((status = 200, body = Trust)))]
-pub(super) async fn get_trust(State(app): State<App>, caller: Caller) -> Result<Json<Trust>, Problem> {
+/// What the tenant's offline root signed last, and `quell trust publish` brought here.
+#[utoipa::path(get, path = "/trust", tag = "trust", responses((status = 200, body = TrustState)))]
+pub(super) async fn get_trust(State(app): State<App>, caller: Caller) -> Result<Json<TrustState>, Problem> {
     let row = app.store.read(move |tx| trust::newest(tx, caller.tenant)).await?;
-    let row = row.ok_or_else(|| Problem::not_found("trust bundle"))?;
-    Trust::of(&row).map(Json).map_err(|error| Problem::internal(&error))
+    TrustState::of(row.as_ref())
 }
