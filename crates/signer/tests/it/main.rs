@@ -1,0 +1,9 @@
+//! The signer as a server meets it: real files, real sockets, and orders that somebody changed.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod admin;
+mod client;
+mod journal;
+mod refusal;
+mod socket;
+mod world;
