@@ -92,9 +92,10 @@ async fn consistent(dir: &Path, die_at: u32) {
             );
             assert_eq!(TaskState::parse(&task.state), state.end());
         }
-        let submits =
-            world.trail(task.id).await.into_iter().filter(|(verb, _)| verb != "task.cancel").count();
-        assert_eq!(submits, 1, "one audit record for one task");
+        let trail = world.trail(task.id).await;
+        let count = |wanted: &str| trail.iter().filter(|(verb, _)| verb == wanted).count();
+        assert_eq!(count("task.submit"), 1, "one audit record for one task");
+        assert_eq!(count("task.end"), usize::from(task.state != "succeeded"), "one for an end that went not well");
     }
     let agents = world.read(|tx| endpoint::active_ids(tx, TENANT, 10)).await;
     for id in agents {

@@ -86,7 +86,7 @@ async fn canceling_reaches_what_was_given() {
     assert_eq!(world.task(task).await.state, "canceled");
     assert!(matches!(world.engine.cancel(&ann(), TENANT, task).await, Err(Error::State(_))));
     let verbs: Vec<String> = world.trail(task).await.into_iter().map(|(verb, _)| verb).collect();
-    assert_eq!(verbs, ["task.submit", "task.cancel"]);
+    assert_eq!(verbs, ["task.submit", "task.cancel", "task.end"]);
     assert!(world.engine.cancel(&ann(), Uuid::from_u128(9), task).await.is_err(), "another tenant's task");
 }
 
