@@ -34,7 +34,6 @@ pub(super) async fn open(options: &Options, number: usize, token: &str) -> Resul
         actions: Some(Simulated::new(options.effects.clone(), &name)),
         is_endpoint: false,
         machine: Some(machine),
-        trust: None,
     };
     let agent = Agent::open(state, setup)
         .map_err(|source| Error::Agent { name: name.clone(), source: Box::new(source) })?;
@@ -59,6 +58,7 @@ async fn enroll(
         proxy: None,
         name: Some(name.to_owned()),
         machine: Some(machine),
+        trust: None,
     };
     let identity = enrol::enrol(state, &asked, None, &Clock::system())
         .await
