@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, Inner, Limits, approval, order, plan,
+    CommandState, Engine, Error, Inner, Limits, approval, plan,
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -112,13 +112,9 @@ impl Engine {
                 take(tx, &inner.limits, tenant, endpoint, max, inner.clock.now())
             })
             .await?;
-        let mut work = Work { orders: Vec::with_capacity(orders.len()), cancels };
-        for (task, command) in &orders {
-            self.inner.progress.open(tenant, command.id, endpoint);
-            work.orders.push(self.sign(task, command).await?);
-        }
         self.announce(moved);
-        Ok(work)
+        let orders = self.sign_all(orders, |_| true).await?;
+        Ok(Work { orders, cancels })
     }
 
     /// Compares what the agent holds with what it was given.
@@ -132,19 +128,17 @@ impl Engine {
         let (now, named) = (inner.clock.now(), Arc::clone(&held));
         self.inner.leases.settled((tenant, endpoint)).await;
         // Most agents that come back have nothing to settle, and a reader costs no flush: thousands return at once.
-        let mut found = self.read(move |tx| compare(tx, tenant, endpoint, &named, now)).await?;
+        let looked = Arc::clone(&held);
+        let mut found = self.read(move |tx| compare(tx, tenant, endpoint, &looked, now)).await?;
         let mut moved = Vec::new();
         if !found.ended.is_empty() {
             (found, moved) =
                 self.write(move |tx| end(tx, tenant, endpoint, &held, inner.clock.now())).await?;
         }
-        let mut resumed = Resumed { orders: Vec::new(), cancels: found.cancels, waiting: found.waiting };
-        for (task, command) in &found.again {
-            self.inner.progress.open(tenant, command.id, endpoint);
-            resumed.orders.push(self.sign(task, command).await?);
-        }
         self.announce(moved);
-        Ok(resumed)
+        // What the agent holds may be at work there, whatever the signer says by now.
+        let orders = self.sign_all(found.again, |command| !named.contains(&command)).await?;
+        Ok(Resumed { orders, cancels: found.cancels, waiting: found.waiting })
     }
 
     /// Notes that the agent began an order. `false` when it holds no such order that could begin.
@@ -170,19 +164,10 @@ impl Engine {
         self.announce(moved.into_iter().collect());
         Ok(began)
     }
-
-    pub(crate) async fn sign(&self, task: &Task, command: &Command) -> Result<SignedOrder, Error> {
-        let mut order = order::build(&self.inner, task, command)?;
-        if task.approval == "people" {
-            let task = task.clone();
-            order.approvals = self.read(move |tx| approval::of_order(tx, &task)).await?;
-        }
-        Ok(self.inner.signer.sign(&order).await?)
-    }
 }
 
 /// Commands with their tasks.
-type Orders = Vec<(Task, Command)>;
+pub(crate) type Orders = Vec<(Task, Command)>;
 
 struct Taken {
     orders: Orders,

@@ -1,47 +1,54 @@
-//! Who signs orders. Behind a trait, since it is to be a process of its own that checks again what it signs.
+//! Who signs orders. Behind a trait: a server asks a signer in a process of its own, which checks again what it signs, and
+//! tests hold a key themselves.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    pin::Pin,
-    sync::{Mutex, PoisonError},
-};
+use std::{future::Future, path::Path, pin::Pin};
 
 use prost::Message as _;
+use quell_signer::{Client, KeyFile, KeyFileError};
 use quell_wire::{
-    Order, SignedOrder, SigningKey,
-    digest::hex,
+    Order, SignedOrder,
     keys::{KeySet, SignedKeySet},
 };
-use serde::{Deserialize, Serialize};
-
-/// Key sets that are kept: an agent that was away for this many rotations must be enrolled again.
-const KEPT: usize = 8;
 
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key file cannot be read or written.
-    #[error("the order key file cannot be used")]
-    Io(#[from] std::io::Error),
-    /// The key file holds something else.
-    #[error("the order key file is damaged")]
-    Damaged,
-    /// The key could not be made.
-    #[error("no order key could be made")]
-    Key(#[from] quell_wire::keys::KeyError),
-    /// A signer in another place cannot be reached.
-    #[error("the signer cannot be reached: {0}")]
+    /// The key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The signer cannot be reached, or does not sign now. The same order may be signed later.
+    #[error("{0}")]
     Unreachable(String),
+    /// The signer will not sign this order, now or later.
+    #[error("the signer refused ({code}): {message}")]
+    Refused {
+        /// A stable code.
+        code: String,
+        /// For people.
+        message: String,
+    },
 }
 
 /// A signature on its way.
 pub type Signing<'a> = Pin<Box<dyn Future<Output = Result<SignedOrder, Error>> + Send + 'a>>;
+/// Signatures on their way, one for each order.
+pub type SigningAll<'a> = Pin<Box<dyn Future<Output = Vec<Result<SignedOrder, Error>>> + Send + 'a>>;
 
 /// Signs orders.
 pub trait Signer: Send + Sync {
     /// Signs. The same order gives the same bytes as long as the key is the same.
     fn sign<'a>(&'a self, order: &'a Order) -> Signing<'a>;
+
+    /// Signs several, together where that costs less: one answer for each, in their order.
+    fn sign_all<'a>(&'a self, orders: &'a [Order]) -> SigningAll<'a> {
+        Box::pin(async move {
+            let mut signed = Vec::with_capacity(orders.len());
+            for order in orders {
+                signed.push(self.sign(order).await);
+            }
+            signed
+        })
+    }
 
     /// The keys that agents are to trust now: what enrolment pins.
     fn key_set(&self) -> KeySet;
@@ -51,132 +58,90 @@ pub trait Signer: Send + Sync {
     fn rotations(&self) -> Vec<SignedKeySet>;
 }
 
-/// Signs in this process, with keys in a file that only its owner reads.
+/// Signs in this process without a look at what it signs: for tests, and for programs that are their own server.
+#[derive(Debug)]
 pub struct FileSigner {
-    path: PathBuf,
-    held: Mutex<Held>,
-}
-
-struct Held {
-    file: File,
-    current: SigningKey,
-}
-
-/// What the file holds; bytes as hex.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: u64,
-    /// PKCS#8, newest first: one, or two while a rotation is under way.
-    keys: Vec<String>,
-    /// (set, signature), oldest first.
-    rotations: Vec<(String, String)>,
+    keys: KeyFile,
 }
 
 impl FileSigner {
     /// Opens the key file, or makes it with a new key.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| Error::Damaged)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = SigningKey::generate()?;
-                let file = File { version: 1, keys: vec![hex(&key)], rotations: Vec::new() };
-                let bytes = serde_json::to_vec(&file).map_err(|_| Error::Damaged)?;
-                crate::secret::write_new(path, &bytes)?;
-                file
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let current = file.keys.first().ok_or(Error::Damaged).and_then(|key| read_key(key))?;
-        Ok(Self { path: path.to_owned(), held: Mutex::new(Held { file, current }) })
+        Ok(Self { keys: KeyFile::open(path)? })
     }
 
     /// Makes a new key the one that signs. The one before stays trusted until [`FileSigner::retire`].
     pub fn rotate(&self) -> Result<SignedKeySet, Error> {
-        let new = SigningKey::generate()?;
-        self.change(|file| {
-            file.keys.truncate(1);
-            file.keys.insert(0, hex(&new));
-        })
+        Ok(self.keys.rotate()?)
     }
 
     /// Ends the trust in the previous key.
     pub fn retire(&self) -> Result<SignedKeySet, Error> {
-        self.change(|file| file.keys.truncate(1))
-    }
-
-    fn change(&self, edit: impl FnOnce(&mut File)) -> Result<SignedKeySet, Error> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = held.file.clone();
-        edit(&mut file);
-        file.version += 1;
-        let set = public(&file)?;
-        // Signed by the key that agents already know to be current.
-        let signed = SignedKeySet::sign(&held.current, &set);
-        file.rotations.push((hex(&signed.set), hex(&signed.signature)));
-        let surplus = file.rotations.len().saturating_sub(KEPT);
-        file.rotations.drain(..surplus);
-        let current = file.keys.first().ok_or(Error::Damaged).and_then(|key| read_key(key))?;
-        replace(&self.path, &serde_json::to_vec(&file).map_err(|_| Error::Damaged)?)?;
-        *held = Held { file, current };
-        Ok(signed)
-    }
-
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(self.keys.retire()?)
     }
 }
 
 impl Signer for FileSigner {
     fn sign<'a>(&'a self, order: &'a Order) -> Signing<'a> {
-        let signed = SignedOrder::sign(&self.held().current, order);
-        Box::pin(std::future::ready(Ok(signed)))
+        Box::pin(std::future::ready(Ok(self.keys.sign(order))))
     }
 
     fn key_set(&self) -> KeySet {
-        let held = self.held();
-        public(&held.file)
-            .unwrap_or_else(|_| KeySet { version: held.file.version, keys: vec![held.current.public()] })
+        self.keys.key_set()
     }
 
     fn rotations(&self) -> Vec<SignedKeySet> {
-        let held = self.held();
-        let pairs = held.file.rotations.iter();
-        pairs
-            .filter_map(|(set, signature)| {
-                Some(SignedKeySet { set: unhex(set)?, signature: unhex(signature)? })
-            })
-            .filter(|signed| KeySet::decode(signed.set.as_slice()).is_ok())
-            .collect()
+        self.keys.rotations()
     }
 }
 
-fn public(file: &File) -> Result<KeySet, Error> {
-    let keys = file.keys.iter().map(|key| read_key(key).map(|key| key.public())).collect::<Result<_, _>>()?;
-    Ok(KeySet { version: file.version, keys })
+/// A signer in another process, or on another host.
+#[derive(Debug)]
+pub struct RemoteSigner {
+    client: Client,
 }
 
-fn read_key(text: &str) -> Result<SigningKey, Error> {
-    Ok(SigningKey::from_pkcs8(&unhex(text).ok_or(Error::Damaged)?)?)
-}
-
-/// Replaces a file in one step: after a crash it is wholly the old one or wholly the new one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+impl RemoteSigner {
+    /// Over this connection, which told its keys already ([`Client::ready`]).
+    pub fn new(client: Client) -> Self {
+        Self { client }
     }
-    crate::secret::write_new(&new, bytes)?;
-    std::fs::rename(&new, path)?;
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => std::fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+impl From<quell_signer::Error> for Error {
+    fn from(error: quell_signer::Error) -> Self {
+        match error {
+            quell_signer::Error::Refused { code, message } => Self::Refused { code, message },
+            quell_signer::Error::Unreachable(_) | quell_signer::Error::Busy { .. } => {
+                Self::Unreachable(error.to_string())
+            }
+        }
+    }
+}
+
+impl Signer for RemoteSigner {
+    fn sign<'a>(&'a self, order: &'a Order) -> Signing<'a> {
+        Box::pin(async move {
+            let order = order.encode_to_vec();
+            let signed = self.client.sign(order.clone()).await?;
+            Ok(SignedOrder { order, signature: signed.signature, key_id: signed.key_id })
+        })
+    }
+
+    fn sign_all<'a>(&'a self, orders: &'a [Order]) -> SigningAll<'a> {
+        Box::pin(futures_util::future::join_all(orders.iter().map(|order| self.sign(order))))
+    }
+
+    fn key_set(&self) -> KeySet {
+        self.client.keys().set.clone()
+    }
+
+    fn rotations(&self) -> Vec<SignedKeySet> {
+        self.client.keys().rotations.clone()
+    }
 }
