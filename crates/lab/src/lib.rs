@@ -19,6 +19,8 @@ pub mod guest;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
+pub mod mail;
+#[cfg(target_os = "linux")]
 mod outside;
 #[cfg(target_os = "linux")]
 mod privilege;
@@ -41,6 +43,8 @@ pub use disk::Share;
 pub use endpoint::{Finished, LabEndpoint};
 #[cfg(target_os = "linux")]
 pub use machine::Child;
+#[cfg(target_os = "linux")]
+pub use mail::MailSink;
 #[cfg(target_os = "linux")]
 pub use outside::{DNS_PORT, ECHO_PORT, Outside, SINK_PORT};
 #[cfg(target_os = "linux")]

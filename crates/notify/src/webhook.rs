@@ -142,6 +142,11 @@ pub struct Post<'a> {
     pub secrets: &'a [Secret],
 }
 
+/// Posts cannot be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the client of webhooks could not be set up")]
+pub struct NoPoster(#[source] reqwest::Error);
+
 /// Posts. Follows no redirect, knows no proxy, connects only where it may, and reads nothing of an answer but its head.
 #[derive(Clone)]
 pub struct Poster {
@@ -154,8 +159,8 @@ impl Poster {
     /// A poster; `names` knows the addresses of hosts.
     ///
     /// # Errors
-    /// The client cannot be set up: no cipher suite was chosen for the process.
-    pub fn new(reach: Reach, names: Arc<dyn Names>) -> Result<Self, reqwest::Error> {
+    /// The client cannot be set up: the system's certificates cannot be read.
+    pub fn new(reach: Reach, names: Arc<dyn Names>) -> Result<Self, NoPoster> {
         Self::with_time(reach, names, TIME)
     }
 
@@ -163,7 +168,9 @@ impl Poster {
     ///
     /// # Errors
     /// As [`Poster::new`].
-    pub fn with_time(reach: Reach, names: Arc<dyn Names>, time: Duration) -> Result<Self, reqwest::Error> {
+    pub fn with_time(reach: Reach, names: Arc<dyn Names>, time: Duration) -> Result<Self, NoPoster> {
+        // The client has no ciphers of its own; an earlier choice of the process is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("quell/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -173,7 +180,8 @@ impl Poster {
             // An answer's body is not read, so a connection is not used again.
             .pool_max_idle_per_host(0)
             .dns_resolver(Arc::new(Guard { reach, names }))
-            .build()?;
+            .build()
+            .map_err(NoPoster)?;
         Ok(Self { http, reach, time })
     }
 
