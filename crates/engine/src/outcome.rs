@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     Actor, Change, CommandState, Engine, Error, Inner,
     actor::Deed,
-    order,
+    approval, order,
     settle::{self, Moved, Report, Step},
     state::Event,
 };
@@ -92,7 +92,11 @@ impl Engine {
                     let row = command::get(tx, tenant, active.id)?.ok_or(Error::Raced)?;
                     let task =
                         task::get(tx, tenant, row.task_id)?.ok_or(Error::Corrupt("task of a command"))?;
-                    let bytes = prost::Message::encode_to_vec(&order::build(&inner, &task, &row)?);
+                    let mut order = order::build(&inner, &task, &row)?;
+                    if task.approval == "people" {
+                        order.approvals = approval::of_order(tx, &task)?;
+                    }
+                    let bytes = prost::Message::encode_to_vec(&order);
                     if sha256(&[&bytes]).as_slice() != wanted.as_slice() {
                         continue;
                     }

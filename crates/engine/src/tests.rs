@@ -12,6 +12,7 @@ mod postgres;
 mod race;
 mod refusal;
 mod session;
+mod signing;
 mod stress;
 mod timing;
 mod undo;
