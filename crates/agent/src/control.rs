@@ -4,9 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use prost::Message;
 use quell_wire::trust::{Pin, SignedTrustBundle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -137,11 +134,10 @@ async fn answer(
 }
 
 fn read_pin(root: &str, bundles: &[String]) -> Option<(Pin, Vec<SignedTrustBundle>)> {
-    let bundle = |text: &String| {
-        let bytes = STANDARD.decode(text.trim()).ok()?;
-        SignedTrustBundle::decode(bytes.as_slice()).ok()
-    };
-    Some((Pin::from_text(root)?, bundles.iter().map(bundle).collect::<Option<_>>()?))
+    Some((
+        Pin::from_text(root)?,
+        bundles.iter().map(|text| SignedTrustBundle::from_text(text)).collect::<Option<_>>()?,
+    ))
 }
 
 async fn release(isolation: &Isolation, code: String) -> Value {

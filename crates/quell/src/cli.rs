@@ -8,7 +8,7 @@ use crate::act;
 use crate::client::Client;
 use crate::command::{
     artifacts, audit, completions, demo, endpoints, explain, gateway, keys, login, openapi, overview,
-    reference, release_code, scripts, server, tasks,
+    reference, release_code, scripts, server, tasks, trust,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -75,6 +75,9 @@ pub enum Command {
     Audit(audit::Arguments),
     /// Where agents are told to connect
     Gateway(OrList<gateway::Command>),
+    /// The tenant's own root of trust, and approvers' own signatures
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// API keys
     Keys(OrList<keys::Command>),
     /// Keep a server's address and an API key for later commands
@@ -169,6 +172,7 @@ impl Command {
             Self::ReleaseCode(arguments) => release_code::run(&arguments, context).await,
             Self::Audit(arguments) => audit::run(&arguments, context).await,
             Self::Gateway(command) => gateway::run(command.read()?, context).await,
+            Self::Trust(command) => trust::run(command, context).await,
             Self::Keys(command) => keys::run(command.read()?, context).await,
             Self::Completions(_)
             | Self::Explain(_)

@@ -97,6 +97,11 @@ impl ApproverKey {
     }
 }
 
+/// The very bytes that an approver signs with Ed25519, for keys that another program holds.
+pub fn message(digest: &Digest) -> Vec<u8> {
+    Domain::Approval.message(digest)
+}
+
 /// An approver's signature over the digest of an intent, by a key of their own.
 pub fn sign(key: &SigningKey, digest: &Digest) -> ApproverSignature {
     ApproverSignature {

@@ -90,6 +90,11 @@ pub fn digest(intent: &[u8]) -> Digest {
 }
 
 impl Intent {
+    /// Reads encoded bytes, if every field is within its limit.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes).ok().filter(Self::is_bounded)
+    }
+
     /// Whether every field is within its limit.
     pub fn is_bounded(&self) -> bool {
         let requester = self.requester.as_ref();

@@ -24,6 +24,11 @@ pub enum Domain {
 }
 
 impl Domain {
+    /// What is signed: the domain, then the bytes.
+    pub fn message(self, bytes: &[u8]) -> Vec<u8> {
+        [self.prefix(), bytes].concat()
+    }
+
     const fn prefix(self) -> &'static [u8] {
         match self {
             Self::Order => b"quell/order/v1\0",
@@ -92,13 +97,13 @@ impl SigningKey {
 
     /// A detached signature, 64 bytes.
     pub fn sign(&self, domain: Domain, bytes: &[u8]) -> Vec<u8> {
-        self.pair.sign(&[domain.prefix(), bytes].concat()).as_ref().to_vec()
+        self.pair.sign(&domain.message(bytes)).as_ref().to_vec()
     }
 }
 
 /// Whether the signature is of `public` over these bytes in this domain.
 pub fn verify(public: &[u8], domain: Domain, bytes: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, public).verify(&[domain.prefix(), bytes].concat(), signature).is_ok()
+    UnparsedPublicKey::new(&ED25519, public).verify(&domain.message(bytes), signature).is_ok()
 }
 
 /// The id of a public key: the first 16 hex digits of its SHA-256.

@@ -9,6 +9,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
 use crate::approval::Approval;
@@ -116,6 +118,18 @@ impl SignedTrustBundle {
         let bundle = bundle.encode_to_vec();
         let signature = root.sign(Domain::Trust, &bundle);
         Self { bundle, signature, key_id: key_id(&root.public()) }
+    }
+
+    /// For people and programs to carry: one line of base64.
+    pub fn to_text(&self) -> String {
+        STANDARD.encode(self.encode_to_vec())
+    }
+
+    /// Reads the text form; whether it is a bundle says [`SignedTrustBundle::open`].
+    pub fn from_text(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = text.len() <= limits::TRUST * 2;
+        Self::decode(fits.then(|| STANDARD.decode(text).ok()).flatten()?.as_slice()).ok()
     }
 
     /// The bundle, signed by the root that it names itself and within every limit. Whether that root is to be believed, and

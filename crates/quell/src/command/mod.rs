@@ -16,3 +16,4 @@ pub mod release_code;
 pub mod scripts;
 pub mod server;
 pub mod tasks;
+pub mod trust;

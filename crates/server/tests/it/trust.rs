@@ -58,7 +58,7 @@ impl Root {
 
     /// As it is carried.
     pub fn text(&self) -> String {
-        STANDARD.encode(self.signed().encode_to_vec())
+        self.signed().to_text()
     }
 
     fn at(mut self, serial: u64) -> Self {
@@ -84,7 +84,7 @@ async fn put(world: &World, body: Value) -> (u16, Value) {
 }
 
 async fn publish(world: &World, signed: &SignedTrustBundle) -> (u16, Value) {
-    put(world, json!({ "bundle": STANDARD.encode(signed.encode_to_vec()) })).await
+    put(world, json!({ "bundle": signed.to_text() })).await
 }
 
 async fn token(world: &World) -> Token {
@@ -118,7 +118,7 @@ async fn handed(session: &mut Session) -> u64 {
 #[tokio::test]
 async fn a_bundle_is_taken_by_the_rules_of_an_endpoint() {
     let world = World::new().await;
-    assert_eq!(world.get(PATH).await, (200, json!({ "trust": null })));
+    assert_eq!(world.get(PATH).await, (200, json!({ "tenant_id": world.tenant, "trust": null })));
     let mut root = Root::new(world.tenant).at(3);
     let (status, shown) = publish(&world, &root.signed()).await;
     assert_eq!((status, &shown["trust"]["serial"]), (200, &json!(3)), "{shown}");

@@ -3,15 +3,13 @@
 mod publish;
 mod show;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use prost::Message as _;
 use quell_store::trust;
 use quell_wire::approver::ApproverKey;
 use quell_wire::digest::{hex, sha256};
 use quell_wire::trust::{Error, Pin, Rule, SignedTrustBundle, TrustBundle};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::body::Json;
 use super::route::Route;
@@ -26,14 +24,17 @@ pub(crate) fn routes() -> Vec<Route> {
 /// What the tenant's offline root signed last.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TrustState {
+    /// The tenant, as a bundle for it must name it.
+    #[schema(format = Uuid)]
+    tenant_id: String,
     /// `null` until a bundle was published: then endpoints demand no signatures of approvers.
     trust: Option<Trust>,
 }
 
 impl TrustState {
-    fn of(row: Option<&trust::Bundle>) -> Result<Json<Self>, Problem> {
+    fn of(tenant: Uuid, row: Option<&trust::Bundle>) -> Result<Json<Self>, Problem> {
         let trust = row.map(Trust::of).transpose().map_err(|error| Problem::internal(&error))?;
-        Ok(Json(Self { trust }))
+        Ok(Json(Self { tenant_id: tenant.to_string(), trust }))
     }
 }
 
@@ -109,7 +110,7 @@ impl Trust {
             pin: pin.to_text(),
             keyring: keyring.into_iter().map(TrustedKey::of).collect(),
             rules: rules.into_iter().map(|Rule { actions, quorum }| TrustRule { actions, quorum }).collect(),
-            bundle: STANDARD.encode(signed.encode_to_vec()),
+            bundle: signed.to_text(),
             published_by: row.published_by.clone(),
             published_at: time::text(row.published_at),
         })

@@ -1,9 +1,6 @@
 //! `PUT /trust`.
 
 use axum::extract::State;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use prost::Message as _;
 use quell_store::{Error as StoreError, Tx, audit, trust};
 use quell_wire::trust::{Error, Pinned, SignedTrustBundle, TrustBundle};
 use serde::Deserialize;
@@ -47,15 +44,14 @@ pub(super) async fn publish_trust(
     caller: Caller,
     Json(wanted): Json<NewTrust>,
 ) -> Result<Json<TrustState>, Problem> {
-    let signed = STANDARD.decode(&wanted.bundle).ok();
-    let signed = signed.and_then(|bytes| SignedTrustBundle::decode(bytes.as_slice()).ok());
-    let signed = signed.ok_or_else(|| Problem::bad_field("bundle", "is no signed trust bundle in base64"))?;
-    let now = app.now();
+    let signed = SignedTrustBundle::from_text(&wanted.bundle)
+        .ok_or_else(|| Problem::bad_field("bundle", "is no signed trust bundle in base64"))?;
+    let (now, tenant) = (app.now(), caller.tenant);
     let taken = app.store.write(move |tx| take(tx, &caller, &signed, wanted.replace, now)).await?;
     let row = taken.map_err(refused)?;
     // Committed: whoever fails from here on, the next look finds it.
     app.trusts.look(&app.store, &app.sessions).await?;
-    TrustState::of(Some(&row))
+    TrustState::of(tenant, Some(&row))
 }
 
 fn refused(error: Error) -> Problem {

@@ -20,6 +20,7 @@ pub(super) fn route() -> Route {
 /// What the tenant's offline root signed last, and `quell trust publish` brought here.
 #[utoipa::path(get, path = "/trust", tag = "trust", responses((status = 200, body = TrustState)))]
 pub(super) async fn get_trust(State(app): State<App>, caller: Caller) -> Result<Json<TrustState>, Problem> {
-    let row = app.store.read(move |tx| trust::newest(tx, caller.tenant)).await?;
-    TrustState::of(row.as_ref())
+    let tenant = caller.tenant;
+    let row = app.store.read(move |tx| trust::newest(tx, tenant)).await?;
+    TrustState::of(tenant, row.as_ref())
 }
