@@ -39,8 +39,8 @@ CREATE TABLE approval_decision (
     -- `api`, `console`, `mail`.
     via         TEXT NOT NULL,
     decided_at  BIGINT NOT NULL,
-    -- The approver's own signature over the digest, JSON.
-    signature   TEXT,
+    -- The approver's own signature over the digest, an encoded message of the agent protocol.
+    signature   BYTEA,
     revoked_at  BIGINT,
     PRIMARY KEY (tenant_id, task_id, person_id),
     FOREIGN KEY (tenant_id, task_id) REFERENCES approval_request (tenant_id, task_id) ON DELETE CASCADE

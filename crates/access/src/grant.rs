@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Actions, Permission, Permissions, Reach, Role, policy::Class};
@@ -10,7 +11,7 @@ use crate::{Actions, Permission, Permissions, Reach, Role, policy::Class};
 const MOST: usize = 256;
 
 /// A grant as it is stored and shown: the body of a custom role, and the scope of an API key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
     /// Names of permissions; `*` for all.

@@ -7,6 +7,7 @@
 mod decide;
 
 use quell_catalog::{ActionKind, ManagedServices};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use decide::{Question, TargetFacts, Verdict, decide};
@@ -19,7 +20,7 @@ const MOST: usize = 256;
 pub const MOST_PEOPLE: u32 = 10;
 
 /// As whom a requester is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A person of the tenant.
@@ -45,7 +46,7 @@ impl Class {
 }
 
 /// How many people, and of which roles.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct People {
     /// How many must agree, each another human; at least one.
@@ -67,7 +68,7 @@ impl Default for People {
 }
 
 /// What is asked for before an action is carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
     /// Nothing.
@@ -93,7 +94,7 @@ impl Requirement {
 }
 
 /// One line of the tenant's own policy. The first that fits decides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Ids of actions, `group.*`, or `*`.
@@ -106,7 +107,7 @@ pub struct Rule {
 }
 
 /// On which endpoints the managed-services settings may approve by themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// On all of them but those on the list of exceptions.
@@ -117,7 +118,7 @@ pub enum Scope {
 }
 
 /// What an outside operations team may do without a person of the tenant agreeing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Managed {
     /// Whether anything is approved by the settings. Off: a person agrees to each request.
@@ -156,7 +157,7 @@ impl Default for Managed {
 
 /// What asks for more people than others: endpoints on the list of protected ones, those with these tags, and the machine
 /// that the server runs on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Protected {
     /// Tags whose endpoints are protected.
@@ -180,7 +181,7 @@ impl Default for Protected {
 }
 
 /// The approval policy of a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The tenant's own rules.

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use quell_catalog::ActionKind;
+use quell_access::{Grants, Policy};
+use quell_catalog::{ActionKind, object_schema};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, Info, License, OpenApi, OpenApiBuilder, Ref, SecurityRequirement};
@@ -62,6 +63,8 @@ fn add_catalogue(document: &mut Value) {
     };
     let mut of_params = Vec::new();
     let mut by_action = Map::new();
+    schemas.insert("ApprovalPolicy".to_owned(), object_schema::<Policy>());
+    schemas.insert("Grants".to_owned(), object_schema::<Grants>());
     for kind in ActionKind::ALL.iter().copied() {
         let declared = kind.declared();
         let (params, outcome) = (schema_name(kind, "Params"), schema_name(kind, "Outcome"));

@@ -202,6 +202,11 @@ impl Problem {
         self.code
     }
 
+    /// What happened, safe to show.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The finished answer.
     pub(crate) fn into_document(self, request_id: &str) -> Response {
         let document = Document {

@@ -58,8 +58,8 @@ pub struct Decision {
     pub via: String,
     /// When.
     pub decided_at: Micros,
-    /// Their own signature over the digest, JSON.
-    pub signature: Option<String>,
+    /// Their own signature over the digest, an encoded message of the agent protocol.
+    pub signature: Option<Vec<u8>>,
     /// When they took it back.
     pub revoked_at: Option<Micros>,
 }

@@ -54,6 +54,9 @@ pub(crate) enum List {
     Sessions,
     People,
     Roles,
+    Providers,
+    Approvals,
+    BreakGlass,
 }
 
 /// The cursor that goes on after this row.

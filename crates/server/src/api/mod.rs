@@ -4,9 +4,12 @@
 //! without one, the OpenAPI document names it, and a test walks over all of them.
 
 mod action;
+mod approval;
+mod approval_policy;
 mod artifact;
 mod audit;
 pub(crate) mod body;
+mod break_glass;
 mod command;
 mod cursor;
 mod endpoint;
@@ -24,6 +27,7 @@ mod scan;
 mod script;
 pub(crate) mod secret;
 mod session;
+mod sso;
 mod targets;
 mod task;
 mod text;
@@ -61,6 +65,10 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         audit::routes(),
         key::routes(),
         session::routes(),
+        sso::routes(),
+        approval::routes(),
+        approval_policy::routes(),
+        break_glass::routes(),
         overview::routes(),
         events::routes(),
         explain::routes(),
