@@ -96,7 +96,11 @@ async fn consistent(dir: &Path, die_at: u32) {
         let count = |wanted: &str| trail.iter().filter(|(verb, _)| verb == wanted).count();
         let made = if task.undo_of.is_some() { "task.undo" } else { "task.submit" };
         assert_eq!(count(made), 1, "one audit record for one task");
-        assert_eq!(count("task.end"), usize::from(task.state != "succeeded"), "one for an end that went not well");
+        assert_eq!(
+            count("task.end"),
+            usize::from(task.state != "succeeded"),
+            "one for an end that went not well"
+        );
     }
     let agents = world.read(|tx| endpoint::active_ids(tx, TENANT, 10)).await;
     for id in agents {
