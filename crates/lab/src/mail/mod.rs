@@ -147,16 +147,12 @@ impl MailSink {
                 }
             }
         });
-        match told.recv_timeout(START) {
-            Ok(port) => {
-                Ok(Self { child, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), received })
-            }
-            Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(Error::Start("it did not say its port".to_owned()))
-            }
-        }
+        let Ok(port) = told.recv_timeout(START) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::Start("it did not say its port".to_owned()));
+        };
+        Ok(Self { child, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), received })
     }
 
     /// Where it listens.

@@ -8,9 +8,7 @@ import os
 import ssl
 import sys
 import threading
-import time
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
 options = json.loads(sys.argv[1])
@@ -70,27 +68,26 @@ if options["security"] != "none":
     context.load_cert_chain(options["certificate"], options["key"])
 
 
-class Here(Controller):
-    def factory(self):
-        arguments = {"hostname": "sink.test"}
-        if options["security"] == "starttls":
-            arguments.update(tls_context=context, require_starttls=True)
-        if options["login"]:
-            arguments.update(
-                authenticator=authenticate,
-                auth_required=True,
-                auth_require_tls=options["security"] == "starttls",
-            )
-        return SMTP(self.handler, **arguments)
+def serve():
+    arguments = {"hostname": "sink.test"}
+    if options["security"] == "starttls":
+        arguments.update(tls_context=context, require_starttls=True)
+    if options["login"]:
+        arguments.update(
+            authenticator=authenticate,
+            auth_required=True,
+            auth_require_tls=options["security"] == "starttls",
+        )
+    return SMTP(Sink(), **arguments)
 
 
-implicit = context if options["security"] == "tls" else None
-controller = Here(Sink(), hostname="127.0.0.1", port=options["port"], ssl_context=implicit)
-# The controller's own trial connection speaks no TLS.
-controller._trigger_server = lambda: None
-controller.start()
-while controller.server is None:
-    time.sleep(0.01)
-keep({"port": controller.server.sockets[0].getsockname()[1]})
+async def main():
+    implicit = context if options["security"] == "tls" else None
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(serve, "127.0.0.1", options["port"], ssl=implicit)
+    keep({"port": server.sockets[0].getsockname()[1]})
+    await server.serve_forever()
+
+
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-threading.Event().wait()
+asyncio.run(main())
