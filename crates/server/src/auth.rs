@@ -11,6 +11,7 @@ pub(crate) mod identify;
 pub mod key;
 mod lockout;
 pub(crate) mod login;
+pub(crate) mod oidc;
 pub(crate) mod origin;
 pub(crate) mod password;
 pub(crate) mod session;
@@ -42,6 +43,9 @@ pub(crate) const OPEN: &[&str] = &[
     "/healthz",
     "/readyz",
     "POST /api/v1/session",
+    "GET /api/v1/sso/start/*",
+    "GET /api/v1/sso/callback",
+    "POST /api/v1/sso/session",
     "GET /api/v1/setup",
     "POST /api/v1/setup",
     "POST /api/v1/tickets/redeem",

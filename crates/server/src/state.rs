@@ -11,6 +11,7 @@ use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
+use crate::auth::oidc::Oidc;
 use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
 use crate::gateway::{Addresses, Sessions, Trusts};
@@ -58,6 +59,8 @@ pub(crate) struct Inner {
     pub streams: Arc<Semaphore>,
     /// Bounds.
     pub limits: Limits,
+    /// Sign-ins through identity providers.
+    pub oidc: Oidc,
     /// Where people find the server, where that is known.
     pub public: Option<Public>,
     /// Where a tenant's settings may send the server.
@@ -133,6 +136,7 @@ impl Inner {
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,
             public,
+            oidc: Oidc::new(config.destinations),
             destinations: config.destinations,
             is_tls: config.api_tls.is_some(),
             revocations: watch::Sender::new(0),

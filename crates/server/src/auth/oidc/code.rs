@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use quell_store::Micros;
 use quell_wire::digest::{Digest, sha256};
-use ring::constant_time::verify_slices_are_equal;
 use uuid::Uuid;
+
+use super::state::random;
 
 /// How long one is good, microseconds.
 const LIFE: Micros = 60 * 1_000_000;
@@ -38,7 +39,7 @@ pub(crate) struct Codes {
 impl Codes {
     /// A new code; `None` when the system gives no randomness or too many are out.
     pub fn give(&self, finished: Finished, challenge: &str, now: Micros) -> Option<String> {
-        let code = super::random()?;
+        let code = random()?;
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         given.retain(|_, code| code.until > now);
         if given.len() >= MOST {
@@ -54,9 +55,14 @@ impl Codes {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let found = given.remove(&sha256(&[code.as_bytes()]))?;
         let challenge = URL_SAFE_NO_PAD.encode(sha256(&[verifier.as_bytes()]));
-        let known = verify_slices_are_equal(challenge.as_bytes(), found.challenge.as_bytes()).is_ok();
-        (known && found.until > now).then_some(found.finished)
+        (challenge == found.challenge && found.until > now).then_some(found.finished)
     }
+}
+
+/// Six signs of a challenge, which page and program show, so that a person sees that they belong together.
+pub(crate) fn word(challenge: &str) -> String {
+    let digest = sha256(&[challenge.as_bytes()]);
+    format!("{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2])
 }
 
 #[cfg(test)]

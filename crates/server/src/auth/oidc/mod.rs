@@ -15,13 +15,33 @@ mod settings;
 mod state;
 mod token;
 
-pub(crate) use account::{Admission, Arrival, admit};
-pub(crate) use code::Codes;
+use quell_notify::Reach;
+
+pub(crate) use account::{Admission, Arrival, admit, tenant_named};
+pub(crate) use code::{Codes, Finished, word};
 pub(crate) use exchange::Exchange;
 pub(crate) use fetch::{Fetcher, checked};
-pub(crate) use metadata::{Known, Metadata, Source};
+pub(crate) use metadata::{Known, Source};
 pub(crate) use settings::{Mapping, Settings};
-pub(crate) use state::{Cli, Pending, cookie_of, random, set_cookie};
+pub(crate) use state::{Cli, Pending, set_cookie};
+pub(crate) use token::Claims;
+
+/// What the process knows of sign-ins that are under way.
+pub(crate) struct Oidc {
+    /// Asks providers.
+    pub fetcher: Fetcher,
+    /// What they published a while ago.
+    pub known: Known,
+    /// Codes for programs.
+    pub codes: Codes,
+}
+
+impl Oidc {
+    /// Nothing asked yet.
+    pub fn new(reach: Reach) -> Self {
+        Self { fetcher: Fetcher::new(reach), known: Known::default(), codes: Codes::default() }
+    }
+}
 
 /// What went wrong on the way through an identity provider. None of it says who is known here.
 #[derive(Debug, thiserror::Error)]

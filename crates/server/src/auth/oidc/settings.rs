@@ -10,6 +10,7 @@ const GROUPS: usize = 2000;
 /// Who is of this group at the provider has this role here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GroupMapping)]
 pub(crate) struct Mapping {
     /// The group, as the provider's tokens name it.
     #[schema(min_length = 1, max_length = 256, example = "ir-lead")]
@@ -136,6 +137,8 @@ mod tests {
         assert!(settings.lets_in(None));
         settings.domains = vec!["x.example".to_owned()];
         assert!(settings.lets_in(Some("a@X.example")) && !settings.lets_in(None));
-        assert!(!settings.lets_in(Some("a@y.x.example")) && !settings.lets_in(Some("x.example@evil.example")));
+        assert!(
+            !settings.lets_in(Some("a@y.x.example")) && !settings.lets_in(Some("x.example@evil.example"))
+        );
     }
 }

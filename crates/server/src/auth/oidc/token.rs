@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::constant_time::verify_slices_are_equal;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -145,8 +144,7 @@ impl Claims {
         if !is_now {
             return Err(Error::Time);
         }
-        let nonce = self.nonce.as_deref().unwrap_or_default();
-        if verify_slices_are_equal(nonce.as_bytes(), expected.nonce.as_bytes()).is_err() {
+        if self.nonce.as_deref() != Some(expected.nonce) {
             return Err(Error::Nonce);
         }
         if let (Some(hash), Some(token), Some(kind)) =
