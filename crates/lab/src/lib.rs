@@ -20,6 +20,7 @@ pub mod guest;
 mod machine;
 #[cfg(target_os = "linux")]
 pub mod mail;
+pub mod oidc;
 #[cfg(target_os = "linux")]
 mod outside;
 #[cfg(target_os = "linux")]
@@ -45,6 +46,7 @@ pub use endpoint::{Finished, LabEndpoint};
 pub use machine::Child;
 #[cfg(target_os = "linux")]
 pub use mail::MailSink;
+pub use oidc::OidcProvider;
 #[cfg(target_os = "linux")]
 pub use outside::{DNS_PORT, ECHO_PORT, Outside, SINK_PORT};
 #[cfg(target_os = "linux")]
