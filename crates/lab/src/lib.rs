@@ -20,6 +20,7 @@ pub mod guest;
 mod machine;
 #[cfg(target_os = "linux")]
 pub mod mail;
+#[cfg(target_os = "linux")]
 pub mod oidc;
 #[cfg(target_os = "linux")]
 mod outside;
@@ -46,6 +47,7 @@ pub use endpoint::{Finished, LabEndpoint};
 pub use machine::Child;
 #[cfg(target_os = "linux")]
 pub use mail::MailSink;
+#[cfg(target_os = "linux")]
 pub use oidc::OidcProvider;
 #[cfg(target_os = "linux")]
 pub use outside::{DNS_PORT, ECHO_PORT, Outside, SINK_PORT};
