@@ -6,6 +6,7 @@
 mod bucket;
 mod caller;
 pub(crate) mod credential;
+pub(crate) mod give;
 mod hasher;
 pub(crate) mod identify;
 pub mod key;
@@ -15,6 +16,7 @@ pub(crate) mod oidc;
 pub(crate) mod origin;
 pub(crate) mod password;
 pub(crate) mod session;
+pub(crate) mod step_up;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,6 +44,11 @@ use crate::state::App;
 pub(crate) const OPEN: &[&str] = &[
     "/healthz",
     "/readyz",
+    "GET /approve",
+    "GET /approve/page.js",
+    "GET /approve/page.css",
+    "POST /api/v1/approval-links/show",
+    "POST /api/v1/approval-links/decide",
     "POST /api/v1/session",
     "GET /api/v1/sso/start/*",
     "GET /api/v1/sso/callback",

@@ -77,6 +77,7 @@ codes! {
     NotCancelable = "not_cancelable", 409, "It has ended already";
     LastAdministrator = "last_administrator", 409, "The tenant would be left without an administrator";
     ArtifactNotReady = "artifact_not_ready", 409, "The file is not complete";
+    LinkGone = "link_gone", 410, "The link is over";
     ArtifactGone = "artifact_gone", 410, "The file is no longer kept";
     SetupClosed = "setup_closed", 410, "The first set-up is over";
     TicketGone = "ticket_gone", 410, "The link is no longer good";

@@ -5,6 +5,7 @@
 
 mod action;
 mod approval;
+mod approval_link;
 mod approval_policy;
 mod artifact;
 mod audit;
@@ -40,6 +41,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::approve;
 use crate::auth;
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -67,6 +69,7 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         session::routes(),
         sso::routes(),
         approval::routes(),
+        approval_link::routes(),
         approval_policy::routes(),
         break_glass::routes(),
         overview::routes(),
@@ -85,6 +88,7 @@ pub(crate) fn router(app: App) -> Router {
     api.route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .merge(approve::routes())
         .route("/api/v1/openapi.json", get(openapi::show))
         .fallback(async || Problem::new(Code::NotFound, "the path leads nowhere"))
         .method_not_allowed_fallback(async || {

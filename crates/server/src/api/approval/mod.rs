@@ -15,6 +15,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(crate) use decide::digest;
+
 use super::endpoint::stored_json;
 use super::export::Cells;
 use super::route::Route;
