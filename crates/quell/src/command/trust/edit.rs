@@ -91,6 +91,7 @@ struct Passkey {
     origins: Vec<String>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a bundle says when a person signed it")]
 fn now_us() -> i64 {
     Timestamp::now().as_microsecond()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use quell_wire::digest::Digest;
+use quell_wire::digest::{Digest, hex};
 use quell_wire::{ApproverSignature, Intent, approver, intent, keys};
 use serde_json::{Value, json};
 
@@ -32,8 +32,8 @@ pub struct Sign {
     #[arg(long)]
     yes: bool,
     /// Write what is to be signed to this file, for a key that another program or a device holds
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
-    to_sign: Option<PathBuf>,
+    #[arg(long = "to-sign", value_name = "FILE", conflicts_with = "key", id = "to_sign")]
+    message: Option<PathBuf>,
     /// A file with the signature (64 bytes) that such a key made
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "to_sign"], requires = "public")]
     signature: Option<PathBuf>,
@@ -43,6 +43,9 @@ pub struct Sign {
     /// Hand the signature in as one's approval
     #[arg(long, conflicts_with_all = ["intent", "to_sign"])]
     approve: bool,
+    /// Why, with --approve
+    #[arg(long, default_value = "", requires = "approve")]
+    note: String,
 }
 
 impl Sign {
@@ -54,7 +57,7 @@ impl Sign {
             return Err(Failure::new("the server answered with another task's intent; do not sign it"));
         }
         terminal::complain(&deed::describe(&intent, &digest)?)?;
-        if let Some(path) = &self.to_sign {
+        if let Some(path) = &self.message {
             return keyfile::write_new(path, &approver::message(&digest))
                 .map_err(|error| keyfile::failed("writing", path, &error));
         }
@@ -62,7 +65,7 @@ impl Sign {
         let shown = to_json(&signature);
         if self.approve {
             let path = format!("/api/v1/approvals/{}/approve", segment(&intent.task_id));
-            let body = json!({ "signature": shown });
+            let body = json!({ "digest": hex(&digest), "note": self.note, "signature": shown });
             let answer = context.client()?.post(&path, &body, None).await;
             let answer = answer.map_err(|failure| failure.during("approving"))?;
             return output::one(context.format, &answer, |_| "approved".to_owned());
