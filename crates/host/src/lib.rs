@@ -7,6 +7,8 @@ pub mod file;
 pub mod inherit;
 #[cfg(target_os = "linux")]
 pub mod isolate;
+#[cfg(unix)]
+pub mod keep;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 #[cfg(target_os = "linux")]
