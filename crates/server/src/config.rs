@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use quell_notify::Reach;
 
+use crate::signing::Signing;
+
 /// The set-up of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -25,6 +27,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where the server lets itself be sent by a tenant's settings: webhooks, identity providers.
     pub destinations: Reach,
+    /// Who signs orders.
+    pub signing: Signing,
     /// Bounds.
     pub limits: Limits,
 }
@@ -67,6 +71,9 @@ pub struct Limits {
     pub artifact_bytes: u64,
     /// How long an artifact is kept.
     pub artifact_life: Duration,
+    /// The pause after the first failed try of a notice; later ones grow. Shorter only in tests.
+    #[doc(hidden)]
+    pub notice_pause: Duration,
     /// What hashing a password costs. Lower only in tests.
     #[doc(hidden)]
     pub password_cost: quell_access::password::Cost,
@@ -82,6 +89,7 @@ impl Default for Limits {
             agent_certificate: Duration::from_hours(7 * 24),
             artifact_bytes: 16 << 30,
             artifact_life: Duration::from_hours(90 * 24),
+            notice_pause: Duration::from_secs(10),
             password_cost: quell_access::password::Cost::default(),
         }
     }
@@ -121,6 +129,7 @@ impl Config {
             advertise: Vec::new(),
             public_url: None,
             destinations: Reach::Global,
+            signing: Signing::default(),
             limits: Limits::default(),
         }
     }

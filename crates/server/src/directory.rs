@@ -20,6 +20,11 @@ pub enum Error {
     /// Another server uses the directory.
     #[error("another server uses the data directory {0}; stop it first")]
     InUse(PathBuf),
+    /// There are two order keys, and which of them agents trust is not known here.
+    #[error(
+        "there is an order key in {0} and another in {1}; keep the one that agents know in the latter, and move the other away"
+    )]
+    TwoKeys(PathBuf, PathBuf),
     /// Others may read what only the server may read.
     #[error(
         "{path} may be read by others (mode {mode:03o}); `chmod go-rwx` it, and replace the key if others had access"
@@ -36,13 +41,35 @@ pub enum Error {
 pub(crate) fn prepare(directory: &Path) -> Result<(), Error> {
     let failed = |source| Error::Io { path: directory.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    for name in ["", "ca.key", "order.key", "secret.key", "admin.key"] {
+    for name in ["", "ca.key", "order.key", "signer", "signer/order.key", "secret.key", "admin.key"] {
         let path = if name.is_empty() { directory.to_owned() } else { directory.join(name) };
         match check_private(&path) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             result => result?,
         }
     }
+    Ok(())
+}
+
+/// Moves the order key from where servers had it to the signer's own directory, which is made. The key is not opened.
+pub(crate) fn hand_over_order_key(data: &Path, signer: &Path) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(signer).map_err(failed(signer))?;
+    let (old, new) = (data.join("order.key"), signer.join("order.key"));
+    if !old.exists() {
+        return Ok(());
+    }
+    if new.exists() {
+        return Err(Error::TwoKeys(data.to_owned(), signer.to_owned()));
+    }
+    std::fs::rename(&old, &new).map_err(failed(&old))?;
+    for directory in [signer, data] {
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed(directory))?;
+    }
+    tracing::info!(path = %new.display(), "the order key is the signer's now");
     Ok(())
 }
 

@@ -16,16 +16,20 @@ pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The database can be written and the gateway listens.
+/// The database can be written, the gateway listens, and the signer is there.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let database = database(&app).await;
     if let Err(error) = &database {
         tracing::warn!(%error, "the database cannot be written");
     }
     let gateway = app.is_gateway_listening();
-    let status = if database.is_ok() && gateway { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let signer = app.signer.client().is_connected();
+    let is_ready = database.is_ok() && gateway && signer;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |well: bool| if well { "ok" } else { "failing" };
-    let body = serde_json::json!({ "database": word(database.is_ok()), "gateway": word(gateway) });
+    let body = serde_json::json!({
+        "database": word(database.is_ok()), "gateway": word(gateway), "signer": word(signer),
+    });
     (status, Json(body)).into_response()
 }
 

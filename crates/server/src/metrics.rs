@@ -49,6 +49,10 @@ pub(crate) struct Metrics {
     pub streams: Gauge,
     /// Agents that hold a session.
     pub sessions: Gauge,
+    signer: Gauge,
+    signed: Counter,
+    unsigned: Counter,
+    signer_connections: Counter,
 }
 
 impl Metrics {
@@ -76,7 +80,30 @@ impl Metrics {
         registry.register("http_connections", "Open connections of people and programs", connections.clone());
         registry.register("event_streams", "Open live streams", streams.clone());
         registry.register("agent_sessions", "Agents that hold a session", sessions.clone());
-        Self { registry, requests, seconds, changes, refused_keys, connections, streams, sessions }
+        let (signer, signed, unsigned, signer_connections) =
+            (Gauge::default(), Counter::default(), Counter::default(), Counter::default());
+        registry.register("signer_connected", "Whether the signer is there", signer.clone());
+        registry.register("signed_orders", "Orders that the signer signed", signed.clone());
+        registry.register("refused_orders", "Orders that the signer refused", unsigned.clone());
+        registry.register(
+            "signer_connections",
+            "Connections made to the signer: each after the first found it again",
+            signer_connections.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            seconds,
+            changes,
+            refused_keys,
+            connections,
+            streams,
+            sessions,
+            signer,
+            signed,
+            unsigned,
+            signer_connections,
+        }
     }
 
     /// A request was answered.
@@ -98,6 +125,19 @@ impl Metrics {
         self.seconds.get_or_create(&Timed { route: route.to_owned() }).observe(took.as_secs_f64());
     }
 
+    /// Takes over what the way to the signer counted.
+    fn signs(&self, client: &quell_signer::Client) {
+        let stats = client.stats();
+        self.signer.set(i64::from(client.is_connected()));
+        for (counter, now) in [
+            (&self.signed, stats.signed),
+            (&self.unsigned, stats.refused),
+            (&self.signer_connections, stats.connections),
+        ] {
+            counter.inc_by(now.saturating_sub(counter.get()));
+        }
+    }
+
     /// Something changed.
     pub fn changed(&self, kind: &str, state: &str) {
         self.changes.get_or_create(&Changed { kind: kind.to_owned(), state: state.to_owned() }).inc();
@@ -111,6 +151,7 @@ fn histogram() -> Histogram {
 /// `GET /metrics`: open on loopback to who sends no key, with a key elsewhere (see [`crate::auth::guard`]).
 pub(crate) async fn show(State(app): State<App>) -> Response {
     app.metrics.sessions.set(app.sessions.count() as i64);
+    app.metrics.signs(app.signer.client());
     let mut body = String::new();
     if text::encode(&mut body, &app.metrics.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

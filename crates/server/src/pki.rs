@@ -9,7 +9,7 @@
 mod authority;
 mod csr;
 mod identity;
-mod private_file;
+pub(crate) mod private_file;
 mod rotating;
 pub mod token;
 

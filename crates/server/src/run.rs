@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use quell_engine::{Clock, Engine, FileSigner, Limits as EngineLimits, Secrets, SystemClock, SystemEntropy};
+use quell_engine::{
+    Clock, Engine, Limits as EngineLimits, RemoteSigner, Secrets, SystemClock, SystemEntropy,
+};
 use quell_store::{ArtifactStore, Options, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +22,7 @@ use crate::listen::{self, Listeners};
 use crate::pki::{self, Authority};
 use crate::public::Public;
 use crate::state::{App, Inner, Parts};
-use crate::{api, api_tls, directory, sealing, serve};
+use crate::{api, api_tls, directory, sealing, serve, signing};
 
 /// A server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +42,9 @@ pub enum Error {
     /// The certificate authority.
     #[error("the certificate authority cannot be opened")]
     Authority(#[from] pki::Error),
-    /// The order key.
-    #[error("the order key cannot be opened")]
-    Signer(#[from] quell_engine::signer::Error),
+    /// The signer.
+    #[error("there is no signer")]
+    Signing(#[from] signing::Error),
     /// The secret from which passwords are derived.
     #[error("secret.key cannot be opened")]
     Secret(#[source] io::Error),
@@ -74,6 +76,8 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     stop: watch::Sender<bool>,
     first_key: Option<FirstKey>,
+    /// Ends the signer's process when the server has ended.
+    _keeper: Option<signing::Keeper>,
     _lock: File,
 }
 
@@ -113,7 +117,8 @@ impl Server {
         let store = Store::open(&config.database_url()?, Options::default(), clock.now()).await?;
         let (stop, stopping) = watch::channel(false);
         let public = Public::of(&config, api_address)?;
-        let opened = Opened { store, clock, authority, public, stopping };
+        let signing::Opened { signer, keeper } = signing::open(&config.signing, &config.data_dir).await?;
+        let opened = Opened { store, clock, authority, signer, public, stopping };
         let (app, gateway, first_key) = assemble(&config, gateway_address, opened).await?;
         Ok(Self {
             app,
@@ -125,6 +130,7 @@ impl Server {
             tls,
             stop,
             first_key,
+            _keeper: keeper,
             _lock: lock,
         })
     }
@@ -190,6 +196,7 @@ struct Opened {
     store: Store,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
+    signer: Arc<RemoteSigner>,
     public: Option<Public>,
     stopping: watch::Receiver<bool>,
 }
@@ -199,14 +206,14 @@ async fn assemble(
     gateway_address: SocketAddr,
     opened: Opened,
 ) -> Result<(App, Gateway, Option<FirstKey>), Error> {
-    let Opened { store, clock, authority, public, stopping } = opened;
+    let Opened { store, clock, authority, signer, public, stopping } = opened;
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
+    let (setup, open_setup) = setup_code::ensure(&store, &directory.join("setup.code")).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
     let sealer = sealing::open(&store, &directory.join("audit.key"), clock.now()).await?;
     let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
-    let signer = FileSigner::open(&directory.join("order.key"))?;
-    let engine = engine(&store, &clock, signer, &secrets);
+    let engine = engine(&store, &clock, Arc::clone(&signer), &secrets);
     let gateway = Gateway::new(gateway::Parts {
         engine: engine.clone(),
         store: store.clone(),
@@ -231,6 +238,7 @@ async fn assemble(
         sessions,
         addresses,
         trusts,
+        signer,
         tenant,
         public,
         stopping,
@@ -238,12 +246,12 @@ async fn assemble(
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
 }
 
-fn engine(store: &Store, clock: &Arc<dyn Clock>, signer: FileSigner, secrets: &Secrets) -> Engine {
+fn engine(store: &Store, clock: &Arc<dyn Clock>, signer: Arc<RemoteSigner>, secrets: &Secrets) -> Engine {
     Engine::new(quell_engine::Parts {
         store: store.clone(),
         clock: Arc::clone(clock),
         entropy: Arc::new(SystemEntropy),
-        signer: Arc::new(signer),
+        signer,
         secrets: secrets.clone(),
         own_machine: None,
         limits: EngineLimits::default(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use quell_audit::Sealer;
-use quell_engine::{Clock, Engine, Secrets};
+use quell_engine::{Clock, Engine, RemoteSigner, Secrets};
 use quell_notify::Reach;
 use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::{Semaphore, watch};
@@ -17,6 +17,7 @@ use crate::config::{Config, Limits};
 use crate::gateway::{Addresses, Sessions, Trusts};
 use crate::live;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::pki::Authority;
 use crate::public::Public;
 
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub addresses: Arc<Addresses>,
     /// What tenants' roots say of approvals.
     pub trusts: Arc<Trusts>,
+    /// Signs orders.
+    pub signer: Arc<RemoteSigner>,
     /// The tenant that was made at the first start.
     pub tenant: Uuid,
     /// Failed tries with keys.
@@ -53,6 +56,8 @@ pub(crate) struct Inner {
     pub lockout: Lockout,
     /// Hashes passwords, a few at a time.
     pub hasher: Hasher,
+    /// The code of the first set-up.
+    pub setup: SetupCode,
     /// What is counted.
     pub metrics: Metrics,
     /// Places of live streams.
@@ -61,6 +66,8 @@ pub(crate) struct Inner {
     pub limits: Limits,
     /// Sign-ins through identity providers.
     pub oidc: Oidc,
+    /// Carries notices out.
+    pub notices: Notices,
     /// Where people find the server, where that is known.
     pub public: Option<Public>,
     /// Where a tenant's settings may send the server.
@@ -93,7 +100,10 @@ pub(crate) struct Parts {
     pub sessions: Arc<Sessions>,
     pub addresses: Arc<Addresses>,
     pub trusts: Arc<Trusts>,
+    /// Signs orders.
+    pub signer: Arc<RemoteSigner>,
     pub tenant: Uuid,
+    pub setup: SetupCode,
     pub public: Option<Public>,
     pub stopping: watch::Receiver<bool>,
 }
@@ -112,6 +122,7 @@ impl Inner {
             sessions,
             addresses,
             trusts,
+            signer,
             tenant,
             public,
             stopping,
@@ -127,6 +138,7 @@ impl Inner {
             sessions,
             addresses,
             trusts,
+            signer,
             tenant,
             stopping,
             guesses: Guesses::default(),
@@ -137,6 +149,7 @@ impl Inner {
             limits: config.limits,
             public,
             oidc: Oidc::new(config.destinations),
+            notices: Notices::new(config.destinations),
             destinations: config.destinations,
             is_tls: config.api_tls.is_some(),
             revocations: watch::Sender::new(0),

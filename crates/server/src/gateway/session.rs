@@ -59,6 +59,8 @@ struct Session {
     name: Box<str>,
     probing: Option<(Bytes, oneshot::Sender<()>)>,
     strikes: u32,
+    /// The version of the order keys that the agent was told last; the first that there is, it knows from its enrolment.
+    keys_told: u64,
     /// Serial of the trust bundle that the agent holds, or was handed since; 0 where it takes none.
     trust_serial: u64,
 }

@@ -112,7 +112,10 @@ async fn probes_and_metrics_answer() {
         (response.status().as_u16(), response.text().await.unwrap())
     };
     assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
-    assert_eq!(get("/readyz").await, (200, "{\"database\":\"ok\",\"gateway\":\"ok\"}".to_owned()));
+    assert_eq!(
+        get("/readyz").await,
+        (200, "{\"database\":\"ok\",\"gateway\":\"ok\",\"signer\":\"ok\"}".to_owned())
+    );
     world.isolate("web-1").await;
     let metrics = timeout(Duration::from_secs(10), async {
         loop {

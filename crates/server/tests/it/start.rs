@@ -31,7 +31,7 @@ async fn the_first_start_makes_what_only_its_owner_may_read() {
     assert_eq!(std::fs::read_to_string(&first.file).unwrap().trim(), first.text);
     assert!(!format!("{first:?}").contains(&first.text));
     assert_eq!(mode(&directory), 0o700);
-    for name in ["admin.key", "ca.key", "order.key", "secret.key"] {
+    for name in ["admin.key", "ca.key", "signer/order.key", "order.pub", "secret.key"] {
         assert_eq!(mode(&directory.join(name)), 0o600, "{name}");
     }
     server.run(async {}).await;
@@ -57,7 +57,7 @@ async fn a_start_that_died_before_the_key_was_stored_is_finished() {
 async fn what_would_give_secrets_away_is_refused() {
     let world = World::new().await;
     let directory = world.stop().await;
-    for name in ["order.key", "ca.key", "secret.key", "admin.key"] {
+    for name in ["signer/order.key", "ca.key", "secret.key", "admin.key"] {
         let path = directory.path().join(name);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = refused(config(directory.path())).await;

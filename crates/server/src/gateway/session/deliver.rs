@@ -34,6 +34,12 @@ impl Session {
     }
 
     async fn send(&mut self, work: Work) -> Flow {
+        // An agent takes no order of a key that it does not know. It may have been signed a moment after a rotation, before
+        // the news of it came here by itself.
+        let version = self.shared.engine.signer().key_set().version;
+        if !work.orders.is_empty() && version > self.keys_told && self.send_keys().await.is_err() {
+            return Flow::End;
+        }
         for order in work.orders {
             if self.link.say(FromServer::Order(order)).await.is_err() {
                 // What was taken and not sent is found again when the agent comes back.
@@ -52,15 +58,21 @@ impl Session {
     /// on this session nobody would look for them, when the agent comes back it is settled what it has.
     async fn give_up(&mut self, error: &Error) -> Flow {
         tracing::error!(error = error as &dyn std::error::Error, endpoint.id = %self.endpoint(), "no work could be taken");
-        self.bye("busy", "the server cannot reach its database now", 5).await;
+        let why = match error {
+            Error::Signer(_) => "the server cannot have orders signed now",
+            _ => "the server cannot reach its database now",
+        };
+        self.bye("busy", why, 5).await;
         Flow::End
     }
 
     /// Hands the rotations of the order keys on, oldest first. An agent takes those that follow what it holds.
     pub(super) async fn send_keys(&mut self) -> Result<(), Gone> {
+        let version = self.shared.engine.signer().key_set().version;
         for set in self.shared.engine.signer().rotations() {
             self.link.say(FromServer::Keys(set)).await?;
         }
+        self.keys_told = version;
         Ok(())
     }
 

@@ -248,6 +248,7 @@ async fn welcome(
         budget: Budget::new(),
         probing: None,
         strikes: 0,
+        keys_told: 1,
         trust_serial: hello.trust_serial,
     });
     let welcome = Welcome {
