@@ -97,6 +97,8 @@ pub(crate) struct Task {
     succeeded_count: i64,
     /// SHA-256 of the intent: what approvals and orders bind, lower-case hex.
     intent_sha256: String,
+    /// What was asked for before: `none`, `auto`, `people` or `break_glass`. `GET /approvals/{id}` has the request.
+    approval: String,
 }
 
 /// Who asked for a task.
@@ -147,6 +149,7 @@ impl Task {
             open_count: row.open_count,
             succeeded_count: row.succeeded_count,
             intent_sha256: hex(&row.intent_digest),
+            approval: row.approval,
         }
     }
 }
