@@ -13,8 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
-use crate::approval::Approval;
-use crate::approver::ApproverKey;
+use crate::approval::{Approval, ApproverSignature};
+use crate::approver::{self, ApproverKey};
 use crate::digest::{Digest, hex, sha256};
 use crate::intent::Intent;
 use crate::keys::{Domain, SigningKey, key_id, verify};
@@ -255,6 +255,20 @@ pub struct Lacking {
     pub valid: u32,
 }
 
+/// Why a signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncounted {
+    /// The keyring has no such key.
+    #[error("the tenant's root of trust does not name the key")]
+    Key,
+    /// Who asks does not approve.
+    #[error("who asks does not approve, by none of their keys")]
+    Requester,
+    /// It is not a signature of that key over this intent.
+    #[error(transparent)]
+    Signature(#[from] approver::Error),
+}
+
 /// A tenant's trust bundle that the pinned root signed. Only the rules of acceptance make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
@@ -337,24 +351,31 @@ impl Pinned {
     /// Whether enough humans signed the intent themselves, where a rule says that they must. `digest` is the intent's own;
     /// answers whether a rule covers it at all.
     ///
-    /// Signatures that do not count are passed over: of unknown keys, over something else, a second one of the same human,
-    /// one of the human who asks.
+    /// Signatures that do not count are passed over, and so is a second one of the same human.
     pub fn check(&self, intent: &Intent, digest: &Digest, approvals: &[Approval]) -> Result<bool, Lacking> {
         let Some(needed) = self.bundle.quorum(&intent.action) else { return Ok(false) };
-        let requester = intent.requester.as_ref().map(|requester| requester.id.as_str());
-        let asks = |key: &ApproverKey| key.requester_ids.iter().any(|id| Some(id.as_str()) == requester);
-        let asking: BTreeSet<&str> =
-            self.bundle.keyring.iter().filter(|key| asks(key)).map(|key| key.human.as_str()).collect();
-        let mut humans = BTreeSet::new();
-        for signature in approvals.iter().filter_map(|approval| approval.signature.as_ref()) {
-            let key = self.bundle.keyring.iter().find(|key| key.id() == signature.key_id);
-            if let Some(key) = key.filter(|key| !asking.contains(key.human.as_str()))
-                && key.verify(signature, digest).is_ok()
-            {
-                humans.insert(key.human.as_str());
-            }
-        }
+        let signatures = approvals.iter().filter_map(|approval| approval.signature.as_ref());
+        let keys = signatures.filter_map(|signature| self.signer(intent, digest, signature).ok());
+        let humans: BTreeSet<&str> = keys.map(|key| key.human.as_str()).collect();
         let valid = u32::try_from(humans.len()).unwrap_or(u32::MAX);
         if valid < needed { Err(Lacking { needed, valid }) } else { Ok(true) }
+    }
+
+    /// The key of the keyring that made this signature over the intent, if it counts: not where it is of the human who asks.
+    pub fn signer(
+        &self,
+        intent: &Intent,
+        digest: &Digest,
+        signature: &ApproverSignature,
+    ) -> Result<&ApproverKey, Uncounted> {
+        let key = self.bundle.keyring.iter().find(|key| key.id() == signature.key_id);
+        let key = key.ok_or(Uncounted::Key)?;
+        let requester = intent.requester.as_ref().map(|requester| requester.id.as_str());
+        let asks = |held: &ApproverKey| held.requester_ids.iter().any(|id| Some(id.as_str()) == requester);
+        if self.bundle.keyring.iter().any(|held| held.human == key.human && asks(held)) {
+            return Err(Uncounted::Requester);
+        }
+        key.verify(signature, digest)?;
+        Ok(key)
     }
 }

@@ -15,7 +15,7 @@ use quell_wire::ApproverSignature;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ask, standing, state};
+use super::{ask, standing, state, trust};
 use crate::{
     Actor, Change, Engine, Error, TaskState,
     actor::Deed,
@@ -132,6 +132,9 @@ fn decide(
     }
     if task.expires_at <= now || request.expires_at <= now {
         return Err(Error::State(state::EXPIRED.to_owned()));
+    }
+    if ballot.approve {
+        trust::check(tx, &task, ballot.signature.as_ref())?;
     }
     let row = Decision {
         tenant_id: tenant,

@@ -8,6 +8,7 @@ mod ask;
 mod decide;
 mod settings;
 mod standing;
+mod trust;
 mod withdraw;
 
 pub(crate) use ask::{ask, note, tags};
