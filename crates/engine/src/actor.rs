@@ -31,6 +31,8 @@ pub struct Actor {
     pub human: Option<Uuid>,
     /// What it may do in the tenant; everything where absent, which only the server itself is.
     pub access: Option<Arc<Access>>,
+    /// How the person confirmed this very request at the moment of asking, where they did.
+    pub confirmed: Option<String>,
 }
 
 impl Actor {
@@ -49,6 +51,7 @@ impl Actor {
             class: Class::System,
             human: None,
             access: None,
+            confirmed: None,
         }
     }
 
@@ -64,6 +67,7 @@ impl Actor {
             class: Class::System,
             human: None,
             access: None,
+            confirmed: None,
         }
     }
 

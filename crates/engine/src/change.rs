@@ -94,7 +94,12 @@ impl Default for Changes {
 impl Changes {
     /// Begins to watch one tenant.
     pub fn watch(&self, tenant: Uuid) -> ChangeStream {
-        ChangeStream { tenant, receiver: self.sender.subscribe() }
+        ChangeStream { tenant: Some(tenant), receiver: self.sender.subscribe() }
+    }
+
+    /// Begins to watch all tenants, for what only counts.
+    pub fn watch_all(&self) -> ChangeStream {
+        ChangeStream { tenant: None, receiver: self.sender.subscribe() }
     }
 
     /// Tells everybody who watches.
@@ -113,9 +118,9 @@ pub enum Heard {
     Resync,
 }
 
-/// A watcher of one tenant.
+/// A watcher of one tenant, or of all.
 pub struct ChangeStream {
-    tenant: Uuid,
+    tenant: Option<Uuid>,
     receiver: broadcast::Receiver<Change>,
 }
 
@@ -124,7 +129,7 @@ impl ChangeStream {
     pub async fn next(&mut self) -> Option<Heard> {
         loop {
             match self.receiver.recv().await {
-                Ok(change) if change.tenant() == self.tenant => return Some(Heard::Change(change)),
+                Ok(change) if self.tenant.is_none_or(|tenant| tenant == change.tenant()) => return Some(Heard::Change(change)),
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => return Some(Heard::Resync),
                 Err(broadcast::error::RecvError::Closed) => return None,

@@ -56,6 +56,9 @@ pub enum Error {
     /// The requester's rights do not reach it.
     #[error("not allowed: {0}")]
     Beyond(String),
+    /// The person has to confirm it at the moment of asking, and did not.
+    #[error("{0} asks for the person's own confirmation")]
+    StepUp(&'static str),
     /// The decision of this person would not count.
     #[error("this decision does not count: {0}")]
     NotEligible(String),
@@ -127,6 +130,7 @@ impl Error {
             Self::KeyReused(_) => "idempotency_key_reused",
             Self::Refused { .. } => "refused",
             Self::Beyond(_) => "beyond_reach",
+            Self::StepUp(_) => "step_up_needed",
             Self::NotEligible(_) => "not_eligible",
             Self::NotFound(_) => "not_found",
             Self::State(_) => "wrong_state",

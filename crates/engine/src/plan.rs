@@ -81,6 +81,9 @@ pub(crate) fn create(
         "intent_digest": quell_wire::digest::hex(&row.intent_digest),
         "undo_of": draft.undo_of,
     });
+    if let Some(method) = &actor.confirmed {
+        detail["confirmed"] = json!(method);
+    }
     if let Some(approval) = asked.detail() {
         detail["approval"] = approval;
     }

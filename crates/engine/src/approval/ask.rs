@@ -9,7 +9,7 @@ use quell_store::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::state;
+use super::{state, trust};
 use crate::{Actor, CommandState, Error, Inner, actor::Deed, approval::policy};
 
 /// Targets that a request names.
@@ -56,6 +56,9 @@ pub(crate) fn ask(
 ) -> Result<Asked, Error> {
     let policy = policy(tx, tenant)?;
     let class = actor.class;
+    if policy.asks_step_up(spec) && class != Class::System && actor.confirmed.is_none() {
+        return Err(Error::StepUp(spec.id));
+    }
     let facts = facts(tx, inner, &policy, (spec, class), (tenant, endpoints))?;
     let question = Question { spec, class, targets: &facts, break_glass: false };
     let mut verdict = decide(&policy, &question);
@@ -64,6 +67,7 @@ pub(crate) fn ask(
     {
         verdict = decide(&policy, &Question { break_glass: true, ..question });
     }
+    trust::raise(tx, tenant, spec.id, &mut verdict)?;
     if verdict.require == Requirement::Refused {
         let message = verdict.trace.join("; ");
         return Err(Error::Refused { code: "policy".to_owned(), message });

@@ -539,6 +539,32 @@ async fn rights_end_where_they_end() {
 }
 
 #[tokio::test]
+async fn what_asks_for_confirmation_is_refused_without() {
+    let world = World::new().await;
+    world.policy(json!({ "step_up": ["endpoint.*"] })).await;
+    let agent = world.agent("a").await;
+    let officer = world.person("olaf", &["security_officer"]).await;
+    assert!(matches!(
+        world.engine.submit(&officer, isolate(&[&agent])).await,
+        Err(Error::StepUp("endpoint.isolate"))
+    ));
+    world.engine.submit(&officer, terminate(&[&agent])).await.unwrap();
+    let confirmed = Actor { confirmed: Some("password".to_owned()), ..officer.clone() };
+    let mut wanted = isolate(&[&agent]);
+    wanted.revert_after = Some(Duration::from_mins(5));
+    let task = world.engine.submit(&confirmed, wanted).await.unwrap().task_id;
+    let orders = world.lease(&agent).await;
+    for order in &orders {
+        let result = if order.intent().action == "endpoint.isolate" { cut() } else { gone() };
+        world.outcome(&agent, &agent.done(order, result)).await;
+    }
+    assert!(matches!(world.engine.undo(&officer, TENANT, task, "enough").await, Err(Error::StepUp(_))));
+    // The timer was confirmed with what it takes back.
+    world.pass(301 * SECOND);
+    assert_eq!(world.engine.tick().await.unwrap().reverted, 1);
+}
+
+#[tokio::test]
 async fn a_policy_that_cannot_be_read_lets_nothing_pass() {
     let world = World::new().await;
     let agent = world.agent("a").await;

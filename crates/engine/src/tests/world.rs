@@ -297,6 +297,7 @@ pub(crate) fn ann() -> Actor {
         class: Class::Staff,
         human: None,
         access: None,
+        confirmed: None,
     }
 }
 

@@ -35,6 +35,10 @@ impl From<Error> for Problem {
             Error::Refused { code, message } => Self::new(Code::PolicyRefused, format!("{message} ({code})")),
             Error::Beyond(why) => Self::new(Code::Forbidden, why)
                 .hint("`quell whoami` shows what your roles reach; somebody with a wider role can do it."),
+            Error::StepUp(action) => {
+                Self::new(Code::StepUpNeeded, format!("{action} asks for your own confirmation at this moment"))
+                    .hint("`POST /api/v1/step-up`, then repeat the request with its proof in `Quell-Step-Up`. Programs cannot.")
+            }
             Error::NotEligible(why) => {
                 Self::new(Code::NotEligible, format!("your decision would not count: {why}"))
             }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
 use http::request::Parts;
 use quell_access::policy::Class;
 use quell_access::{Access, Permission};
@@ -12,7 +13,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::credential::Presented;
+use super::step_up;
 use crate::problem::{Code, Problem};
+use crate::state::App;
 
 /// The address at the other end of the connection. Forwarding headers are never believed.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +136,22 @@ impl Caller {
             class: self.class(),
             human: Some(self.identity.human),
             access: Some(Arc::clone(&self.identity.access)),
+            confirmed: None,
         }
+    }
+
+    /// The same, with the person's confirmation of the request with this body, where it carries one.
+    pub(crate) async fn actor_with(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<quell_engine::Actor, Problem> {
+        let mut actor = self.actor();
+        if headers.contains_key(step_up::HEADER) {
+            actor.confirmed = Some(step_up::demand(app, self, headers, body).await?.method);
+        }
+        Ok(actor)
     }
 
     /// The audit record of an act of this caller.

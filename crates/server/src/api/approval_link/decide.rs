@@ -185,5 +185,6 @@ async fn actor(app: &App, origin: &Origin, link: &Link, person: &Person) -> Resu
         class: access.class(),
         human: Some(person.human),
         access: Some(Arc::new(access)),
+        confirmed: None,
     })
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use quell_store::{audit, break_glass};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,10 +11,10 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::BreakGlass;
-use crate::api::body::{Json, created};
+use crate::api::body::{JsonBytes, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
-use crate::auth::{Caller, Permission};
+use crate::auth::{Caller, Permission, step_up};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -40,15 +41,17 @@ pub(super) struct NewBreakGlass {
 ///
 /// What you ask for from now on is carried out without the people who would have to agree. Everybody who decides in this
 /// tenant is told at once, each act is marked, and somebody else reviews it. It does not pass over what endpoints
-/// themselves demand by their trust policy.
+/// themselves demand by their trust policy. It needs your own confirmation (`POST /step-up`).
 #[utoipa::path(post, path = "/break-glass", tag = "approvals", request_body = NewBreakGlass,
     responses((status = 201, body = BreakGlass)))]
 pub(super) async fn begin_break_glass(
     State(app): State<App>,
     caller: Caller,
-    Json(wanted): Json<NewBreakGlass>,
+    headers: HeaderMap,
+    JsonBytes(wanted, bytes): JsonBytes<NewBreakGlass>,
 ) -> Result<Response, Problem> {
     let (person, _) = caller.person()?;
+    let confirmed = step_up::demand(&app, &caller, &headers, &bytes).await?;
     let reason = text::checked("reason", &wanted.reason, 2000)?;
     if reason.chars().count() < 10 {
         return Err(Problem::bad_field("reason", "must have at least 10 characters"));
@@ -80,7 +83,8 @@ pub(super) async fn begin_break_glass(
                     .hint("End it first, or let it run out."));
             }
             break_glass::insert(tx, &row)?;
-            let detail = json!({ "reason": row.reason, "minutes": minutes, "until_at": row.until_at });
+            let detail = json!({ "reason": row.reason, "minutes": minutes, "until_at": row.until_at,
+                "confirmed": confirmed.method });
             let id = row.id.to_string();
             audit::append(tx, &caller.record(now, "break_glass.begin", "break_glass", &id, &detail))?;
             Ok::<_, Problem>(row.clone())

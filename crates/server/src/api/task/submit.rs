@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{TaskWithCommands, read_whole};
-use crate::api::body::{Json, created};
+use crate::api::body::{Json, JsonBytes, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, targets};
 use crate::auth::{Caller, Permission};
@@ -82,7 +82,8 @@ pub(super) struct NewTargets {
 /// Accepted means committed: the task is on the disk and will come to an end. A repeat with the same
 /// `Idempotency-Key` by the same key is answered with the first task and does nothing.
 #[utoipa::path(post, path = "/tasks", tag = "tasks", request_body = NewTask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters; best a UUID")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters; best a UUID"),
+        ("Quell-Step-Up" = Option<String>, Header, description = "The proof of `POST /step-up`, where the action asks for the person's own confirmation")),
     responses(
         (status = 201, body = TaskWithCommands),
         (status = 200, description = "The idempotency key had made this task before", body = TaskWithCommands)))]
@@ -90,7 +91,7 @@ pub(super) async fn submit_task(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Json(wanted): Json<NewTask>,
+    JsonBytes(wanted, bytes): JsonBytes<NewTask>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
     let idempotency_key = idempotency_key(&headers)?;
@@ -106,7 +107,8 @@ pub(super) async fn submit_task(
         revert_after: wanted.revert_after_seconds.map(Duration::from_secs),
         confirm_count: wanted.confirm_count,
     };
-    let submitted = app.engine.submit(&caller.actor(), request).await?;
+    let actor = caller.actor_with(&app, &headers, &bytes).await?;
+    let submitted = app.engine.submit(&actor, request).await?;
     answer(&app, tenant, submitted).await
 }
 

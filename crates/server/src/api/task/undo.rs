@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use quell_engine::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::TaskWithCommands;
 use super::submit::{location, made};
-use crate::api::body::{Json, created};
+use crate::api::body::{JsonBytes, created};
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
@@ -65,9 +66,11 @@ pub(super) async fn undo_task(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    Json(wanted): Json<NewUndo>,
+    headers: HeaderMap,
+    JsonBytes(wanted, bytes): JsonBytes<NewUndo>,
 ) -> Result<Response, Problem> {
-    let undone = app.engine.undo(&caller.actor(), caller.tenant, id, &wanted.reason).await;
+    let actor = caller.actor_with(&app, &headers, &bytes).await?;
+    let undone = app.engine.undo(&actor, caller.tenant, id, &wanted.reason).await;
     let undoing = undone.map_err(|error| match error {
         Error::State(state) => Problem::new(Code::TaskOpen, format!("the task is {state}"))
             .hint("Cancel what is open, or wait for its end, then undo what was done."),
