@@ -8,7 +8,7 @@ use crate::act;
 use crate::client::Client;
 use crate::command::{
     artifacts, audit, completions, demo, endpoints, explain, gateway, keys, login, openapi, overview,
-    reference, release_code, scripts, server, tasks, trust,
+    reference, release_code, scripts, server, signer, tasks, trust,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -42,7 +42,7 @@ pub struct Global {
         default_value_t,
         value_name = "FORM",
         hide_possible_values = true,
-        help = "The form of the result: table, json or jsonl"
+        help = "The form of the result: table, json, jsonl or, for lists, csv"
     )]
     pub output: Format,
     /// Address of the server.
@@ -84,6 +84,9 @@ pub enum Command {
     Login(login::Arguments),
     /// Run the server
     Server(server::Arguments),
+    /// Hold the order key apart from the server
+    #[command(subcommand)]
+    Signer(signer::Command),
     /// Show it all on endpoints made on this machine
     Demo(demo::Arguments),
     /// Advice on an error code
@@ -153,6 +156,7 @@ impl Cli {
             Command::Reference => reference::run(),
             Command::Login(arguments) => login::run(&arguments, &context),
             Command::Server(arguments) => server::run(arguments),
+            Command::Signer(command) => signer::run(command, &context),
             Command::Demo(arguments) => demo::run(arguments),
             remote => block_on(remote.ask(&context)),
         }
@@ -180,6 +184,7 @@ impl Command {
             | Self::Reference
             | Self::Login(_)
             | Self::Server(_)
+            | Self::Signer(_)
             | Self::Demo(_) => Ok(()),
         }
     }

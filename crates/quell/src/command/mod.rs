@@ -15,5 +15,6 @@ pub mod reference;
 pub mod release_code;
 pub mod scripts;
 pub mod server;
+pub mod signer;
 pub mod tasks;
 pub mod trust;

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use quell_server::{ApiTls, Config, Listeners, Reach, Server, TlsFiles};
+use quell_server::{ApiTls, Config, Listeners, Reach, Server, Signing, TlsFiles};
+use quell_signer::Place;
 use tracing_subscriber::EnvFilter;
 
+use crate::command::signer;
 use crate::failure::Failure;
 use crate::output::terminal;
 
@@ -47,6 +49,18 @@ pub struct Arguments {
     /// Days that a collected file is kept
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     keep_artifacts: u16,
+    /// A signer that somebody else runs, `unix:PATH` or `tcp:HOST:PORT`; one of its own where absent
+    #[arg(long, value_name = "PLACE", env = "QUELL_SIGNER")]
+    signer: Option<String>,
+    /// The server's own certificate for a signer on another host, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["signer", "signer_key", "signer_ca"])]
+    signer_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "signer_cert")]
+    signer_key: Option<PathBuf>,
+    /// The authority that issued that signer's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "signer_cert")]
+    signer_ca: Option<PathBuf>,
     /// Log as JSON lines
     #[arg(long)]
     log_json: bool,
@@ -64,8 +78,10 @@ enum Destinations {
 }
 
 impl Arguments {
-    fn config(self) -> Config {
+    fn config(self) -> Result<Config, Failure> {
+        let signing = self.signing()?;
         let mut config = Config::new(self.data_dir);
+        config.signing = signing;
         config.database = self.database;
         config.api = self.api;
         config.gateway = self.gateway;
@@ -82,7 +98,26 @@ impl Arguments {
             _ if self.api_name.is_empty() => None,
             _ => Some(ApiTls::Own { names: self.api_name }),
         };
-        config
+        Ok(config)
+    }
+
+    fn signing(&self) -> Result<Signing, Failure> {
+        let files = match (&self.signer_cert, &self.signer_key, &self.signer_ca) {
+            (Some(certificate), Some(key), Some(authority)) => Some(quell_signer::TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                authority: authority.clone(),
+            }),
+            _ => None,
+        };
+        let Some(place) = &self.signer else {
+            return Ok(signer::launcher(self.log_json).map_or(Signing::Inside, Signing::Child));
+        };
+        let place = Place::parse(place, files.as_ref()).map_err(|error| {
+            Failure::of(&error)
+                .hint("A signer on another host needs --signer-cert, --signer-key and --signer-ca.")
+        })?;
+        Ok(Signing::At(place))
     }
 }
 
@@ -93,7 +128,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     // Read while there is one thread only.
     let listeners =
         Listeners::inherited().map_err(|error| Failure::of(&error).during("taking over sockets"))?;
-    let config = arguments.config();
+    let config = arguments.config()?;
     let scheme = if config.api_tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -143,7 +178,8 @@ pub async fn stop() {
     }
 }
 
-fn log(json: bool) {
+/// Logs to the standard error.
+pub fn log(json: bool) {
     let filter = EnvFilter::try_from_env("QUELL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let ansi = std::io::stderr().is_terminal();
     let lines =
