@@ -6,6 +6,7 @@ use quell_engine::{Change, Heard};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::notices;
 use crate::retention;
 use crate::state::App;
 
@@ -18,15 +19,17 @@ const ROUND: Duration = Duration::from_mins(1);
 
 /// All of it; ends when dropped.
 pub(crate) struct Background {
-    tasks: [JoinHandle<()>; 4],
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Background {
     /// Begins.
     pub fn start(app: &App) -> Self {
         Self {
-            tasks: [
+            tasks: vec![
                 tokio::spawn(tick(app.clone())),
+                tokio::spawn(gather(app.clone())),
+                tokio::spawn(notices::send(app.clone())),
                 tokio::spawn(seal(app.clone())),
                 tokio::spawn(rounds(app.clone())),
                 tokio::spawn(count(app.clone())),
@@ -69,6 +72,22 @@ async fn seal(app: App) {
     }
 }
 
+/// Reads what was sealed, for those who are told of it.
+async fn gather(app: App) {
+    let mut turn = interval(SEAL);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        match notices::gather(&app).await {
+            Ok(true) => app.notices.bell.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "the trail could not be read for notices; it is tried again");
+            }
+        }
+    }
+}
+
 async fn rounds(app: App) {
     let mut turn = interval(ROUND);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,6 +101,9 @@ async fn rounds(app: App) {
         }
         if let Err(error) = app.trusts.look(&app.store, &app.sessions).await {
             tracing::warn!(%error, "the trust bundles could not be read");
+        }
+        if let Err(error) = notices::forget(&app).await {
+            tracing::warn!(%error, "old notices could not be removed");
         }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");

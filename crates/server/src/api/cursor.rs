@@ -57,6 +57,8 @@ pub(crate) enum List {
     Providers,
     Approvals,
     BreakGlass,
+    Webhooks,
+    Notices,
 }
 
 /// The cursor that goes on after this row.

@@ -20,6 +20,8 @@ mod export;
 mod gateway;
 mod key;
 mod layers;
+mod mail;
+mod notice;
 mod overview;
 mod query;
 mod refuse;
@@ -35,6 +37,7 @@ mod text;
 pub(crate) mod time;
 mod token;
 mod trust;
+mod webhook;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -73,6 +76,9 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         approval_policy::routes(),
         break_glass::routes(),
         overview::routes(),
+        mail::routes(),
+        webhook::routes(),
+        notice::routes(),
         events::routes(),
         explain::routes(),
     ];

@@ -1,0 +1,167 @@
+//! Who is told of a notice by mail: those whose business it is, and those whom the settings name.
+
+use std::collections::BTreeSet;
+
+use quell_access::{Access, Permission, Role, policy::People, quorum};
+use quell_notify::{Kind, Notice, mail::Address};
+use quell_store::{Error, Tx, api_key, approval, membership, person};
+use uuid::Uuid;
+
+use super::settings::Mail;
+
+/// The most people of one tenant that are looked at, a line a role.
+const MEMBERS: i64 = 2000;
+/// The most that one notice is mailed to.
+const MOST: usize = 200;
+
+/// Somebody to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reader {
+    /// Where.
+    pub address: String,
+    /// The person, where it is one.
+    pub person: Option<Uuid>,
+}
+
+/// A member with all their roles.
+struct Member {
+    id: Uuid,
+    human: Uuid,
+    email: String,
+    access: Access,
+}
+
+/// Everybody to tell, each address once.
+pub(super) fn audience(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    notice: &Notice,
+    mail: &Mail,
+) -> Result<Vec<Reader>, Error> {
+    let mut readers = Readers::default();
+    match notice.kind {
+        Kind::ApprovalRequested => deciders(tx, tenant, notice, &mut readers)?,
+        Kind::ApprovalDecided => requester(tx, tenant, notice, &mut readers)?,
+        Kind::TaskEnded | Kind::TaskFailed => requester(tx, tenant, notice, &mut readers)?,
+        Kind::BreakGlass => {
+            for member in members(tx, tenant)? {
+                if [Role::Administrator, Role::SecurityOfficer, Role::Approver]
+                    .iter()
+                    .any(|role| member.access.has_role(role.as_str()))
+                {
+                    readers.add(&member.email, Some(member.id));
+                }
+            }
+        }
+        Kind::PersonLocked | Kind::WebhookDisabled => {
+            for member in members(tx, tenant)? {
+                let role = if notice.kind == Kind::PersonLocked {
+                    Permission::PersonManage
+                } else {
+                    Permission::WebhookManage
+                };
+                if member.access.allows(role) {
+                    readers.add(&member.email, Some(member.id));
+                }
+            }
+            if notice.object.kind == "person" {
+                person_by(tx, &notice.object.id, &mut readers)?;
+            }
+        }
+        Kind::AutoApproved | Kind::Test => {}
+    }
+    if mail.wants(notice.kind) {
+        for address in &mail.recipients {
+            readers.add(address, None);
+        }
+    }
+    Ok(readers.list)
+}
+
+/// Those who may decide about the request now; never who asked, under whatever account or address.
+fn deciders(tx: &mut Tx<'_>, tenant: Uuid, notice: &Notice, readers: &mut Readers) -> Result<(), Error> {
+    let Ok(task) = notice.object.id.parse() else { return Ok(()) };
+    let Some(request) = approval::get(tx, tenant, task)? else { return Ok(()) };
+    let roles = serde_json::from_str(&request.roles)
+        .map_err(|_| Error::Corrupt("the roles of a request".to_owned()))?;
+    let people = People { quorum: u32::try_from(request.quorum).unwrap_or(1), roles };
+    for member in members(tx, tenant)? {
+        let vote = quorum::Vote {
+            human: member.human,
+            is_approval: true,
+            is_standing: true,
+            may_decide: member.access.allows(Permission::ApprovalDecide),
+            roles: member.access.roles().map(str::to_owned).collect(),
+        };
+        if quorum::eligible(&people, request.requester_human, &vote).is_ok() {
+            readers.add(&member.email, Some(member.id));
+        } else if member.human == request.requester_human {
+            readers.exclude(&member.email);
+        }
+    }
+    Ok(())
+}
+
+/// The person who asked, or the one whose program asked.
+fn requester(tx: &mut Tx<'_>, tenant: Uuid, notice: &Notice, readers: &mut Readers) -> Result<(), Error> {
+    let Some(requester) = &notice.requester else { return Ok(()) };
+    match requester.kind.as_str() {
+        "person" => person_by(tx, &requester.id, readers),
+        "api_key" => {
+            let Ok(id) = requester.id.parse() else { return Ok(()) };
+            match api_key::get(tx, tenant, id)?.and_then(|key| key.owner) {
+                Some(owner) => person_by(tx, &owner.to_string(), readers),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn person_by(tx: &mut Tx<'_>, id: &str, readers: &mut Readers) -> Result<(), Error> {
+    let Ok(id) = id.parse() else { return Ok(()) };
+    if let Some(person) = person::get(tx, id)?
+        && person.state == "active"
+    {
+        readers.add(&person.email, Some(person.id));
+    }
+    Ok(())
+}
+
+fn members(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Vec<Member>, Error> {
+    let mut members: Vec<Member> = Vec::new();
+    for line in membership::members(tx, tenant, MEMBERS)? {
+        if members.last().is_none_or(|last| last.id != line.person_id) {
+            let (id, human) = (line.person_id, line.human);
+            members.push(Member { id, human, email: line.email, access: Access::default() });
+        }
+        if let Some(member) = members.last_mut() {
+            quell_engine::access::add(&mut member.access, &line.held);
+        }
+    }
+    Ok(members)
+}
+
+/// Addresses, each once and none that is left out on purpose.
+#[derive(Default)]
+struct Readers {
+    list: Vec<Reader>,
+    known: BTreeSet<String>,
+}
+
+impl Readers {
+    fn add(&mut self, address: &str, person: Option<Uuid>) {
+        // What stands in an account was checked there; it is checked again where it meets a mail.
+        if self.list.len() < MOST && Address::parse(address).is_ok() && self.known.insert(folded(address)) {
+            self.list.push(Reader { address: address.to_owned(), person });
+        }
+    }
+
+    fn exclude(&mut self, address: &str) {
+        self.known.insert(folded(address));
+    }
+}
+
+fn folded(address: &str) -> String {
+    address.to_lowercase()
+}

@@ -1,0 +1,145 @@
+//! From an audit record to what is told of it: the one table of verbs.
+
+use quell_catalog::ActionKind;
+use quell_notify::{
+    Kind, Notice,
+    notice::{Object, Party},
+};
+use quell_store::{Error, Tx, approval, audit::Record, task};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::api::time;
+
+/// Verbs of which something may be told. Of any other nothing is.
+///
+/// `approval.approve` is told only once it was the last that was missing.
+fn kind(record: &Record, detail: &Value) -> Option<Kind> {
+    let text = |name: &str| detail.get(name).and_then(Value::as_str);
+    if record.outcome != "ok" && record.verb != "person.locked" {
+        return None;
+    }
+    Some(match record.verb.as_str() {
+        "approval.request" => Kind::ApprovalRequested,
+        "approval.approve" if text("tally") == Some("approved") => Kind::ApprovalDecided,
+        "approval.reject" | "approval.expire" => Kind::ApprovalDecided,
+        "approval.revoke" if detail.get("lost") != Some(&Value::Bool(false)) => Kind::ApprovalDecided,
+        "approval.auto" => Kind::AutoApproved,
+        "approval.break_glass" | "break_glass.begin" | "break_glass.end" | "break_glass.review" => {
+            Kind::BreakGlass
+        }
+        "task.end" if text("state") == Some("succeeded") => Kind::TaskEnded,
+        "task.end" => Kind::TaskFailed,
+        "person.locked" => Kind::PersonLocked,
+        "webhook.disable" => Kind::WebhookDisabled,
+        _ => return None,
+    })
+}
+
+/// Whether a record is worth a closer look.
+pub(super) fn is_told(record: &Record) -> bool {
+    let detail = serde_json::from_str(&record.detail).unwrap_or_default();
+    kind(record, &detail).is_some()
+}
+
+/// What is told of a record, with what the database knows of its task.
+pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Option<Notice>, Error> {
+    let detail: Value = serde_json::from_str(&record.detail).unwrap_or_default();
+    let Some(kind) = kind(record, &detail) else { return Ok(None) };
+    let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+    let until = ["expires_at", "until", "until_at"].iter().find_map(|name| detail.get(name)?.as_i64());
+    let mut notice = Notice {
+        kind,
+        severity: kind.severity(),
+        headline: String::new(),
+        at: time::text(record.at),
+        tenant: tenant.to_owned(),
+        actor: Party {
+            kind: record.actor_kind.clone(),
+            id: record.actor_id.clone(),
+            name: record.actor_name.clone(),
+        },
+        object: Object { kind: record.object_kind.clone(), id: record.object_id.clone() },
+        requester: None,
+        action: text("action"),
+        title: text("title"),
+        target_count: None,
+        targets: Vec::new(),
+        reason: text("reason"),
+        state: text("state").or_else(|| text("tally")),
+        note: text("note").filter(|note| !note.is_empty()),
+        until: until.map(time::text),
+        deciders: None,
+        digest: text("digest"),
+    };
+    if record.object_kind == "task"
+        && let Ok(id) = record.object_id.parse()
+    {
+        of_task(tx, record.tenant_id, id, &mut notice)?;
+    }
+    if notice.title.is_none() {
+        let action = notice.action.as_deref().and_then(ActionKind::from_id);
+        notice.title = action.map(|action| action.spec().title.to_owned());
+    }
+    notice.headline = headline(record, &notice, &text("name").or_else(|| text("email")).unwrap_or_default());
+    Ok(Some(notice.inert()))
+}
+
+fn of_task(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, notice: &mut Notice) -> Result<(), Error> {
+    if let Some(task) = task::get(tx, tenant, id)? {
+        notice.requester =
+            Some(Party { kind: task.requester_kind, id: task.requester_id, name: task.requester_name });
+        notice.target_count = u64::try_from(task.target_count).ok();
+        notice.action.get_or_insert(task.action);
+        notice.reason.get_or_insert(task.reason);
+    }
+    if let Some(request) = approval::get(tx, tenant, id)? {
+        let blast: Value = serde_json::from_str(&request.blast).unwrap_or_default();
+        let endpoints = blast.get("endpoints").and_then(Value::as_array);
+        let name = |endpoint: &Value| endpoint.get("name").and_then(Value::as_str).map(str::to_owned);
+        notice.targets = endpoints.into_iter().flatten().filter_map(name).collect();
+        let roles: Vec<String> = serde_json::from_str(&request.roles).unwrap_or_default();
+        let who = if roles.is_empty() { "those who may decide".to_owned() } else { roles.join(", ") };
+        notice.deciders = (request.quorum > 0).then(|| format!("{} of {who}", request.quorum));
+    }
+    Ok(())
+}
+
+fn headline(record: &Record, notice: &Notice, subject: &str) -> String {
+    let actor = &record.actor_name;
+    let deed = deed(notice);
+    match record.verb.as_str() {
+        "approval.request" => format!("Approval wanted: {deed}"),
+        "approval.approve" => format!("Approved by {actor}: {deed}"),
+        "approval.reject" => format!("Rejected by {actor}: {deed}"),
+        "approval.revoke" => format!("Approval taken back by {actor}: {deed}"),
+        "approval.expire" => format!("Approval expired: {deed}"),
+        "approval.auto" => format!("Approved by your settings: {deed}"),
+        "approval.break_glass" => format!("Done without approval by {actor}: {deed}"),
+        "break_glass.begin" => format!("{actor} set approvals aside"),
+        "break_glass.end" => format!("{actor} asks for approvals again"),
+        "break_glass.review" => format!("{actor} reviewed what was done without approval"),
+        "person.locked" => {
+            let who = if subject.is_empty() { actor } else { subject };
+            format!("{who} is locked out after failed tries to sign in")
+        }
+        "webhook.disable" => format!("The webhook {subject} is switched off: its receiver is gone"),
+        _ => {
+            let state = notice.state.as_deref().unwrap_or("ended");
+            format!("{deed}: {state}")
+        }
+    }
+}
+
+/// The deed and upon what: `Isolate Endpoint on web-1 and 2 more`.
+fn deed(notice: &Notice) -> String {
+    let title = notice.title.as_deref().or(notice.action.as_deref()).unwrap_or("a task");
+    let count = notice.target_count.unwrap_or_default();
+    match (notice.targets.first(), count) {
+        (Some(first), 0 | 1) => format!("{title} on {first}"),
+        (Some(first), more) => format!("{title} on {first} and {} more", more - 1),
+        (None, 0) => title.to_owned(),
+        (None, 1) => format!("{title} on 1 target"),
+        (None, count) => format!("{title} on {count} targets"),
+    }
+}
