@@ -27,6 +27,8 @@ mod outside;
 #[cfg(target_os = "linux")]
 mod privilege;
 #[cfg(target_os = "linux")]
+pub mod receiver;
+#[cfg(target_os = "linux")]
 pub mod site;
 #[cfg(target_os = "linux")]
 pub mod swarm;

@@ -3,5 +3,4 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod mail;
-mod receiver;
 mod webhook;

@@ -10,13 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quell_lab::receiver::{Manner, Receiver};
 use quell_notify::{
     Reach, Verdict,
     reach::{Looking, Names, SystemNames},
     webhook::{Post, Poster, Secret},
 };
-
-use crate::receiver::{Manner, Receiver, status};
 
 fn poster(reach: Reach, names: impl Names + 'static) -> Poster {
     Poster::with_time(reach, Arc::new(names), Duration::from_millis(800)).unwrap()
@@ -29,14 +28,14 @@ async fn post(poster: &Poster, url: &str, secrets: &[Secret]) -> Verdict {
 
 #[tokio::test]
 async fn a_post_is_verified_by_somebody_elses_library() {
-    let receiver = Receiver::new(status("204 No Content")).await;
+    let receiver = Receiver::start(Manner::status("204 No Content")).await.unwrap();
     let secrets = [Secret::generate().unwrap(), Secret::generate().unwrap()];
     let poster = poster(Reach::Anywhere, SystemNames);
     // The library refuses what is older than five minutes.
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
     let sent = poster
         .post(&Post {
-            url: &receiver.url,
+            url: &receiver.url(),
             id: "msg_1",
             timestamp: now,
             body: b"{\"n\":1}",
@@ -82,8 +81,8 @@ async fn answers_say_what_comes_next() {
     for (line, expected) in
         [("200 OK", "sent"), ("410 Gone", "gone"), ("404 No", "refused"), ("503 Later", "retry")]
     {
-        let receiver = Receiver::new(status(line)).await;
-        let verdict = post(&poster, &receiver.url, &secret).await;
+        let receiver = Receiver::start(Manner::status(line)).await.unwrap();
+        let verdict = post(&poster, &receiver.url(), &secret).await;
         let name = match verdict {
             Verdict::Sent => "sent",
             Verdict::Gone => "gone",
@@ -93,9 +92,9 @@ async fn answers_say_what_comes_next() {
         assert_eq!(name, expected, "{line}");
     }
     let busy = "HTTP/1.1 429 Slow\r\nretry-after: 33\r\ncontent-length: 0\r\n\r\n".to_owned();
-    let receiver = Receiver::new(Manner::Answer(busy)).await;
+    let receiver = Receiver::start(Manner::Answer(busy)).await.unwrap();
     assert!(matches!(
-        post(&poster, &receiver.url, &secret).await,
+        post(&poster, &receiver.url(), &secret).await,
         Verdict::Retry { after: Some(after), .. } if after.as_secs() == 33
     ));
     let nobody = format!("http://127.0.0.1:{}/", 1);
@@ -104,10 +103,10 @@ async fn answers_say_what_comes_next() {
 
 #[tokio::test]
 async fn a_redirect_leads_nowhere() {
-    let inside = Receiver::new(status("200 OK")).await;
-    let lure = format!("HTTP/1.1 307 There\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", inside.url);
-    let receiver = Receiver::new(Manner::Answer(lure)).await;
-    let verdict = post(&poster(Reach::Anywhere, SystemNames), &receiver.url, &[]).await;
+    let inside = Receiver::start(Manner::status("200 OK")).await.unwrap();
+    let lure = format!("HTTP/1.1 307 There\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", inside.url());
+    let receiver = Receiver::start(Manner::Answer(lure)).await.unwrap();
+    let verdict = post(&poster(Reach::Anywhere, SystemNames), &receiver.url(), &[]).await;
     assert!(matches!(&verdict, Verdict::Refused { why } if why.contains("307")), "{verdict:?}");
     assert!(inside.requests().is_empty(), "the redirect was followed");
 }
@@ -115,17 +114,17 @@ async fn a_redirect_leads_nowhere() {
 #[tokio::test]
 async fn a_receiver_takes_neither_time_nor_memory() {
     let poster = poster(Reach::Anywhere, SystemNames);
-    let slow = Receiver::new(Manner::Silent(Duration::from_secs(30))).await;
+    let slow = Receiver::start(Manner::Silent(Duration::from_secs(30))).await.unwrap();
     let began = Instant::now();
-    let verdict = post(&poster, &slow.url, &[]).await;
+    let verdict = post(&poster, &slow.url(), &[]).await;
     assert!(matches!(&verdict, Verdict::Retry { why, .. } if why.contains("no answer")), "{verdict:?}");
     assert!(began.elapsed() < Duration::from_secs(5));
     // Ten megabytes that nobody asked for: the head was enough.
-    let endless = Receiver::new(Manner::Endless).await;
-    assert_eq!(post(&poster, &endless.url, &[]).await, Verdict::Sent);
+    let endless = Receiver::start(Manner::Endless).await.unwrap();
+    assert_eq!(post(&poster, &endless.url(), &[]).await, Verdict::Sent);
     let heads = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-filler: y\r\n".repeat(100_000));
-    let many = Receiver::new(Manner::Answer(heads)).await;
-    assert!(matches!(post(&poster, &many.url, &[]).await, Verdict::Retry { .. }));
+    let many = Receiver::start(Manner::Answer(heads)).await.unwrap();
+    assert!(matches!(post(&poster, &many.url(), &[]).await, Verdict::Retry { .. }));
 }
 
 /// A name server that says at first what is allowed, and then what is not.
@@ -141,8 +140,8 @@ impl Names for Turning {
 
 #[tokio::test]
 async fn a_name_that_turns_inwards_is_refused() {
-    let inside = Receiver::new(status("200 OK")).await;
-    let port = inside.url.rsplit(':').next().unwrap().trim_end_matches("/hook").to_owned();
+    let inside = Receiver::start(Manner::status("200 OK")).await.unwrap();
+    let port = inside.address().port();
     let asked = Arc::new(AtomicUsize::new(1));
     let url = format!("https://hooks.example:{port}/hook");
     let poster = poster(Reach::Global, Turning(Arc::clone(&asked)));
