@@ -161,6 +161,11 @@ impl Access {
         self.roles.iter().map(String::as_str)
     }
 
+    /// What each of the roles grants.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
     /// Whether one of the roles is this one.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.contains(role)

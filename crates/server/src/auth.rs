@@ -14,9 +14,11 @@ mod lockout;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod origin;
+pub(crate) mod passkey;
 pub(crate) mod password;
 pub(crate) mod session;
 pub(crate) mod step_up;
+pub(crate) mod ticket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub(crate) const OPEN: &[&str] = &[
     "POST /api/v1/approval-links/show",
     "POST /api/v1/approval-links/decide",
     "POST /api/v1/session",
+    "POST /api/v1/session/passkey/begin",
+    "POST /api/v1/session/passkey/finish",
     "GET /api/v1/sso/start/*",
     "GET /api/v1/sso/callback",
     "POST /api/v1/sso/session",

@@ -33,6 +33,7 @@ impl Background {
                 tokio::spawn(seal(app.clone())),
                 tokio::spawn(rounds(app.clone())),
                 tokio::spawn(count(app.clone())),
+                tokio::spawn(keys(app.clone())),
             ],
         }
     }
@@ -82,7 +83,7 @@ async fn gather(app: App) {
             Ok(true) => app.notices.bell.notify_one(),
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "the trail could not be read for notices; it is tried again");
+                tracing::error!(%error, "the trail could not be read for notices; it is tried again")
             }
         }
     }
@@ -105,15 +106,28 @@ async fn rounds(app: App) {
         if let Err(error) = notices::forget(&app).await {
             tracing::warn!(%error, "old notices could not be removed");
         }
+        if let Err(error) = retention::forget_sessions(&app).await {
+            tracing::warn!(%error, "old sessions could not be removed");
+        }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");
         }
     }
 }
 
+/// Has all sessions hand on the order keys when they changed.
+async fn keys(app: App) {
+    let mut keys = app.signer.client().watch_keys();
+    while keys.changed().await.is_ok() {
+        let version = keys.borrow_and_update().set.version;
+        tracing::info!(version, "the order keys changed; agents are told");
+        app.sessions.keys_changed();
+    }
+}
+
 /// Counts what changes, for the metrics.
 async fn count(app: App) {
-    let mut news = app.engine.changes().watch(app.tenant);
+    let mut news = app.engine.changes().watch_all();
     while let Some(heard) = news.next().await {
         match heard {
             Heard::Change(Change::Task { state, .. }) => app.metrics.changed("task", state),

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use quell_access::Role;
-use quell_store::{Micros, Store, api_key, audit, tenant};
+use quell_store::{Micros, Store, api_key, audit, setting, tenant};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::pki::{PrivateFileError, read_or_create_private};
 
 /// The name of the tenant of a new server.
 const TENANT: &str = "default";
+/// The setting that marks it: its name may change.
+const FIRST: &str = "server.first";
 /// The name of the first key.
 const NAME: &str = "first administrator key";
 
@@ -87,11 +89,21 @@ impl std::fmt::Debug for FirstKey {
 }
 
 fn tenant_and_keys(tx: &mut quell_store::Tx<'_>, now: Micros) -> Result<(Uuid, bool), quell_store::Error> {
-    let Some(found) = tenant::by_name(tx, TENANT)? else {
+    let marked = tenant::by_setting(tx, FIRST)?;
+    let is_marked = marked.is_some();
+    let found = match marked {
+        Some(found) => Some(found),
+        None => tenant::by_name(tx, TENANT)?,
+    };
+    let Some(found) = found else {
         let row = tenant::Tenant { id: Uuid::now_v7(), name: TENANT.to_owned(), created_at: now };
         tenant::insert(tx, &row)?;
+        setting::set(tx, row.id, FIRST, "true", now)?;
         return Ok((row.id, false));
     };
+    if !is_marked {
+        setting::set(tx, found.id, FIRST, "true", now)?;
+    }
     let page = quell_store::Page { after: None, limit: 1 };
     let keys = api_key::list(tx, found.id, page)?;
     Ok((found.id, !keys.rows.is_empty()))

@@ -21,8 +21,9 @@ use crate::gateway::{self, Gateway, Settings};
 use crate::listen::{self, Listeners};
 use crate::pki::{self, Authority};
 use crate::public::Public;
+use crate::setup_code::{self, OpenSetup};
 use crate::state::{App, Inner, Parts};
-use crate::{api, api_tls, directory, sealing, serve, signing};
+use crate::{api, api_tls, auth, directory, sealing, serve, signing};
 
 /// A server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,7 @@ impl Server {
         let signing::Opened { signer, keeper } = signing::open(&config.signing, &config.data_dir).await?;
         let opened = Opened { store, clock, authority, signer, public, stopping };
         let (app, gateway, first_key) = assemble(&config, gateway_address, opened).await?;
+        auth::login::recall(&app).await?;
         Ok(Self {
             app,
             gateway,
@@ -148,6 +150,11 @@ impl Server {
     /// The administrator's key, if this was the first start. To be shown once.
     pub fn first_key(&self) -> Option<&FirstKey> {
         self.first_key.as_ref()
+    }
+
+    /// The code of the first set-up, while that is to be done. To be shown to whoever starts the server.
+    pub fn open_setup(&self) -> Option<&OpenSetup> {
+        self.app.setup.shown()
     }
 
     /// Tasks, for those who run a server inside their own process.
@@ -209,7 +216,7 @@ async fn assemble(
     let Opened { store, clock, authority, signer, public, stopping } = opened;
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
-    let (setup, open_setup) = setup_code::ensure(&store, &directory.join("setup.code")).await?;
+    let setup = setup_code::ensure(&store, &directory.join("setup.code")).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
     let sealer = sealing::open(&store, &directory.join("audit.key"), clock.now()).await?;
     let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
@@ -240,6 +247,7 @@ async fn assemble(
         trusts,
         signer,
         tenant,
+        setup,
         public,
         stopping,
     };

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::auth::oidc::Oidc;
+use crate::auth::passkey::Passkeys;
 use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
 use crate::gateway::{Addresses, Sessions, Trusts};
@@ -20,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::pki::Authority;
 use crate::public::Public;
+use crate::setup_code::SetupCode;
 
 /// Shared by all requests.
 pub(crate) type App = Arc<Inner>;
@@ -64,6 +66,8 @@ pub(crate) struct Inner {
     pub streams: Arc<Semaphore>,
     /// Bounds.
     pub limits: Limits,
+    /// Passkeys, and what is asked of them.
+    pub passkeys: Passkeys,
     /// Sign-ins through identity providers.
     pub oidc: Oidc,
     /// Carries notices out.
@@ -124,6 +128,7 @@ impl Inner {
             trusts,
             signer,
             tenant,
+            setup,
             public,
             stopping,
         } = parts;
@@ -140,6 +145,7 @@ impl Inner {
             trusts,
             signer,
             tenant,
+            setup,
             stopping,
             guesses: Guesses::default(),
             lockout: Lockout::new(),
@@ -147,6 +153,7 @@ impl Inner {
             metrics: Metrics::new(),
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,
+            passkeys: Passkeys::new(public.as_ref()),
             public,
             oidc: Oidc::new(config.destinations),
             notices: Notices::new(config.destinations),

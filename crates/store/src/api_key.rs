@@ -46,6 +46,7 @@ sql! {
     BY_PREFIX = concat!("SELECT ", columns!(), " FROM api_key WHERE prefix = $1");
     GET = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id = $2");
     GIVE = "UPDATE api_key SET owner = $2 WHERE tenant_id = $1 AND owner IS NULL";
+    WITH_ROLE = "SELECT COUNT(*) FROM api_key WHERE tenant_id = $1 AND role = $2 AND revoked_at IS NULL";
     HASHES = "SELECT hash FROM api_key WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1) LIMIT $2";
     LIST = concat!("SELECT ", columns!(), " FROM api_key WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     TOUCH = "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
@@ -97,6 +98,11 @@ pub fn by_prefix(tx: &mut Tx<'_>, prefix: &str) -> Result<Option<ApiKey>, Error>
 /// The key with this id.
 pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<ApiKey>, Error> {
     tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// Whether a key that was not revoked has this role.
+pub fn is_in_use(tx: &mut Tx<'_>, tenant: Uuid, role: &str) -> Result<bool, Error> {
+    Ok(tx.query_opt(WITH_ROLE, &[&tenant, &role], |mut row| row.take::<i64>())?.unwrap_or(0) > 0)
 }
 
 /// Gives the keys that are nobody's to a person.

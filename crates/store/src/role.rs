@@ -32,6 +32,7 @@ macro_rules! columns {
 sql! {
     INSERT = concat!("INSERT INTO role (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
     GET = concat!("SELECT ", columns!(), " FROM role WHERE tenant_id = $1 AND id = $2");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM role WHERE tenant_id = $1 AND name = $2");
     LIST = concat!("SELECT ", columns!(), " FROM role WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     UPDATE = "UPDATE role SET name = $3, description = $4, grants = $5, updated_at = $6 WHERE tenant_id = $1 AND id = $2";
     DELETE = "DELETE FROM role WHERE tenant_id = $1 AND id = $2";
@@ -60,6 +61,11 @@ pub fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
 /// The role with this id.
 pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Role>, Error> {
     tx.query_opt(GET, &[&tenant, &id], read)
+}
+
+/// The role with this name.
+pub fn by_name(tx: &mut Tx<'_>, tenant: Uuid, name: &str) -> Result<Option<Role>, Error> {
+    tx.query_opt(BY_NAME, &[&tenant, &name], read)
 }
 
 /// A page of the tenant's own roles, newest first.

@@ -26,6 +26,8 @@ sql! {
     INSERT = concat!("INSERT INTO tenant (", columns!(), ") VALUES ($1, $2, $3)");
     GET = concat!("SELECT ", columns!(), " FROM tenant WHERE id = $1");
     BY_NAME = concat!("SELECT ", columns!(), " FROM tenant WHERE name = $1");
+    RENAME = "UPDATE tenant SET name = $2 WHERE id = $1";
+    FIRST = concat!("SELECT ", columns!(), " FROM tenant WHERE id = (SELECT tenant_id FROM setting WHERE name = $1)");
     LIST = concat!("SELECT ", columns!(), " FROM tenant ORDER BY name LIMIT 1000");
 }
 
@@ -46,6 +48,16 @@ pub fn get(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Tenant>, Error> {
 /// The tenant with this name.
 pub fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, Error> {
     tx.query_opt(BY_NAME, &[&name], read)
+}
+
+/// Gives a tenant another name; [`Error::Conflict`] when it is taken.
+pub fn rename(tx: &mut Tx<'_>, id: Uuid, name: &str) -> Result<(), Error> {
+    tx.change(RENAME, &[&id, &name], Error::NotFound("tenant"))
+}
+
+/// The one tenant that has this setting.
+pub fn by_setting(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, Error> {
+    tx.query_opt(FIRST, &[&name], read)
 }
 
 /// All tenants by name, at most 1000.

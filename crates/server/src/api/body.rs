@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
@@ -57,13 +58,30 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonUp
     }
 }
 
+/// A JSON body with its bytes, to which a person's confirmation is bound.
+#[derive(Debug)]
+pub(crate) struct JsonBytes<T>(pub T, pub Bytes);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBytes<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = collect(request, MOST).await?;
+        Ok(Self(parse(&bytes)?, bytes))
+    }
+}
+
 async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Problem> {
+    parse(&collect(request, most).await?)
+}
+
+async fn collect(request: Request, most: usize) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         return Err(Problem::new(Code::UnsupportedMediaType, "the body must be application/json")
             .hint("Send `Content-Type: application/json`."));
     }
     let collected = Limited::new(request.into_body(), most).collect().await;
-    let bytes = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>()
             || error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
         {
@@ -71,8 +89,7 @@ async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, P
         } else {
             Problem::new(Code::MalformedJson, "the body broke off")
         }
-    })?;
-    parse(&bytes)
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -21,18 +21,26 @@ mod gateway;
 mod key;
 mod layers;
 mod mail;
+mod me;
+mod member;
 mod notice;
 mod overview;
+mod passkey;
+mod person;
 mod query;
 mod refuse;
+mod role;
 pub(crate) mod route;
 mod scan;
 mod script;
 pub(crate) mod secret;
 mod session;
+mod setup;
 mod sso;
+mod step_up;
 mod targets;
 mod task;
+mod tenant;
 mod text;
 pub(crate) mod time;
 mod token;
@@ -70,7 +78,15 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         audit::routes(),
         key::routes(),
         session::routes(),
+        setup::routes(),
+        me::routes(),
+        step_up::routes(),
+        person::routes(),
+        member::routes(),
+        role::routes(),
+        tenant::routes(),
         sso::routes(),
+        passkey::routes(),
         approval::routes(),
         approval_link::routes(),
         approval_policy::routes(),

@@ -19,6 +19,8 @@ pub(crate) type Route = UtoipaMethodRouter<App>;
 pub(crate) const EXTENSION: &str = "x-quell-permission";
 /// What stands there where none is needed.
 const OPEN: &str = "none";
+/// What stands there where any credential will do.
+const ANY: &str = "any";
 
 /// The route, for callers with this permission only.
 pub(crate) fn permit(permission: Permission, mut route: Route) -> Route {
@@ -29,6 +31,17 @@ pub(crate) fn permit(permission: Permission, mut route: Route) -> Route {
         }
     }
     route.layer(from_fn(move |request: Request, next: Next| check(permission, request, next)))
+}
+
+/// The route, for whoever has a credential: it tells them of themselves.
+pub(crate) fn signed_in(mut route: Route) -> Route {
+    for item in route.1.paths.values_mut() {
+        for operation in operations(item) {
+            let named = Extensions::builder().add(EXTENSION, ANY).build();
+            operation.extensions.get_or_insert_default().merge(named);
+        }
+    }
+    route
 }
 
 /// The route, for everybody: whoever signs in has no credential yet. Its path stands in [`crate::auth::OPEN`].

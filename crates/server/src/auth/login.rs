@@ -309,3 +309,14 @@ impl SignedIn {
         response
     }
 }
+
+/// Reads from where people signed in before: such addresses have a count of failures of their own.
+pub(crate) async fn recall(app: &App) -> Result<(), quell_store::Error> {
+    let most = super::lockout::KNOWN as i64;
+    for (account, remote) in app.store.read(move |tx| quell_store::session::remotes(tx, most)).await? {
+        if let Ok(address) = remote.parse() {
+            app.lockout.known(&account, address);
+        }
+    }
+    Ok(())
+}

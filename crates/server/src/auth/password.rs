@@ -6,6 +6,7 @@ use quell_store::{Tx, audit, person};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::Caller;
 use super::lockout::{Told, Try};
 use super::origin::Origin;
 use crate::api::secret::Secret;
@@ -166,4 +167,42 @@ fn recovery(person: &Person, code: &Secret) -> Option<Used> {
     let at = left.iter().position(|known| *known == digest)?;
     left.remove(at);
     Some(Used::Recovery(before, serde_json::to_string(&left).ok()?))
+}
+
+/// Whether it is the password of the person who asks. Counted as a sign-in is; answers the account.
+pub(crate) async fn confirm(app: &App, caller: &Caller, password: &Secret) -> Result<Person, Problem> {
+    let (id, _) = caller.person()?;
+    let person = app.store.read(move |tx| person::get(tx, id)).await?.ok_or(Problem::not_found("person"))?;
+    let Some(stored) = person.password.clone() else {
+        return Err(Problem::new(Code::StepUpNeeded, "the account has no password here")
+            .hint("Confirm with a passkey, or ask an administrator for a link that sets a password."));
+    };
+    let text = password.reveal().ok_or_else(|| Problem::bad_field("password", "too long"))?.to_owned();
+    let (tried, origin) = counted(app, caller, &person)?;
+    if !app.hasher.verify(text, Some(stored), true).await? {
+        return Err(refuse(app, &tried, &origin, Some(&person), "confirmation"));
+    }
+    app.lockout.succeeded(&tried);
+    Ok(person)
+}
+
+/// Counts a try of a person who is signed in.
+pub(crate) fn counted(app: &App, caller: &Caller, person: &Person) -> Result<(Try, Origin), Problem> {
+    let origin = Origin {
+        remote: caller.remote,
+        agent: String::new(),
+        request_id: caller.request_id.clone(),
+        is_own: true,
+    };
+    let account = person.local_key.clone().unwrap_or_else(|| person.id.to_string());
+    let tried = admit(app, &account, &origin)?;
+    Ok((tried, origin))
+}
+
+/// Whether a new password is taken for the account.
+pub(crate) fn check_new(field: &str, password: &Secret, email: &str, name: &str) -> Result<String, Problem> {
+    let text = password.reveal().ok_or_else(|| Problem::bad_field(field, "too long"))?;
+    quell_access::password::check(text, email, name)
+        .map_err(|weak| Problem::bad_field(field, weak.to_string()))?;
+    Ok(text.to_owned())
 }

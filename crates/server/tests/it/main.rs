@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod access;
+mod approval;
 mod addresses;
 mod artifacts;
 mod bodies;
@@ -11,8 +12,12 @@ mod endpoints;
 mod gateway;
 mod lists;
 mod live;
+mod notices;
 mod overview;
 mod scripts;
+mod signing;
+mod signing_in;
+mod sso;
 mod start;
 mod tasks;
 mod trust;

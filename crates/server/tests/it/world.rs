@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use quell_server::{Config, Listeners, Server};
-use quell_store::{Store, api_key, endpoint, tenant};
+use quell_store::{Store, api_key, endpoint, membership, person, tenant};
 use quell_wire::digest::sha256;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -27,9 +27,10 @@ pub struct World {
     running: Option<JoinHandle<()>>,
 }
 
-/// A set-up on free ports.
+/// A set-up on free ports, with passwords that cost little.
 pub fn config(directory: &Path) -> Config {
     let mut config = Config::new(directory);
+    config.limits.password_cost = quell_access::password::Cost { memory_kib: 64, passes: 1, lanes: 1 };
     config.api = "127.0.0.1:0".parse().unwrap();
     config.gateway = "127.0.0.1:0".parse().unwrap();
     config
@@ -47,8 +48,19 @@ impl World {
 
     /// A server on a directory, which may hold the data of an earlier one.
     pub async fn at(directory: TempDir) -> Self {
+        Self::at_with(directory, |_| {}).await
+    }
+
+    /// A server that is set up otherwise.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::at_with(tempfile::tempdir().unwrap(), change).await
+    }
+
+    pub async fn at_with(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         set_private(directory.path());
-        let server = Server::start(config(directory.path()), Listeners::default()).await.unwrap();
+        let mut config = config(directory.path());
+        change(&mut config);
+        let server = Server::start(config, Listeners::default()).await.unwrap();
         let base = format!("http://{}", server.api_address());
         let gateway = server.gateway_address();
         let engine = server.engine().clone();
@@ -166,6 +178,72 @@ impl World {
         id
     }
 
+    /// Somebody with these roles in the world's tenant, signed in. `name` is also the name in `name@quell.example`.
+    pub async fn person(&self, name: &str, roles: &[&str]) -> Person {
+        self.person_of(self.tenant, name, roles).await
+    }
+
+    /// The same at home in another tenant.
+    pub async fn person_of(&self, tenant: Uuid, name: &str, roles: &[&str]) -> Person {
+        let id = self.account(tenant, name, roles).await;
+        self.signed_in(id, &format!("{name}@quell.example")).await
+    }
+
+    /// An account with the password [`PASSWORD`], not signed in.
+    pub async fn account(&self, tenant: Uuid, name: &str, roles: &[&str]) -> Uuid {
+        let id = Uuid::now_v7();
+        let email = format!("{name}@quell.example");
+        let cost = config(Path::new("/")).limits.password_cost;
+        let row = person::Person {
+            tenant_id: tenant,
+            id,
+            human: id,
+            name: name.to_owned(),
+            email: email.clone(),
+            email_key: email.clone(),
+            local_key: Some(email),
+            password: Some(quell_access::password::hash(PASSWORD, &[7; 16], cost).unwrap()),
+            password_changed_at: Some(1),
+            totp: None,
+            totp_step: None,
+            recovery: None,
+            state: "active".to_owned(),
+            created_at: 1,
+            last_login_at: None,
+        };
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        self.store
+            .write(move |tx| {
+                person::insert(tx, &row)?;
+                roles.iter().try_for_each(|role| give(tx, tenant, id, role))
+            })
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Gives a role in a tenant, as the database alone would.
+    pub async fn give(&self, tenant: Uuid, person: Uuid, role: &str) {
+        let role = role.to_owned();
+        self.store.write(move |tx| give(tx, tenant, person, &role)).await.unwrap();
+    }
+
+    /// Signs an account in that has the password [`PASSWORD`].
+    pub async fn signed_in(&self, id: Uuid, email: &str) -> Person {
+        let body = serde_json::json!({ "email": email, "password": PASSWORD, "deliver": "token" });
+        let request = self.http.post(format!("{}/api/v1/session", self.base)).json(&body);
+        let (status, begun) = answer(request.send().await.unwrap()).await;
+        assert_eq!(status, 200, "{begun}");
+        Person {
+            id,
+            email: email.to_owned(),
+            session: begun["session"].as_str().unwrap().to_owned(),
+            token: begun["token"].as_str().unwrap().to_owned(),
+            base: self.base.clone(),
+            http: self.http.clone(),
+        }
+    }
+
     /// A task that isolates the endpoint.
     pub async fn isolate(&self, endpoint: &str) -> Value {
         let body = serde_json::json!({
@@ -184,6 +262,63 @@ impl World {
         let page =
             self.store.read(move |tx| quell_store::audit::list(tx, tenant, &filter, page)).await.unwrap();
         page.rows.len()
+    }
+}
+
+/// The password of every account that tests make.
+pub const PASSWORD: &str = "correct horse battery";
+
+fn give(
+    tx: &mut quell_store::Tx<'_>,
+    tenant: Uuid,
+    person: Uuid,
+    role: &str,
+) -> Result<(), quell_store::Error> {
+    let row = membership::Membership {
+        tenant_id: tenant,
+        person_id: person,
+        role: role.to_owned(),
+        source: membership::MANUAL.to_owned(),
+        granted_at: 1,
+        granted_by: "test".to_owned(),
+    };
+    membership::insert(tx, &row).map(drop)
+}
+
+/// Somebody who is signed in, by a token.
+#[derive(Clone)]
+pub struct Person {
+    pub id: Uuid,
+    pub email: String,
+    pub session: String,
+    pub token: String,
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Person {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.request(Method::POST, path).json(&body).send().await.unwrap()).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.request(Method::PUT, path).json(&body).send().await.unwrap()).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.request(Method::PATCH, path).json(&body).send().await.unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        answer(self.request(Method::DELETE, path).send().await.unwrap()).await
     }
 }
 

@@ -1,0 +1,12 @@
+//! One's own account: who one is, the password, the one-time codes.
+
+mod password;
+mod show;
+mod totp;
+
+use super::route::Route;
+
+/// The routes of one's own account.
+pub(crate) fn routes() -> Vec<Route> {
+    [vec![show::route(), password::route()], totp::routes()].into_iter().flatten().collect()
+}
