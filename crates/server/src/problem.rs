@@ -61,6 +61,7 @@ codes! {
     Unauthenticated = "unauthenticated", 401, "A valid API key or session is needed";
     LoginFailed = "login_failed", 401, "The sign-in failed";
     TotpNeeded = "totp_needed", 401, "A one-time code is needed";
+    PasskeyRefused = "passkey_refused", 401, "The passkey is not accepted";
     Forbidden = "forbidden", 403, "The caller's roles do not allow it";
     CrossSite = "cross_site", 403, "The request comes from another site";
     StepUpNeeded = "step_up_needed", 403, "The person has to confirm it";
