@@ -99,8 +99,9 @@ impl OidcProvider {
     pub fn accounts(&mut self, accounts: &Value) -> Result<(), Error> {
         let gone = |error: &dyn std::fmt::Display| Error::Start(error.to_string());
         writeln!(self.input, "{accounts}").map_err(|error| gone(&error))?;
-        let answer = self.lines.recv_timeout(ANSWER).map_err(|error| gone(&error))?;
-        if answer == "ok" { Ok(()) } else { Err(Error::Start(answer)) }
+        // What it says besides is about itself.
+        while self.lines.recv_timeout(ANSWER).map_err(|error| gone(&error))? != "ok" {}
+        Ok(())
     }
 }
 
