@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::act;
 use crate::client::Client;
 use crate::command::{
-    artifacts, audit, completions, demo, endpoints, explain, gateway, keys, login, openapi, overview,
-    reference, release_code, scripts, server, signer, tasks, trust,
+    approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys, login,
+    openapi, overview, policy, reference, release_code, scripts, server, signer, tasks, trust,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -61,6 +61,13 @@ pub enum Command {
     Act(act::Request),
     /// Tasks: what was requested, and how it ended
     Tasks(OrList<tasks::Command>),
+    /// What waits for people, and decisions about it
+    Approvals(OrList<approvals::Command>),
+    /// The approval settings: who must agree to what
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Act without those who would have to agree, for a time, in sight of everybody
+    BreakGlass(OrList<break_glass::Command>),
     /// Endpoints and the tokens that enrol them
     Endpoints(OrList<endpoints::Command>),
     /// What is changed now and not undone
@@ -169,6 +176,9 @@ impl Command {
         match self {
             Self::Act(request) => request.run(context).await,
             Self::Tasks(command) => tasks::run(command.read()?, context).await,
+            Self::Approvals(command) => approvals::run(command.read()?, context).await,
+            Self::Policy(command) => policy::run(command, context).await,
+            Self::BreakGlass(command) => break_glass::run(command.read()?, context).await,
             Self::Endpoints(command) => endpoints::run(command.read()?, context).await,
             Self::Overview(arguments) => overview::run(&arguments, context).await,
             Self::Artifacts(command) => artifacts::run(command.read()?, context).await,

@@ -77,7 +77,7 @@ impl Failure {
             return None;
         }
         Some(match format {
-            Format::Table => self.sentences(),
+            Format::Table | Format::Csv => self.sentences(),
             Format::Json | Format::Jsonl => text::plain_json(&self.to_json().to_string()),
         })
     }

@@ -12,6 +12,7 @@ mod command;
 mod demo;
 mod duration;
 mod failure;
+mod input;
 mod output;
 mod profile;
 mod wait;

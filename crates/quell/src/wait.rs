@@ -7,9 +7,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, segment};
+use crate::command::tasks::people::{self, Voice};
 use crate::failure::{Failure, WAIT_OVER};
 use crate::output::table::field;
-use crate::output::{progress, text};
+use crate::output::{Format, progress, terminal, text};
 
 const FIRST: Duration = Duration::from_millis(40);
 const SLOWEST: Duration = Duration::from_secs(1);
@@ -19,15 +20,28 @@ pub fn is_open(state: &str) -> bool {
     matches!(state, "pending_approval" | "queued" | "running")
 }
 
-/// The task once it has ended. After `limit` a failure with its own exit status; the task goes on.
-pub async fn until_ended(client: &Client, id: &str, limit: Duration) -> Result<Value, Failure> {
+/// The task once it has ended. After `limit` a failure with its own exit status; the task goes on. Where it waits for
+/// people, that is told beside the result, and how they decided.
+pub async fn until_ended(
+    client: &Client,
+    id: &str,
+    limit: Duration,
+    format: Format,
+) -> Result<Value, Failure> {
     let end = Instant::now() + limit;
     let path = format!("/api/v1/tasks/{}", segment(id));
     let mut pause = FIRST;
     let mut bar = None;
+    let mut voice = Voice::default();
     loop {
         let task = client.get(&path, &[]).await?;
         let state = field(&task, "/state");
+        if let Some(news) = voice.hear(client, &task).await {
+            match &bar {
+                None => tell(&news, format),
+                Some(bar) => indicatif::ProgressBar::suspend(bar, || tell(&news, format)),
+            }
+        }
         if !is_open(&state) {
             return Ok(task);
         }
@@ -37,6 +51,7 @@ pub async fn until_ended(client: &Client, id: &str, limit: Duration) -> Result<V
         bar.set_position(total.saturating_sub(open));
         bar.set_message(format!("{} {}", field(&task, "/action"), text::visible(&state)));
         if Instant::now() >= end {
+            let state = if people::waits(&task) { "waiting for people".to_owned() } else { state };
             let mut failure =
                 Failure::new(format!("task {id} is still {state} after {}", crate::duration::words(limit)))
                     .hint(format!("it goes on: quell tasks watch {id}"));
@@ -45,5 +60,15 @@ pub async fn until_ended(client: &Client, id: &str, limit: Duration) -> Result<V
         }
         sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
         pause = (pause * 3 / 2).min(SLOWEST);
+    }
+}
+
+/// Programs that read the result as JSON may read the other stream as well.
+fn tell(news: &str, format: Format) {
+    if format.is_for_people() {
+        // News that nobody can read are no loss; the end of the task is told again.
+        let _ = terminal::complain(news);
+    } else {
+        terminal::remark(news);
     }
 }

@@ -22,11 +22,11 @@ pub async fn run(request: Request, context: &Context) -> Result<(), Failure> {
         .map_err(|failure| failure.during(&doing))?;
     let id = output::table::field(&task, "/id");
     let Some(limit) = request.wait else {
-        return output::one(context.format, &task, |task| tasks::accepted(task, &id));
+        return tasks::show_accepted(context, &client, &task).await;
     };
     terminal::remark(&format!("task {}", text::visible(&id)));
-    let task = wait::until_ended(&client, &id, limit).await?;
-    tasks::show_ended(context, &task)
+    let task = wait::until_ended(&client, &id, limit, context.format).await?;
+    tasks::show_ended(context, &client, &task).await
 }
 
 /// What the catalogue of this build refuses, without asking the server.

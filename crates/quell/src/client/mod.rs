@@ -5,7 +5,7 @@ mod problem;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -114,6 +114,20 @@ impl Client {
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let response = self.repeated(|| Ok(self.request(Method::PUT, path, &[])?.json(body))).await?;
         read_json(response).await
+    }
+
+    /// Replaces a resource by a text of this media type. It may come twice, so it is repeated when no answer came.
+    pub async fn put_text(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        (kind, text): (&'static str, &str),
+    ) -> Result<Value, Failure> {
+        let request = || {
+            let request = self.request(Method::PUT, path, query)?;
+            Ok(request.header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(text.to_owned()))
+        };
+        read_json(self.repeated(request).await?).await
     }
 
     /// Removes a resource.

@@ -63,11 +63,22 @@ pub fn from_document(document: &Value) -> Failure {
     });
     let advice = Advice {
         fields: fields.unwrap_or_default(),
-        hint: text("hint"),
+        hint: text("hint").or_else(|| text("code").as_deref().and_then(usual_hint).map(str::to_owned)),
         code: text("code"),
         request_id: text("request_id"),
     };
     Failure { advice: Box::new(advice), ..Failure::new(message) }
+}
+
+/// What usually helps, where the server says nothing better.
+fn usual_hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "not_eligible" => "quell approvals show <task> names who must agree; whoever asked never does",
+        "policy_refused" => "quell policy show; whoever keeps the settings can change them",
+        "forbidden" => "quell whoami shows what your roles allow; somebody with another role can do it",
+        "cross_site" => "programs send a key or a session's token and no cookie: quell login",
+        _ => return None,
+    })
 }
 
 /// Why no answer came.
@@ -122,5 +133,18 @@ mod tests {
                 .unwrap_or_default()
         );
         assert_eq!(from_document(&json!({})).message, "the server refused");
+    }
+
+    #[test]
+    fn what_is_not_allowed_comes_with_what_to_try() {
+        for code in ["not_eligible", "policy_refused", "forbidden", "cross_site"] {
+            let document =
+                json!({"code": code, "detail": "your decision would not count: you asked for it\u{1b}[2J"});
+            let said = from_document(&document).render(Format::Table).unwrap_or_default();
+            assert!(said.contains("\nhint: ") && said.contains(&format!("quell explain {code}")), "{said}");
+            assert!(!said.contains('\u{1b}'), "{said}");
+        }
+        let own = from_document(&json!({"code": "forbidden", "detail": "no", "hint": "ask Ann"}));
+        assert_eq!(own.advice.hint.as_deref(), Some("ask Ann"));
     }
 }

@@ -1,7 +1,9 @@
 //! One subcommand a file.
 
+pub mod approvals;
 pub mod artifacts;
 pub mod audit;
+pub mod break_glass;
 pub mod completions;
 pub mod demo;
 pub mod endpoints;
@@ -11,6 +13,7 @@ pub mod keys;
 pub mod login;
 pub mod openapi;
 pub mod overview;
+pub mod policy;
 pub mod reference;
 pub mod release_code;
 pub mod scripts;

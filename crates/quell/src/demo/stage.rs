@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::demo::report::Report;
 use crate::demo::server::Server;
 use crate::failure::Failure;
+use crate::output::Format;
 use crate::output::table::field;
 use crate::profile::{ApiKey, Profile};
 use crate::wait;
@@ -130,7 +131,7 @@ impl Stage {
     pub async fn undo(&self, task: &str, reason: &str) -> Result<Value, Failure> {
         let path = format!("/api/v1/tasks/{task}/undo");
         let undo = self.client.post(&path, &json!({"reason": reason}), None).await?;
-        wait::until_ended(&self.client, &field(&undo, "/id"), STEP).await
+        wait::until_ended(&self.client, &field(&undo, "/id"), STEP, Format::Table).await
     }
 
     /// Keeps the files for whoever looks for the fault; answers where.
@@ -181,7 +182,7 @@ pub async fn request(
     let key = uuid::Uuid::new_v4().to_string();
     let task =
         client.post("/api/v1/tasks", &body, Some(&key)).await.map_err(|failure| failure.during(action))?;
-    wait::until_ended(client, &field(&task, "/id"), STEP).await
+    wait::until_ended(client, &field(&task, "/id"), STEP, Format::Table).await
 }
 
 fn enrol(lab: &Lab, name: &str, token: &str, gateway: &str, logs: &Path) -> Result<Machine, Failure> {

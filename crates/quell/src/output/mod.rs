@@ -1,5 +1,6 @@
 //! How results look: a table for people, JSON for programs.
 
+mod csv;
 pub mod moment;
 pub mod progress;
 pub mod table;
@@ -22,6 +23,15 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Jsonl,
+    /// Lists as a table for spreadsheets (RFC 4180); anything else as for people.
+    Csv,
+}
+
+impl Format {
+    /// Whether a person reads it as it stands.
+    pub const fn is_for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Csv)
+    }
 }
 
 /// Shows a list.
@@ -30,13 +40,14 @@ pub fn list(format: Format, items: &[Value], columns: &[Column]) -> Result<(), F
         Format::Table => terminal::say(&table::render(items, columns, terminal::coloured())),
         Format::Json => say_json(&Value::Array(items.to_vec()), true),
         Format::Jsonl => items.iter().try_for_each(|item| say_json(item, false)),
+        Format::Csv => terminal::say(&csv::render(items, columns)),
     }
 }
 
 /// Shows one object: `lines` for people, the object itself for programs.
 pub fn one(format: Format, value: &Value, lines: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
     match format {
-        Format::Table => terminal::say(&lines(value)),
+        Format::Table | Format::Csv => terminal::say(&lines(value)),
         Format::Json => say_json(value, true),
         Format::Jsonl => say_json(value, false),
     }

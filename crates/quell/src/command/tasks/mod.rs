@@ -1,5 +1,6 @@
 //! `quell tasks`: what was requested, how it ended and what proves it.
 
+pub mod people;
 mod show;
 mod watch;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 pub use self::show::show_ended;
 use crate::act::WAIT;
 use crate::cli::Context;
+use crate::client::Client;
 use crate::duration;
 use crate::failure::Failure;
 use crate::output::table::{Column, field};
@@ -110,8 +112,9 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List(list) => list.run(context).await,
         Command::Show(one) => {
-            let task = context.client()?.get(&path(&one.task, ""), &[]).await?;
-            show::show(context, &task)
+            let client = context.client()?;
+            let task = client.get(&path(&one.task, ""), &[]).await?;
+            show::show(context, &client, &task).await
         }
         Command::Cancel(one) => cancel(&one.task, context).await,
         Command::Undo(undo) => undo.run(context).await,
@@ -170,14 +173,12 @@ impl Undo {
             .map_err(|failure| failure.during(&doing))?;
         let id = field(&task, "/id");
         if !self.wait {
-            return output::one(context.format, &task, |task| {
-                [passed_over(task), vec![accepted(task, &id)]].concat().join("\n")
-            });
+            return show_accepted(context, &client, &task).await;
         }
         passed_over(&task).iter().try_for_each(|line| terminal::complain(line)).ok();
         terminal::remark(&format!("task {}", text::visible(&id)));
-        let task = wait::until_ended(&client, &id, self.wait_timeout).await?;
-        show_ended(context, &task)
+        let task = wait::until_ended(&client, &id, self.wait_timeout, context.format).await?;
+        show_ended(context, &client, &task).await
     }
 }
 
@@ -191,9 +192,22 @@ fn passed_over(task: &Value) -> Vec<String> {
     left.iter().map(line).collect()
 }
 
-/// What to say of a task that was just accepted.
-pub fn accepted(task: &Value, id: &str) -> String {
-    let id = text::visible(id);
-    let state = field(task, "/state");
-    format!("task {id} {}\nquell tasks show {id}    quell tasks cancel {id}", text::visible(&state))
+/// Shows a task that was just accepted, and whom it waits for.
+pub async fn show_accepted(context: &Context, client: &Client, task: &Value) -> Result<(), Failure> {
+    let request = if context.format.is_for_people() { people::request(client, task).await } else { None };
+    output::one(context.format, task, |task| accepted(task, request.as_ref()))
+}
+
+fn accepted(task: &Value, request: Option<&Value>) -> String {
+    let mut lines = passed_over(task);
+    if people::waits(task) {
+        lines.push(people::waiting(task, request));
+        return lines.join("\n");
+    }
+    lines.extend(request.and_then(|request| people::outcome(task, request)));
+    let id = field(task, "/id");
+    let (id, state) = (text::visible(&id), field(task, "/state"));
+    let state = text::visible(&state);
+    lines.push(format!("task {id} {state}\nquell tasks show {id}    quell tasks cancel {id}"));
+    lines.join("\n")
 }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
+use super::people;
 use crate::cli::Context;
+use crate::client::Client;
+use crate::command::approvals;
 use crate::failure::{Failure, NOT_SUCCEEDED};
 use crate::output::table::{field, tint};
 use crate::output::{self, moment, terminal, text};
@@ -11,15 +14,15 @@ use crate::wait;
 /// The most of a script's output that is shown here, lines.
 const LINES: usize = 20;
 
-/// Shows a task.
-pub fn show(context: &Context, task: &Value) -> Result<(), Failure> {
-    let coloured = terminal::coloured();
-    output::one(context.format, task, |task| page(task, coloured))
+/// Shows a task, with what people decided about it.
+pub async fn show(context: &Context, client: &Client, task: &Value) -> Result<(), Failure> {
+    let request = if context.format.is_for_people() { people::request(client, task).await } else { None };
+    output::one(context.format, task, |task| page(task, request.as_ref(), terminal::coloured()))
 }
 
 /// Shows a task that has ended; anything but success is an exit status of its own.
-pub fn show_ended(context: &Context, task: &Value) -> Result<(), Failure> {
-    show(context, task)?;
+pub async fn show_ended(context: &Context, client: &Client, task: &Value) -> Result<(), Failure> {
+    show(context, client, task).await?;
     ended(task)
 }
 
@@ -30,7 +33,7 @@ pub fn ended(task: &Value) -> Result<(), Failure> {
 }
 
 /// The page, made safe.
-pub fn page(task: &Value, coloured: bool) -> String {
+fn page(task: &Value, request: Option<&Value>, coloured: bool) -> String {
     let mut lines = vec![format!(
         "{} {}  {}",
         safe(task, "/action"),
@@ -49,6 +52,13 @@ pub fn page(task: &Value, coloured: bool) -> String {
     fact("undoes", safe(task, "/undo_of"));
     fact("undone by", safe(task, "/undone_by"));
     fact("params", given(task.get("params")));
+    if people::waits(task) {
+        let whom = request.map_or_else(|| "people who may decide".to_owned(), approvals::must_agree);
+        let until = moment::of(task, "/expires_at");
+        fact("waits for", format!("{whom}, until {}", text::visible(&until)));
+        fact("", format!("quell approvals show {0}    quell tasks watch {0}", safe(task, "/id")));
+    }
+    fact("approval", request.and_then(|request| people::outcome(task, request)).unwrap_or_default());
     let commands = task.pointer("/commands/items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     lines.extend(commands.iter().map(|command| of_command(command, coloured)));
     let total = task.get("target_count").and_then(Value::as_u64).unwrap_or(0);
@@ -156,7 +166,7 @@ mod tests {
                  "outcome": {"stdout": {"text": "one\n\u{1b}]0;t\u{7}two\tthree", "truncated": true}, "archive": {"artifact_id": "a"}}},
             ]},
         });
-        insta::assert_snapshot!(page(&task, false));
+        insta::assert_snapshot!(page(&task, None, false));
         assert_eq!(ended(&task).map_err(|failure| failure.exit), Err(NOT_SUCCEEDED));
         assert!(ended(&json!({"state": "succeeded"})).is_ok());
     }

@@ -7,6 +7,7 @@ use reqwest::header::HeaderName;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::people::Voice;
 use super::show;
 use crate::cli::Context;
 use crate::client::{Client, Download, event_stream, segment};
@@ -30,8 +31,8 @@ pub async fn run(task: Option<String>, limit: Duration, context: &Context) -> Re
         (Ok(Ok(())), None) => Ok(()),
         (Ok(Ok(())), Some(id)) => {
             let task = client.get(&address(&id), &[]).await?;
-            if context.format == Format::Table {
-                return show::show_ended(context, &task);
+            if context.format.is_for_people() {
+                return show::show_ended(context, &client, &task).await;
             }
             show::ended(&task)
         }
@@ -48,6 +49,7 @@ fn address(id: &str) -> String {
 
 async fn follow(client: &Client, task: Option<&str>, format: Format) -> Result<(), Failure> {
     let mut last: Option<String> = None;
+    let mut voice = Voice::default();
     loop {
         let path =
             task.map_or("/api/v1/events".to_owned(), |id| format!("/api/v1/events?task={}", segment(id)));
@@ -55,18 +57,29 @@ async fn follow(client: &Client, task: Option<&str>, format: Format) -> Result<(
         headers.extend(last.clone().map(|id| (HeaderName::from_static("last-event-id"), id)));
         let stream = client.open(&path, &headers).await?;
         // Opened first and looked at second, so that nothing falls between.
-        if has_ended(client, task).await? || read(stream, client, task, format, &mut last).await? {
+        if has_ended(client, task, (format, &mut voice)).await?
+            || read(stream, client, task, (format, &mut voice), &mut last).await?
+        {
             return Ok(());
         }
         sleep(AGAIN).await;
     }
 }
 
-async fn has_ended(client: &Client, task: Option<&str>) -> Result<bool, Failure> {
-    match task {
-        None => Ok(false),
-        Some(id) => Ok(!wait::is_open(&field(&client.get(&address(id), &[]).await?, "/state"))),
+/// Looks whether the task has ended; tells what people decided.
+async fn has_ended(
+    client: &Client,
+    task: Option<&str>,
+    (format, voice): (Format, &mut Voice),
+) -> Result<bool, Failure> {
+    let Some(id) = task else { return Ok(false) };
+    let task = client.get(&address(id), &[]).await?;
+    if format.is_for_people()
+        && let Some(news) = voice.hear(client, &task).await
+    {
+        terminal::say(&news)?;
     }
+    Ok(!wait::is_open(&field(&task, "/state")))
 }
 
 /// Reads a stream until it breaks off (false) or the task has ended (true).
@@ -74,7 +87,7 @@ async fn read(
     stream: Download,
     client: &Client,
     task: Option<&str>,
-    format: Format,
+    (format, voice): (Format, &mut Voice),
     last: &mut Option<String>,
 ) -> Result<bool, Failure> {
     let mut pieces = stream.pieces();
@@ -88,7 +101,7 @@ async fn read(
             }
             say(&event, format)?;
             let matters = event.kind == "resync" || event.kind == "task";
-            if matters && has_ended(client, task).await? {
+            if matters && has_ended(client, task, (format, voice)).await? {
                 return Ok(true);
             }
         }
@@ -98,7 +111,7 @@ async fn read(
 
 fn say(event: &Event, format: Format) -> Result<(), Failure> {
     let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-    if format != Format::Table {
+    if !format.is_for_people() {
         return say_json(&json!({"event": event.kind, "data": data}), false);
     }
     let facts = data.as_object().map(|object| {
