@@ -1,6 +1,6 @@
 //! What the agent says of its machine, when it enrols and at each connection. Shown to people, never trusted.
 
-use quell_host::{isolate, system};
+use quell_host::{isolate, system, users};
 use quell_wire::digest::hex;
 use quell_wire::limits;
 use serde::Serialize;
@@ -8,8 +8,6 @@ use serde_json::Value;
 
 /// The name given at enrolment, where it is not the host's own.
 pub const NAME: &str = "name";
-/// Sets this product's fingerprints apart from any other's.
-const SALT: &[u8] = b"quell/machine/v1";
 /// Addresses named.
 const ADDRESSES: usize = 64;
 /// Longest text taken from the system.
@@ -40,6 +38,8 @@ pub struct Facts {
     pub agent_version: String,
     /// What the fingerprint of the machine rests on.
     pub fingerprint_sources: Vec<String>,
+    /// Who is logged on.
+    pub logged_on: Vec<String>,
     /// The isolation, `null` where there is none.
     pub isolation: Option<Value>,
     /// The trust bundle in force, `null` where no root is pinned.
@@ -70,8 +70,9 @@ pub fn gather(name: Option<&str>, isolation: Option<Value>, trust: Option<Value>
     let addresses = isolate::addresses().unwrap_or_default();
     let outer = addresses.iter().filter(|address| !address.ip.is_loopback());
     facts.addresses = outer.take(ADDRESSES).map(|address| address.ip.to_string()).collect();
+    facts.logged_on = users::logged_on();
     facts.fingerprint_sources =
-        system::machine_fingerprint(SALT).sources.iter().map(ToString::to_string).collect();
+        system::machine_fingerprint(system::FINGERPRINT).sources.iter().map(ToString::to_string).collect();
     facts
 }
 
@@ -87,7 +88,7 @@ pub fn encode(facts: &Facts) -> Vec<u8> {
 
 /// The machine's fingerprint, 32 bytes.
 pub fn machine() -> Vec<u8> {
-    system::machine_fingerprint(SALT).sha256.to_vec()
+    system::machine_fingerprint(system::FINGERPRINT).sha256.to_vec()
 }
 
 /// The same for people.

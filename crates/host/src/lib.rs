@@ -17,6 +17,8 @@ pub mod process;
 pub mod script;
 #[cfg(target_os = "linux")]
 pub mod system;
+#[cfg(target_os = "linux")]
+pub mod users;
 
 /// Bytes as lower-case hexadecimal digits.
 #[cfg(target_os = "linux")]

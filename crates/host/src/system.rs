@@ -95,6 +95,9 @@ pub struct Fingerprint {
     pub sources: Vec<&'static str>,
 }
 
+/// Sets this product's fingerprints apart from any other's.
+pub const FINGERPRINT: &[u8] = b"quell/machine/v1";
+
 /// A salted hash of `/etc/machine-id` and, where they can be read (root, real or virtual hardware), the
 /// DMI product uuid, product serial and board serial.
 ///
