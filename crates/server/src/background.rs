@@ -106,7 +106,7 @@ async fn rounds(app: App) {
         if let Err(error) = notices::forget(&app).await {
             tracing::warn!(%error, "old notices could not be removed");
         }
-        if let Err(error) = retention::forget_sessions(&app).await {
+        if let Err(error) = retention::forget_ended(&app).await {
             tracing::warn!(%error, "old sessions could not be removed");
         }
         if let Err(problem) = retention::sweep(&app).await {

@@ -15,6 +15,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite:PATH` or `postgres://…`; `quell.db` in the data directory where absent.
     pub database: Option<String>,
+    /// The fingerprint of the machine that the server runs on, as its own agent would say it: that endpoint is protected.
+    pub own_machine: Option<String>,
     /// Where people and programs connect.
     pub api: SocketAddr,
     /// TLS of the people's port; plain HTTP is for loopback only.
@@ -122,6 +124,7 @@ impl Config {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            own_machine: None,
             database: None,
             api: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8420),
             api_tls: None,

@@ -1,6 +1,6 @@
 //! Artifacts whose time is over: their bytes go, their records and digests stay.
 
-use quell_store::{artifact, audit, session, step_up, ticket};
+use quell_store::{approval, artifact, audit, session, step_up, ticket};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -46,16 +46,19 @@ pub(crate) async fn sweep(app: &Inner) -> Result<usize, Problem> {
 
 /// How long ended sessions are kept, microseconds: from where people signed in before is known by them.
 const SESSIONS: i64 = 30 * 24 * 3600 * 1_000_000;
+/// How long requests for approval are kept: 60 days.
+const REQUESTS: i64 = 60 * 24 * 3600 * 1_000_000;
 /// How long used confirmations and links are kept.
 const PROOFS: i64 = 24 * 3600 * 1_000_000;
 
-/// Removes sessions, confirmations and links that ended a while ago. The trail keeps that they were.
-pub(crate) async fn forget_sessions(app: &Inner) -> Result<(), quell_store::Error> {
+/// Removes sessions, confirmations, links and requests for approval that ended a while ago. The trail keeps that they were.
+pub(crate) async fn forget_ended(app: &Inner) -> Result<(), quell_store::Error> {
     let now = app.now();
     app.store
         .write(move |tx| {
             step_up::sweep(tx, now - PROOFS)?;
             ticket::sweep(tx, now - PROOFS)?;
+            approval::sweep(tx, now - REQUESTS)?;
             session::sweep(tx, now - SESSIONS).map(drop)
         })
         .await

@@ -220,7 +220,7 @@ async fn assemble(
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
     let sealer = sealing::open(&store, &directory.join("audit.key"), clock.now()).await?;
     let secrets = Secrets::open(&directory.join("secret.key"), &SystemEntropy).map_err(Error::Secret)?;
-    let engine = engine(&store, &clock, Arc::clone(&signer), &secrets);
+    let engine = engine(config, &store, &clock, Arc::clone(&signer), &secrets);
     let gateway = Gateway::new(gateway::Parts {
         engine: engine.clone(),
         store: store.clone(),
@@ -254,14 +254,20 @@ async fn assemble(
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
 }
 
-fn engine(store: &Store, clock: &Arc<dyn Clock>, signer: Arc<RemoteSigner>, secrets: &Secrets) -> Engine {
+fn engine(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    signer: Arc<RemoteSigner>,
+    secrets: &Secrets,
+) -> Engine {
     Engine::new(quell_engine::Parts {
         store: store.clone(),
         clock: Arc::clone(clock),
         entropy: Arc::new(SystemEntropy),
         signer,
         secrets: secrets.clone(),
-        own_machine: None,
+        own_machine: config.own_machine.clone(),
         limits: EngineLimits::default(),
     })
 }

@@ -25,6 +25,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["quell-engine", "quell-store", "quell-server"],
         "an endpoint carries nothing of the server",
     ),
+    (
+        "quell-access",
+        &["quell-store", "quell-engine", "quell-server", "quell-agent", "quell-host"],
+        "rights are decided without I/O",
+    ),
     ("quell-connect", &["quell-server"], "a connector is used by the server, not the other way"),
     ("quell-store", &["quell-catalog", "quell-wire", "quell-engine", "quell-server"], "rows know no rules"),
 ];

@@ -82,6 +82,7 @@ impl Arguments {
         let signing = self.signing()?;
         let mut config = Config::new(self.data_dir);
         config.signing = signing;
+        config.own_machine = own_machine();
         config.database = self.database;
         config.api = self.api;
         config.gateway = self.gateway;
@@ -186,4 +187,16 @@ pub fn log(json: bool) {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     // A second logger would be a mistake of ours and no reason to stop.
     let _ = if json { lines.json().try_init() } else { lines.try_init() };
+}
+
+/// What the agent of this machine would say of it.
+#[cfg(target_os = "linux")]
+fn own_machine() -> Option<String> {
+    use quell_host::system::{FINGERPRINT, machine_fingerprint};
+    Some(quell_wire::digest::hex(&machine_fingerprint(FINGERPRINT).sha256))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_machine() -> Option<String> {
+    None
 }

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod access;
-mod approval;
 mod addresses;
+mod approval;
 mod artifacts;
 mod bodies;
 mod document;
@@ -14,6 +14,7 @@ mod lists;
 mod live;
 mod notices;
 mod overview;
+mod passkeys;
 mod scripts;
 mod signing;
 mod signing_in;

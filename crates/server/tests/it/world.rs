@@ -292,8 +292,8 @@ pub struct Person {
     pub email: String,
     pub session: String,
     pub token: String,
-    base: String,
-    http: reqwest::Client,
+    pub base: String,
+    pub http: reqwest::Client,
 }
 
 impl Person {
