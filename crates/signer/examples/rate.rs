@@ -19,7 +19,9 @@ fn orders(count: usize, now: i64) -> Vec<Order> {
     let kind = ActionKind::EndpointIsolate;
     let tenant = "01900000-0000-7000-8000-000000000001";
     let leaves: Vec<Vec<u8>> = (0..TARGETS)
-        .map(|number| Target::endpoint(tenant, &format!("01900000-0000-7000-8000-{number:012}")).encode_to_vec())
+        .map(|number| {
+            Target::endpoint(tenant, &format!("01900000-0000-7000-8000-{number:012}")).encode_to_vec()
+        })
         .collect();
     let tree = Tree::new(&leaves).unwrap();
     let params = (kind.declared().check_params)(&serde_json::json!({})).unwrap();

@@ -14,9 +14,10 @@ use quell_wire::digest::hex;
 use quell_wire::keys::key_id;
 use serde_json::{Value, json};
 
+use crate::bundles::{self, Bundles};
 use crate::policy::{self, Policy};
 use crate::protocol::{read, write};
-use crate::service::Service;
+use crate::service::{OpenError, Service};
 use crate::{ADMIN_SOCKET, KEY_FILE, KeyFile, POLICY_FILE, file, key};
 
 /// Bytes of a frame.
@@ -71,6 +72,12 @@ pub enum Error {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] policy::Error),
+    /// The trust bundles.
+    #[error(transparent)]
+    Bundles(#[from] bundles::Error),
+    /// The policy or the trust bundles, as they stand now.
+    #[error(transparent)]
+    Reload(#[from] OpenError),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -122,7 +129,10 @@ fn at_rest(directory: &Path, command: Command) -> Result<Value, Error> {
     let keys = KeyFile::open(&path)?;
     let policy = Policy::open(&directory.join(POLICY_FILE))?;
     change(&keys, command)?;
-    Ok(status(&keys, &policy, None))
+    let bundles = Bundles::open(directory)?;
+    let bundles: Vec<(String, u64)> =
+        bundles.list().into_iter().map(|(tenant, serial)| (tenant.to_owned(), serial)).collect();
+    Ok(status(&keys, &policy, &bundles, None))
 }
 
 fn change(keys: &KeyFile, command: Command) -> Result<(), key::Error> {
@@ -143,7 +153,8 @@ pub(crate) fn answer<S: Read + Write>(stream: &mut S, service: &Service) -> io::
                 Err(error) => chain(&error),
             },
         };
-        let status = status(service.keys(), &service.policy(), Some(service.counts())).to_string();
+        let (policy, bundles) = service.status();
+        let status = status(service.keys(), &policy, &bundles, Some(service.counts())).to_string();
         write(stream, &Answer { problem, status })?;
     }
     Ok(())
@@ -161,7 +172,7 @@ fn obey(service: &Service, command: Command) -> Result<(), Error> {
     Ok(())
 }
 
-fn status(keys: &KeyFile, policy: &Policy, counts: Option<(u64, u64)>) -> Value {
+fn status(keys: &KeyFile, policy: &Policy, bundles: &[(String, u64)], counts: Option<(u64, u64)>) -> Value {
     let set = keys.key_set();
     let shown: Vec<Value> = set
         .keys
@@ -178,6 +189,7 @@ fn status(keys: &KeyFile, policy: &Policy, counts: Option<(u64, u64)>) -> Value 
         "signed": counts.map(|counts| counts.0),
         "refused": counts.map(|counts| counts.1),
         "policy": policy,
+        "trust": bundles.iter().map(|(tenant, serial)| json!({ "tenant": tenant, "serial": serial })).collect::<Vec<_>>(),
     })
 }
 

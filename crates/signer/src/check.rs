@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use prost::Message as _;
 use quell_catalog::ActionKind;
-use quell_wire::{Approval, Intent, Order, limits};
+use quell_wire::{Intent, Order, limits};
 use serde_json::Value;
 
+use crate::bundles::Bundles;
 use crate::policy::Policy;
 
 /// Why an order was not signed. Says nothing of its parameters, and nothing that its sender could write into a log.
@@ -34,12 +35,6 @@ impl From<quell_wire::Refusal> for Refusal {
     }
 }
 
-/// Knows the keys of approvers.
-pub trait Approvers: Send + Sync {
-    /// The ids of the people among `approvals` whose own signature over the digest of this intent is valid, each once.
-    fn signed(&self, intent: &Intent, digest: &[u8], approvals: &[Approval]) -> BTreeSet<String>;
-}
-
 /// An order that may be signed.
 #[derive(Debug)]
 pub(crate) struct Examined {
@@ -47,11 +42,11 @@ pub(crate) struct Examined {
     pub(crate) intent: Intent,
 }
 
-/// Checks an order. `approvers` is who checks the signatures of approvers, where the policy asks for them.
+/// Checks an order.
 pub(crate) fn examine(
     bytes: &[u8],
     policy: &Policy,
-    approvers: Option<&dyn Approvers>,
+    bundles: &Bundles,
     now_us: i64,
 ) -> Result<Examined, Refusal> {
     let malformed = || Refusal::from(quell_wire::Refusal::Malformed);
@@ -78,7 +73,7 @@ pub(crate) fn examine(
     }
     let kind = check_action(&intent)?;
     check_policy(policy, kind, &intent)?;
-    check_approvals(policy, approvers, kind, &order, &intent, now_us)?;
+    check_approvals(policy, bundles, kind, &order, &intent, now_us)?;
     Ok(Examined { order, intent })
 }
 
@@ -117,7 +112,7 @@ fn check_policy(policy: &Policy, kind: ActionKind, intent: &Intent) -> Result<()
 
 fn check_approvals(
     policy: &Policy,
-    approvers: Option<&dyn Approvers>,
+    bundles: &Bundles,
     kind: ActionKind,
     order: &Order,
     intent: &Intent,
@@ -152,10 +147,7 @@ fn check_approvals(
         return Err(Refusal::new("approval_missing", message));
     }
     if policy.signatures && needed > 0 {
-        let signed = approvers.map_or_else(BTreeSet::new, |approvers| {
-            approvers.signed(intent, &order.intent_digest, &order.approvals)
-        });
-        let counted = signed.iter().filter(|person| people.contains(person.as_str())).count();
+        let counted = bundles.signed(intent, order);
         if counted < needed {
             let message = format!(
                 "the signer's policy asks for {needed} approvals with the approvers' own signatures, and {counted} are valid"
@@ -163,5 +155,11 @@ fn check_approvals(
             return Err(Refusal::new("approval_signature", message));
         }
     }
-    Ok(())
+    bundles.check(intent, order).map_err(|lacking| {
+        let message = format!(
+            "the tenant's trust bundle asks for {} approvers' own signatures, and {} are valid",
+            lacking.needed, lacking.valid
+        );
+        Refusal::new("approval_signature", message)
+    })
 }

@@ -13,6 +13,7 @@
 //! What is absent: the engine, the store, the server, HTTP. A fault of theirs is no fault of the signer.
 
 pub mod admin;
+mod bundles;
 mod check;
 mod client;
 mod clock;
@@ -29,7 +30,8 @@ mod serve;
 mod service;
 mod tls;
 
-pub use check::{Approvers, Refusal};
+pub use bundles::{Bundles, Error as BundlesError};
+pub use check::Refusal;
 pub use client::{Client, Error, Keys, Signature, Stats};
 pub use clock::{Clock, system_clock};
 pub use confine::{confine, outlive_nobody};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use quell_wire::digest::hex;
 
-use crate::check::{self, Approvers, Examined, Refusal};
+use crate::bundles::{self, Bundles};
+use crate::check::{self, Examined, Refusal};
 use crate::clock::Clock;
 use crate::journal::{Deed, Journal};
 use crate::key::{self, KeyFile};
@@ -34,6 +35,9 @@ pub enum OpenError {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] policy::Error),
+    /// The trust bundles.
+    #[error(transparent)]
+    Bundles(#[from] bundles::Error),
 }
 
 /// What became of one order.
@@ -52,13 +56,26 @@ pub struct Signed {
 pub struct Service {
     directory: PathBuf,
     keys: KeyFile,
-    policy: Mutex<Arc<Policy>>,
-    approvers: Option<Box<dyn Approvers>>,
+    rules: Mutex<Arc<Rules>>,
     books: Mutex<Books>,
     clock: Clock,
     signed: AtomicU64,
     refused: AtomicU64,
     _lock: File,
+}
+
+/// What the operator decided.
+#[derive(Debug)]
+struct Rules {
+    policy: Policy,
+    bundles: Bundles,
+}
+
+impl Rules {
+    fn open(directory: &Path) -> Result<Self, OpenError> {
+        let policy = Policy::open(&directory.join(POLICY_FILE))?;
+        Ok(Self { policy, bundles: Bundles::open(directory)? })
+    }
 }
 
 /// What is kept in order by one at a time.
@@ -78,27 +95,17 @@ impl std::fmt::Debug for Service {
 impl Service {
     /// Opens the signer's directory, or makes it with a new key.
     pub fn open(directory: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Self::with(directory, clock, None)
-    }
-
-    /// The same with somebody who knows the keys of approvers.
-    pub fn with(
-        directory: &Path,
-        clock: Clock,
-        approvers: Option<Box<dyn Approvers>>,
-    ) -> Result<Self, OpenError> {
         file::directory(directory)?;
         let lock = file::lock(directory)?;
         let keys = KeyFile::open(&directory.join(KEY_FILE))?;
-        let policy = Policy::open(&directory.join(POLICY_FILE))?;
+        let rules = Rules::open(directory)?;
         let mut journal = Journal::open(directory)?;
-        journal.keep(policy.journal_files);
+        journal.keep(rules.policy.journal_files);
         let books = Books { rate: Rate::default(), journal, log_minute: 0, logged: 0 };
         Ok(Self {
             directory: directory.to_owned(),
             keys,
-            policy: Mutex::new(Arc::new(policy)),
-            approvers,
+            rules: Mutex::new(Arc::new(rules)),
             books: Mutex::new(books),
             clock,
             signed: AtomicU64::new(0),
@@ -112,9 +119,15 @@ impl Service {
         &self.keys
     }
 
-    /// The policy that is followed now.
-    pub fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.policy.lock().unwrap_or_else(PoisonError::into_inner))
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The policy that is followed now, and tenant and serial of each trust bundle.
+    pub(crate) fn status(&self) -> (Policy, Vec<(String, u64)>) {
+        let rules = self.rules();
+        let bundles = rules.bundles.list().into_iter().map(|(tenant, serial)| (tenant.to_owned(), serial));
+        (rules.policy.clone(), bundles.collect())
     }
 
     /// How many orders were signed and refused since the start.
@@ -122,24 +135,24 @@ impl Service {
         (self.signed.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
-    /// Follows the policy's file as it stands now.
+    /// Follows the policy's file and the trust bundles as they stand now.
     ///
     /// # Errors
-    /// The one before stays.
-    pub fn reload(&self) -> Result<(), policy::Error> {
-        let new = Policy::open(&self.directory.join(POLICY_FILE))?;
-        self.books().journal.keep(new.journal_files);
-        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    /// Those before stay.
+    pub fn reload(&self) -> Result<(), OpenError> {
+        let new = Rules::open(&self.directory)?;
+        self.books().journal.keep(new.policy.journal_files);
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         tracing::info!("the signer follows its policy as it stands now");
         Ok(())
     }
 
     /// Checks orders and signs those that may be: one answer for each, in their order.
     pub fn sign<B: AsRef<[u8]>>(&self, orders: &[B]) -> Vec<Answer> {
-        let (policy, now) = (self.policy(), (self.clock)());
+        let (rules, now) = (self.rules(), (self.clock)());
         let examined: Vec<Result<Deed, Refusal>> = orders
             .iter()
-            .map(|bytes| match check::examine(bytes.as_ref(), &policy, self.approvers.as_deref(), now) {
+            .map(|bytes| match check::examine(bytes.as_ref(), &rules.policy, &rules.bundles, now) {
                 Ok(examined) => Ok(deed(&examined)),
                 Err(refusal) => {
                     self.log(bytes.as_ref(), &refusal, now);
@@ -148,7 +161,7 @@ impl Service {
             })
             .collect();
         let keys = self.keys.held();
-        let allowed = self.enter(examined, &policy, &keys.id, now);
+        let allowed = self.enter(examined, &rules.policy, &keys.id, now);
         let answers: Vec<Answer> = allowed
             .into_iter()
             .zip(orders)

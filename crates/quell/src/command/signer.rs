@@ -7,6 +7,7 @@ mod child;
 mod log;
 mod policy;
 mod run;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Retire(Directory),
     /// Show the signer's own policy, or set it
     Policy(policy::Arguments),
+    /// Take a tenant's trust bundle, by which approvers' own signatures are checked
+    Trust(trust::Arguments),
     /// Show what was signed, or verify that nothing of it was changed or removed
     Log(log::Arguments),
 }
@@ -59,6 +62,7 @@ pub fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Rotate(directory) => ask(&directory, admin::Command::Rotate, context),
         Command::Retire(directory) => ask(&directory, admin::Command::Retire, context),
         Command::Policy(arguments) => policy::run(arguments, context),
+        Command::Trust(arguments) => trust::run(&arguments, context),
         Command::Log(arguments) => log::run(&arguments, context),
     }
 }
@@ -92,6 +96,13 @@ fn lines(status: &Value) -> String {
             "since start  {} signed, {} refused",
             field(status, "/signed"),
             field(status, "/refused")
+        ));
+    }
+    for trust in status["trust"].as_array().into_iter().flatten() {
+        lines.push(format!(
+            "trust        tenant {}, bundle {}",
+            field(trust, "/tenant"),
+            field(trust, "/serial")
         ));
     }
     lines.push(format!("policy       {}", text::plain_json(&status["policy"].to_string())));

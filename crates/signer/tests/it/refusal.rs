@@ -202,3 +202,97 @@ fn two_signers_do_not_share_a_directory() {
     let error = Service::open(&world.directory(), quell_signer::system_clock()).unwrap_err();
     assert!(error.to_string().contains("another signer"), "{error}");
 }
+
+mod signed {
+    use quell_signer::Bundles;
+    use quell_wire::approver::{self, ApproverKey};
+    use quell_wire::trust::{Rule, SignedTrustBundle, TrustBundle};
+    use quell_wire::{Approval, SigningKey};
+
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()
+    }
+
+    fn approver(key: &SigningKey, human: &str) -> ApproverKey {
+        ApproverKey {
+            person: human.to_owned(),
+            human: human.to_owned(),
+            kind: "ed25519".to_owned(),
+            public: key.public(),
+            requester_ids: vec![human.to_owned()],
+            ..ApproverKey::default()
+        }
+    }
+
+    fn bundle(root: &SigningKey, keyring: Vec<ApproverKey>, serial: u64, rules: Vec<Rule>) -> String {
+        let bundle = TrustBundle {
+            tenant_id: TENANT.to_owned(),
+            serial,
+            created_at_us: NOW,
+            root_key: root.public(),
+            keyring,
+            rules,
+            ..TrustBundle::default()
+        };
+        bundle.check().unwrap();
+        SignedTrustBundle::sign(root, &bundle).to_text()
+    }
+
+    fn by(key: &SigningKey, person: &str, order: &Order) -> Approval {
+        let digest = intent::digest(&order.intent);
+        Approval { signature: Some(approver::sign(key, &digest)), ..approval(person) }
+    }
+
+    #[test]
+    fn approvers_own_signatures_are_demanded_by_policy_or_by_the_tenants_root() {
+        let (root, ann, bob, cy) = (key(), key(), key(), key());
+        let keyring = vec![approver(&ann, "ann"), approver(&bob, "bob"), approver(&cy, "cy")];
+        let rule = Rule { actions: vec!["endpoint.*".to_owned()], quorum: 2 };
+        for (policy, rules) in [
+            (Policy { signatures: true, ..approvals("endpoint.isolate", 2) }, Vec::new()),
+            (Policy::default(), vec![rule]),
+        ] {
+            let world = World::with(&policy);
+            let text = bundle(&root, keyring.clone(), 1, rules);
+            assert_eq!(Bundles::add(&world.directory(), text.as_bytes()).unwrap(), (TENANT.to_owned(), 1));
+            world.service.reload().unwrap();
+            let order = Asked::isolate().order();
+            let with = |approvals: Vec<Approval>| Order { approvals, ..order.clone() };
+            let unsigned = with(vec![approval("bob"), approval("cy")]);
+            assert_eq!(world.code(&unsigned), "approval_signature");
+            let one = with(vec![by(&bob, "bob", &order), approval("cy")]);
+            assert_eq!(world.code(&one), "approval_signature");
+            let twice = with(vec![by(&bob, "bob", &order), by(&bob, "cy", &order)]);
+            assert_eq!(world.code(&twice), "approval_signature", "one human under two names");
+            let own = with(vec![by(&bob, "bob", &order), by(&ann, "dee", &order)]);
+            assert_eq!(world.code(&own), "approval_signature", "the requester's own key");
+            let other = Asked::isolate().order_of(1, "order-2");
+            let mut fresh = Asked::isolate();
+            fresh.intent.nonce = vec![9; 16];
+            let replayed = with(vec![by(&bob, "bob", &order), by(&cy, "cy", &fresh.order())]);
+            assert_eq!(world.code(&replayed), "approval_signature", "of another intent");
+            assert!(world.sign(&with(vec![by(&bob, "bob", &order), by(&cy, "cy", &order)])).is_ok());
+            let same_intent =
+                Order { approvals: vec![by(&bob, "bob", &order), by(&cy, "cy", &order)], ..other };
+            assert!(world.sign(&same_intent).is_ok(), "each order of the intent");
+        }
+    }
+
+    #[test]
+    fn a_bundle_of_another_root_or_an_older_one_is_not_taken() {
+        let (root, other, bob) = (key(), key(), key());
+        let world = World::new();
+        let keyring = || vec![approver(&bob, "bob")];
+        Bundles::add(&world.directory(), bundle(&root, keyring(), 2, Vec::new()).as_bytes()).unwrap();
+        for (root, serial) in [(&root, 2), (&root, 1), (&other, 3)] {
+            let text = bundle(root, keyring(), serial, Vec::new());
+            assert!(Bundles::add(&world.directory(), text.as_bytes()).is_err(), "{serial}");
+        }
+        assert!(Bundles::add(&world.directory(), b"nonsense").is_err());
+        Bundles::add(&world.directory(), bundle(&root, keyring(), 3, Vec::new()).as_bytes()).unwrap();
+        std::fs::write(world.directory().join("trust/x.trust"), "nonsense").unwrap();
+        assert!(world.service.reload().is_err(), "what stands stays");
+    }
+}
