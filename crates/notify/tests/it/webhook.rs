@@ -54,13 +54,14 @@ async fn a_post_is_verified_by_somebody_elses_library() {
             return;
         }
     };
-    let verify = |secret: &Secret, body: &[u8]| {
+    // The ten lines of the documentation, as they stand there.
+    let page = include_str!("../../../../docs/notices.md");
+    let documented = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let verify_with = |program: &str, secret: &Secret, body: &[u8]| {
         let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"]
             .map(|name| (name, request.header(name).unwrap()))
             .into_iter()
             .collect::<std::collections::BTreeMap<_, _>>();
-        let program = "import json,sys; from standardwebhooks import Webhook; \
-            Webhook(sys.argv[1]).verify(sys.argv[2].encode(), json.loads(sys.argv[3]))";
         Command::new(&python)
             .args(["-c", program, &secret.text(), std::str::from_utf8(body).unwrap()])
             .arg(serde_json::to_string(&headers).unwrap())
@@ -68,6 +69,17 @@ async fn a_post_is_verified_by_somebody_elses_library() {
             .unwrap()
             .status
             .success()
+    };
+    let library = "import json,sys; from standardwebhooks import Webhook; \
+        Webhook(sys.argv[1]).verify(sys.argv[2].encode(), json.loads(sys.argv[3]))";
+    let own = format!(
+        "import json, sys\n{documented}\n\
+        sys.exit(not is_from_quell(sys.argv[1], json.loads(sys.argv[3]), sys.argv[2].encode()))"
+    );
+    let verify = |secret: &Secret, body: &[u8]| {
+        let (by_library, by_hand) = (verify_with(library, secret, body), verify_with(&own, secret, body));
+        assert_eq!(by_library, by_hand, "the documentation verifies otherwise");
+        by_library
     };
     assert!(verify(&secrets[0], &request.body) && verify(&secrets[1], &request.body));
     assert!(!verify(&secrets[0], b"{\"n\":2}"), "another body");
