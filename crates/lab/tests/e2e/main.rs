@@ -12,6 +12,7 @@ mod lost_channel;
 mod offline;
 mod release;
 mod script;
+mod trust;
 
 use std::time::{Duration, Instant};
 
