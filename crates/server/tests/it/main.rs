@@ -14,6 +14,7 @@ mod lists;
 mod live;
 mod notices;
 mod overview;
+mod people;
 mod passkeys;
 mod scripts;
 mod signing;

@@ -70,7 +70,7 @@ impl World {
         }));
         let key = std::fs::read_to_string(directory.path().join("admin.key")).unwrap().trim().to_owned();
         let store = engine.store().clone();
-        let tenant = store.read(|tx| tenant::by_name(tx, "default")).await.unwrap().unwrap().id;
+        let tenant = store.read(|tx| tenant::by_setting(tx, "server.first")).await.unwrap().unwrap().id;
         Self {
             base,
             gateway,
