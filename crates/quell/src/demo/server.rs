@@ -38,7 +38,9 @@ impl Server {
         for address in advertise {
             command.arg("--advertise").arg(address.to_string());
         }
-        for name in ["QUELL_DATABASE", "QUELL_DATA_DIR", "QUELL_URL", "QUELL_API_KEY", "QUELL_CA"] {
+        for name in
+            ["QUELL_DATABASE", "QUELL_DATA_DIR", "QUELL_SIGNER", "QUELL_URL", "QUELL_API_KEY", "QUELL_CA"]
+        {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

@@ -1,8 +1,11 @@
 //! The binary as people use it: a real server, real sockets, real exit statuses.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod approvals;
 mod audit;
 #[cfg(target_os = "linux")]
 mod demo;
 mod operate;
 mod program;
+#[cfg(target_os = "linux")]
+mod signer;

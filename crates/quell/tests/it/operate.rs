@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use crate::program::{Running, Said, quell, run};
 
 pub struct Site {
-    _server: Running,
-    url: String,
+    server: Running,
+    pub url: String,
     key: String,
     folder: TempDir,
 }
@@ -26,10 +26,10 @@ impl Site {
         let url = lines.iter().find_map(|line| line.strip_prefix("API      ")).unwrap().to_owned();
         let key = std::fs::read_to_string(folder.path().join("data/admin.key")).unwrap().trim().to_owned();
         assert!(lines.iter().any(|line| line.contains(&key)), "the first key is shown");
-        Self { _server: server, url, key, folder }
+        Self { server, url, key, folder }
     }
 
-    fn quell(&self, arguments: &[&str]) -> Command {
+    pub fn quell(&self, arguments: &[&str]) -> Command {
         let mut command = quell(self.folder.path());
         command.args(arguments).env("QUELL_URL", &self.url).env("QUELL_API_KEY", &self.key);
         command
@@ -44,7 +44,32 @@ impl Site {
         run(&mut self.quell(arguments))
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Ends the server as a key press does.
+    pub fn interrupt(&mut self) {
+        self.server.interrupt();
+    }
+
+    /// Ends the server as SIGKILL does.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Whether everything that it needs is there.
+    pub fn is_ready(&self) -> bool {
+        use std::io::{Read as _, Write as _};
+        let address = self.url.strip_prefix("http://").unwrap();
+        let Ok(mut stream) = std::net::TcpStream::connect(address) else { return false };
+        let _ = write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+    }
+
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path

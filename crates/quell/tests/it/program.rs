@@ -7,9 +7,16 @@ use std::process::{Child, Command, Output, Stdio};
 /// The binary, without what the caller's environment says about Quell.
 pub fn quell(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quell"));
-    for name in
-        ["QUELL_URL", "QUELL_API_KEY", "QUELL_CA", "QUELL_DATA_DIR", "QUELL_DATABASE", "XDG_CONFIG_HOME"]
-    {
+    for name in [
+        "QUELL_URL",
+        "QUELL_API_KEY",
+        "QUELL_CA",
+        "QUELL_DATA_DIR",
+        "QUELL_DATABASE",
+        "QUELL_SIGNER",
+        "QUELL_SIGNER_DIR",
+        "XDG_CONFIG_HOME",
+    ] {
         command.env_remove(name);
     }
     command.env("HOME", home).stdin(Stdio::null());
@@ -51,6 +58,17 @@ impl Running {
         // Whoever closes this end would break the program's next line.
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         (Self(child), lines, is_ready)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it as SIGKILL does.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 
     /// Asks it to end, as a key press does; answers its exit status.
