@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 use quell_engine::RemoteSigner;
-use quell_signer::{Client, Keys, OpenError, Place, SIGN_SOCKET, Service, system_clock};
+use quell_signer::{Client, FileError, Keys, OpenError, Place, SIGN_SOCKET, Service, system_clock};
 use quell_wire::keys::KeySet;
 
 use crate::directory;
@@ -19,6 +19,10 @@ const DIRECTORY: &str = "signer";
 const KNOWN: &str = "order.pub";
 /// The signer tells its keys within this time, or the server does not start: nobody could be enrolled.
 const START: Duration = Duration::from_secs(15);
+
+/// How long a signer within this process may take to leave its directory, and how often that is looked at.
+const LEAVE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What keeps a signer's process up; whoever drops it ends the process.
 pub type Keeper = Box<dyn Send + Sync>;
@@ -98,7 +102,7 @@ pub(crate) async fn open(choice: &Signing, data: &Path) -> Result<Opened, Error>
         }
         Signing::Inside => {
             directory::hand_over_order_key(data, &directory)?;
-            (Place::Inside(Arc::new(Service::open(&directory, system_clock())?)), None)
+            (Place::Inside(Arc::new(inside(&directory).await?)), None)
         }
         Signing::Child(launcher) => {
             directory::hand_over_order_key(data, &directory)?;
@@ -110,6 +114,20 @@ pub(crate) async fn open(choice: &Signing, data: &Path) -> Result<Opened, Error>
     let client = Client::start(place, Box::new(move |keys| known.judge(keys)));
     client.ready(START).await.map_err(Error::Absent)?;
     Ok(Opened { signer: Arc::new(RemoteSigner::new(client)), keeper })
+}
+
+/// The signer within this process. That of a server which was here a moment ago may still be on its way out; the lock of the
+/// server's own directory says that no other server lives.
+async fn inside(directory: &Path) -> Result<Service, OpenError> {
+    let end = tokio::time::Instant::now() + LEAVE;
+    loop {
+        match Service::open(directory, system_clock()) {
+            Err(OpenError::File(FileError::InUse(_))) if tokio::time::Instant::now() < end => {
+                tokio::time::sleep(LOOK).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// The keys that agents were given. A signer with others, and without the rotations that lead to them, is a wrong one: all
