@@ -68,6 +68,16 @@ impl Api {
         self.post_raw(path, body.to_string().into_bytes())
     }
 
+    /// Puts JSON.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, Error> {
+        self.put_raw(path, "application/json", body.to_string().into_bytes())
+    }
+
+    /// Puts these bytes and says what they are.
+    pub fn put_raw(&self, path: &str, media_type: &str, body: Vec<u8>) -> Result<Answer, Error> {
+        self.send(self.request(Method::PUT, path).header(CONTENT_TYPE, media_type).body(body))
+    }
+
     /// Posts JSON under an idempotency key.
     pub fn post_once(&self, path: &str, body: &Value, key: &str) -> Result<Answer, Error> {
         self.send(self.request(Method::POST, path).header("Idempotency-Key", key).json(body))

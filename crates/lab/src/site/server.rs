@@ -98,6 +98,8 @@ impl Server {
         let log = log.map_err(failed("open the server's log"))?;
         let mut command = Command::new(&self.places.program);
         command.arg("server").arg("--data-dir").arg(self.places.folder.join("data"));
+        // A laboratory's mail server and receivers of webhooks stand on this machine.
+        command.args(["--destinations", "any"]);
         for address in &self.places.advertise {
             command.arg("--advertise").arg(address.to_string());
         }

@@ -9,6 +9,7 @@ mod hostile;
 mod isolate;
 mod killed;
 mod lost_channel;
+mod managed;
 mod offline;
 mod release;
 mod script;
