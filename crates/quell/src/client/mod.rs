@@ -110,6 +110,18 @@ impl Client {
         read_json(response).await
     }
 
+    /// Sends what needs no key, once.
+    pub async fn post_open(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = self.base.join(path).map_err(|error| Failure::new(format!("{path}: {error}")))?;
+        read_json(problem::check(self.send(self.http.post(url).json(body)).await?).await?).await
+    }
+
+    /// Changes a part of a resource, once.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.request(Method::PATCH, path, &[])?.json(body);
+        read_json(problem::check(self.send(request).await?).await?).await
+    }
+
     /// Replaces a resource. It may come twice, so it is repeated when no answer came.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let response = self.repeated(|| Ok(self.request(Method::PUT, path, &[])?.json(body))).await?;
