@@ -8,7 +8,7 @@ use crate::act;
 use crate::client::Client;
 use crate::command::{
     approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys, login,
-    openapi, overview, policy, reference, release_code, scripts, server, signer, tasks, trust,
+    openapi, overview, passkeys, policy, reference, release_code, scripts, server, signer, sso, tasks, trust,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -87,6 +87,10 @@ pub enum Command {
     Trust(trust::Command),
     /// API keys
     Keys(OrList<keys::Command>),
+    /// Identity providers at which people sign in, and signing in through one
+    Sso(OrList<sso::Command>),
+    /// Your passkeys
+    Passkeys(OrList<passkeys::Command>),
     /// Keep a server's address and an API key for later commands
     Login(login::Arguments),
     /// Run the server
@@ -187,6 +191,8 @@ impl Command {
             Self::Audit(arguments) => audit::run(&arguments, context).await,
             Self::Gateway(command) => gateway::run(command.read()?, context).await,
             Self::Trust(command) => trust::run(command, context).await,
+            Self::Sso(command) => sso::run(command.read()?, context).await,
+            Self::Passkeys(command) => passkeys::run(command.read()?, context).await,
             Self::Keys(command) => keys::run(command.read()?, context).await,
             Self::Completions(_)
             | Self::Explain(_)
