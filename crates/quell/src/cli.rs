@@ -8,7 +8,8 @@ use crate::act;
 use crate::client::Client;
 use crate::command::{
     approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys, login,
-    openapi, overview, passkeys, policy, reference, release_code, scripts, server, signer, sso, tasks, trust,
+    mail, notices, openapi, overview, passkeys, policy, reference, release_code, scripts, server, signer,
+    sso, tasks, trust, webhooks,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -85,6 +86,13 @@ pub enum Command {
     /// The tenant's own root of trust, and approvers' own signatures
     #[command(subcommand)]
     Trust(trust::Command),
+    /// How mail is sent, and the words of it
+    #[command(subcommand)]
+    Mail(mail::Command),
+    /// Systems that are told of notices
+    Webhooks(OrList<webhooks::Command>),
+    /// What was told to whom, and what could not be
+    Notices(OrList<notices::Command>),
     /// API keys
     Keys(OrList<keys::Command>),
     /// Identity providers at which people sign in, and signing in through one
@@ -191,8 +199,11 @@ impl Command {
             Self::Audit(arguments) => audit::run(&arguments, context).await,
             Self::Gateway(command) => gateway::run(command.read()?, context).await,
             Self::Trust(command) => trust::run(command, context).await,
+            Self::Mail(command) => mail::run(command, context).await,
             Self::Sso(command) => sso::run(command.read()?, context).await,
             Self::Passkeys(command) => passkeys::run(command.read()?, context).await,
+            Self::Webhooks(command) => webhooks::run(command.read()?, context).await,
+            Self::Notices(command) => notices::run(command.read()?, context).await,
             Self::Keys(command) => keys::run(command.read()?, context).await,
             Self::Completions(_)
             | Self::Explain(_)
