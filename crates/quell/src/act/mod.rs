@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 
 use crate::act::targets::Targets;
+use crate::client::confirm::Source;
 use crate::duration;
 use crate::failure::Failure;
 
@@ -39,6 +40,8 @@ pub struct Request {
     pub idempotency_key: Option<String>,
     /// Wait for the end, at most so long.
     pub wait: Option<Duration>,
+    /// Where the person's own confirmation comes from, where the act needs one.
+    pub confirmation: Source,
 }
 
 impl clap::Subcommand for Request {
@@ -91,6 +94,7 @@ impl Request {
             confirm_count: matches.get_one::<u64>("confirm-count").copied(),
             idempotency_key: matches.get_one::<String>("idempotency-key").cloned(),
             wait: if matches.get_flag("wait") { span("wait-timeout") } else { None },
+            confirmation: Source { password_stdin: matches.get_flag("password_stdin") },
         }
     }
 
@@ -123,14 +127,15 @@ fn group_command(group: &'static str) -> Command {
 fn verb_command(action: ActionKind) -> Command {
     let spec = action.spec();
     let long = format!("{}\n\n{}", spec.summary, consequence(action));
-    Command::new(verb_name(action))
+    let command = Command::new(verb_name(action))
         .about(spec.title)
         .long_about(long)
         .args(flags::of(action))
         .args(targets::args())
         .group(targets::group())
         .args(request_args())
-        .arg(revert_after(action))
+        .arg(revert_after(action));
+    <Source as clap::Args>::augment_args(command)
 }
 
 /// What remains of it, in a sentence.

@@ -17,7 +17,7 @@ pub async fn run(request: Request, context: &Context) -> Result<(), Failure> {
     // With a key of its own the request may be sent again when no answer comes.
     let key = request.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let task = client
-        .post("/api/v1/tasks", &body(&request), Some(&key))
+        .post_confirmed("/api/v1/tasks", &body(&request), Some(&key), request.confirmation)
         .await
         .map_err(|failure| failure.during(&doing))?;
     let id = output::table::field(&task, "/id");

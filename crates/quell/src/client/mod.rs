@@ -1,5 +1,6 @@
 //! The one HTTP client: address, key, time limits, bounded answers, and problems turned into failures.
 
+pub mod confirm;
 mod problem;
 
 use std::time::Duration;
@@ -26,6 +27,8 @@ const PAGE: usize = 200;
 
 /// A request that a server may see twice and will answer once.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// That the person confirmed a request.
+const STEP_UP: HeaderName = HeaderName::from_static("quell-step-up");
 
 /// Speaks to one server.
 pub struct Client {
@@ -119,6 +122,22 @@ impl Client {
     /// Changes a part of a resource, once.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let request = self.request(Method::PATCH, path, &[])?.json(body);
+        read_json(problem::check(self.send(request).await?).await?).await
+    }
+
+    /// Sends a change with the proof that the person confirmed this very body. A proof is good once, so it is sent once.
+    async fn post_proven(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        key: Option<&str>,
+        proof: &str,
+    ) -> Result<Value, Failure> {
+        let mut request = self.request(Method::POST, path, &[])?.body(body);
+        request = request.header(CONTENT_TYPE, "application/json").header(STEP_UP, header(proof)?);
+        if let Some(key) = key {
+            request = request.header(IDEMPOTENCY_KEY, header(key)?);
+        }
         read_json(problem::check(self.send(request).await?).await?).await
     }
 

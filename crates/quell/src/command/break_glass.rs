@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::Context;
+use crate::client::confirm::Source;
 use crate::client::{Client, segment};
 use crate::failure::Failure;
 use crate::output::table::{Column, field};
@@ -47,6 +48,8 @@ pub struct Begin {
     /// For how long, 1 to 240 minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=240))]
     minutes: u32,
+    #[command(flatten)]
+    confirmation: Source,
 }
 
 /// Which to end.
@@ -76,7 +79,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         }
         Command::Begin(begin) => {
             let body = json!({"reason": begin.reason, "minutes": begin.minutes});
-            let begun = client.post(PATH, &body, None).await;
+            let begun = client.post_confirmed(PATH, &body, None, begin.confirmation).await;
             let begun = begun.map_err(|failure| failure.during("breaking the glass"))?;
             output::one(context.format, &begun, |begun| banner(begun, terminal::coloured()))
         }

@@ -54,11 +54,11 @@ fn ask(url: &str) -> Result<String, Failure> {
 
 /// The terminal without echo, until dropped.
 #[cfg(unix)]
-struct Unseen(Option<rustix::termios::Termios>);
+pub(crate) struct Unseen(Option<rustix::termios::Termios>);
 
 #[cfg(unix)]
 impl Unseen {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(std::io::stdin()).ok();
         if let Some(mut silent) = before.clone() {
@@ -82,11 +82,11 @@ impl Drop for Unseen {
 }
 
 #[cfg(not(unix))]
-struct Unseen;
+pub(crate) struct Unseen;
 
 #[cfg(not(unix))]
 impl Unseen {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self
     }
 }

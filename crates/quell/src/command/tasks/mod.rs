@@ -11,6 +11,7 @@ pub use self::show::show_ended;
 use crate::act::WAIT;
 use crate::cli::Context;
 use crate::client::Client;
+use crate::client::confirm::Source;
 use crate::duration;
 use crate::failure::Failure;
 use crate::output::table::{Column, field};
@@ -95,6 +96,8 @@ pub struct Undo {
     /// The longest that --wait waits; the task goes on
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = WAIT)]
     wait_timeout: std::time::Duration,
+    #[command(flatten)]
+    confirmation: Source,
 }
 
 /// Which task to follow.
@@ -168,7 +171,7 @@ impl Undo {
         let client = context.client()?;
         let body = json!({"reason": self.reason});
         let task = client
-            .post(&path(&self.task, "/undo"), &body, None)
+            .post_confirmed(&path(&self.task, "/undo"), &body, None, self.confirmation)
             .await
             .map_err(|failure| failure.during(&doing))?;
         let id = field(&task, "/id");
