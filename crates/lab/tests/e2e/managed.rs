@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use quell_lab::mail::{MailSink, Received};
-use quell_lab::site::{Api, Site};
+use quell_lab::site::{Api, Machine, Site};
 use serde_json::{Value, json};
 
 use crate::{id, process, said, site, succeeded};
@@ -85,19 +85,18 @@ fn token(mail: &Received) -> String {
 }
 
 /// A process on the endpoint, and the request to end it.
-fn asked(site: &Site, olga: &Api, name: &str, seconds: u32) -> (Value, u32) {
-    let machine = site.machine(name).unwrap();
-    said(&machine, &format!("setsid sleep {seconds} >/dev/null 2>&1 & :"));
-    let (pid, start_time) = process(&machine, &format!("sleep {seconds}"));
+fn asked(olga: &Api, machine: &Machine, seconds: u32) -> (Value, u32) {
+    said(machine, &format!("setsid sleep {seconds} >/dev/null 2>&1 & :"));
+    let (pid, start_time) = process(machine, &format!("sleep {seconds}"));
     let body = json!({
         "action": "process.terminate", "params": { "pid": pid, "start_time": start_time },
-        "targets": { "endpoints": [name] }, "reason": "beacon to a known bad address",
+        "targets": { "endpoints": [machine.name()] }, "reason": "beacon to a known bad address",
     });
     (posted(olga, "/tasks", &body), pid)
 }
 
-fn runs(site: &Site, name: &str, pid: u32) -> bool {
-    said(&site.machine(name).unwrap(), &format!("test -d /proc/{pid} && echo yes || echo no")) == "yes"
+fn runs(machine: &Machine, pid: u32) -> bool {
+    said(machine, &format!("test -d /proc/{pid} && echo yes || echo no")) == "yes"
 }
 
 #[test]
@@ -114,12 +113,14 @@ fn an_outside_team_asks_a_person_approves_by_mail_and_both_see_the_evidence() {
     let (ada, arno, olga) = people(&site);
     mail(&sink, &ada);
 
+    let (web, db) = (site.machine("web-1").unwrap(), site.machine("db-1").unwrap());
+
     // It waits.
-    let (task, pid) = asked(&site, &olga, "web-1", 86_001);
+    let (task, pid) = asked(&olga, &web, 86_001);
     assert_eq!(task["state"], "pending_approval", "{task:#}");
     let letter = arrived(&sink, "arno@customer.example", |mail| mail.text.contains("/approve#"));
     assert!(letter.text.contains("web-1") && letter.text.contains("Olga"), "{}", letter.text);
-    assert!(runs(&site, "web-1", pid));
+    assert!(runs(&web, pid));
     assert!(
         !sink
             .messages()
@@ -138,14 +139,14 @@ fn an_outside_team_asks_a_person_approves_by_mail_and_both_see_the_evidence() {
         page.post("/approval-links/decide", &decision("not the password at all")).unwrap().status,
         401
     );
-    assert!(runs(&site, "web-1", pid));
+    assert!(runs(&web, pid));
     let decided = posted(&page, "/approval-links/decide", &decision(PASSWORD));
     assert_eq!(decided["request"]["state"], "approved", "{decided:#}");
 
     // It runs, and both see the evidence.
     let ended = site.ended(&task).unwrap();
     succeeded(&ended);
-    assert!(!runs(&site, "web-1", pid));
+    assert!(!runs(&web, pid));
     for who in [&olga, &arno] {
         let seen = who.get(&format!("/tasks/{}", id(&task))).unwrap().good().unwrap();
         assert!(
@@ -163,28 +164,27 @@ fn an_outside_team_asks_a_person_approves_by_mail_and_both_see_the_evidence() {
     // Now the settings approve, but not on what is excepted.
     let policy = json!({ "managed": { "auto_approve": true } });
     ada.put("/approval-policy", &policy).unwrap().good().unwrap();
-    site.machine("db-1").unwrap();
     let list = ada
         .put_raw("/approval-policy/lists/except", "text/csv", b"hostname\ndb-1\n".to_vec())
         .unwrap()
         .good()
         .unwrap();
     assert_eq!(list["is_stored"], true, "{list:#}");
-    let (task, pid) = asked(&site, &olga, "web-1", 86_002);
+    let (task, pid) = asked(&olga, &web, 86_002);
     assert_ne!(task["state"], "pending_approval", "{task:#}");
     succeeded(&site.ended(&task).unwrap());
-    assert!(!runs(&site, "web-1", pid));
+    assert!(!runs(&web, pid));
     arrived(&sink, "soc@customer.example", |mail| {
         mail.text.contains(id(&task)) || mail.subject.to_lowercase().contains("approved by")
     });
-    let (task, pid) = asked(&site, &olga, "db-1", 86_003);
+    let (task, pid) = asked(&olga, &db, 86_003);
     assert_eq!(task["state"], "pending_approval", "{task:#}");
-    assert!(runs(&site, "db-1", pid));
+    assert!(runs(&db, pid));
     posted(
         &arno,
         &format!("/approvals/{}/reject", id(&task)),
         &json!({ "digest": task["intent_sha256"], "note": "that is the backup" }),
     );
     assert_eq!(site.ended(&task).unwrap()["state"], "rejected");
-    assert!(runs(&site, "db-1", pid));
+    assert!(runs(&db, pid));
 }
