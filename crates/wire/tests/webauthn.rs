@@ -257,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn no_single_bit_may_change(at in 0_usize..1000, bit in 0..8_u8) {
+    fn no_single_bit_of_an_assertion_may_change(at in 0_usize..1000, bit in 0..8_u8) {
         let passkey = passkey();
         let mut parts =
             [passkey.authenticator_data(), passkey.client_data.clone().into_bytes(), passkey.signature(), passkey.cose()];
