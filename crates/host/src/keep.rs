@@ -115,7 +115,7 @@ fn keep(program: &Program, first: Child, shared: &Shared) {
                     continue;
                 }
                 Ok(Some(status)) => {
-                    tracing::warn!(program = ?program.name, %status, "ended and is started again")
+                    tracing::warn!(program = ?program.name, %status, "ended and is started again");
                 }
                 Err(error) => {
                     tracing::error!(%error, program = ?program.name, "cannot be looked after; it is ended");

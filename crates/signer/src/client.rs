@@ -125,6 +125,8 @@ struct Shared {
     place: Place,
     judge: Judge,
     keys: watch::Sender<Arc<Keys>>,
+    /// Why its keys were not believed, where they were not.
+    misfit: watch::Sender<Option<String>>,
     connected: AtomicBool,
     problem: Mutex<String>,
     signed: AtomicU64,
@@ -147,6 +149,7 @@ impl Client {
             place,
             judge,
             keys: watch::Sender::new(Arc::default()),
+            misfit: watch::Sender::new(None),
             connected: AtomicBool::new(false),
             problem: Mutex::new("it did not answer yet".to_owned()),
             signed: AtomicU64::new(0),
@@ -160,13 +163,21 @@ impl Client {
     /// Waits until the signer told its keys.
     ///
     /// # Errors
-    /// When it did not within this time: what the last try met.
+    /// When it did not within this time: what the last try met. At once when its keys are not believed.
     pub async fn ready(&self, within: Duration) -> Result<(), Error> {
         let mut keys = self.shared.keys.subscribe();
-        let told = tokio::time::timeout(within, keys.wait_for(|keys| !keys.set.keys.is_empty())).await;
-        match told {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(self.unreachable()),
+        let mut misfit = self.shared.misfit.subscribe();
+        let told = async {
+            tokio::select! {
+                _ = keys.wait_for(|keys| !keys.set.keys.is_empty()) => None,
+                // A signer with wrong keys does not become a right one by waiting.
+                why = misfit.wait_for(Option::is_some) => why.ok().and_then(|why| why.clone()),
+            }
+        };
+        match tokio::time::timeout(within, told).await {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(Error::Unreachable(format!("{}: {why}", self.shared.place))),
+            Err(_) => Err(self.unreachable()),
         }
     }
 
@@ -232,7 +243,9 @@ impl Client {
 impl Shared {
     /// Takes keys that the signer told.
     fn take_keys(&self, keys: Keys) -> Result<(), String> {
-        (self.judge)(&keys)?;
+        (self.judge)(&keys).inspect_err(|why| {
+            self.misfit.send_replace(Some(why.clone()));
+        })?;
         self.keys.send_if_modified(|held| {
             let is_news = **held != keys;
             if is_news {

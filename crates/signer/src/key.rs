@@ -88,14 +88,13 @@ impl Held {
 impl KeyFile {
     /// Opens the file, or makes it with a new key.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let contents = match file::read(path)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| Error::Damaged)?,
-            None => {
-                let contents =
-                    Contents { version: 1, keys: vec![hex(&SigningKey::generate()?)], rotations: Vec::new() };
-                file::write_new(path, &bytes(&contents)?)?;
-                contents
-            }
+        let contents = if let Some(bytes) = file::read(path)? {
+            serde_json::from_slice(&bytes).map_err(|_| Error::Damaged)?
+        } else {
+            let keys = vec![hex(&SigningKey::generate()?)];
+            let contents = Contents { version: 1, keys, rotations: Vec::new() };
+            file::write_new(path, &bytes(&contents)?)?;
+            contents
         };
         Ok(Self { path: path.to_owned(), held: Mutex::new(Arc::new(Held::of(contents)?)) })
     }

@@ -163,16 +163,13 @@ fn take(shared: &Shared, under_way: &mut VecDeque<UnderWay>, said: Say) -> Resul
             let is_answer = |asked: &mut UnderWay| asked.id == id && asked.orders.len() == answers.len();
             let asked = under_way.pop_front_if(is_answer).ok_or_else(confused)?;
             for (pending, answered) in asked.orders.into_iter().zip(answers) {
-                let result = match answered.refused {
-                    Some(refused) => {
-                        let is_final = refused.retry_after_ms == 0;
-                        shared.refused.fetch_add(u64::from(is_final), Ordering::Relaxed);
-                        Err(refused)
-                    }
-                    None => {
-                        shared.signed.fetch_add(1, Ordering::Relaxed);
-                        Ok(Signature { signature: answered.signature, key_id: answered.key_id })
-                    }
+                let result = if let Some(refused) = answered.refused {
+                    let is_final = refused.retry_after_ms == 0;
+                    shared.refused.fetch_add(u64::from(is_final), Ordering::Relaxed);
+                    Err(refused)
+                } else {
+                    shared.signed.fetch_add(1, Ordering::Relaxed);
+                    Ok(Signature { signature: answered.signature, key_id: answered.key_id })
                 };
                 // Whoever asked may not wait any more.
                 let _ = pending.answer.send(result);

@@ -66,7 +66,7 @@ fn a_line_that_was_changed_removed_or_put_in_is_found() {
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let problem = |lines: &[&str]| {
-        fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
         journal::verify(&world.directory(), |_| ()).unwrap().problem
     };
     assert_eq!(problem(&lines), None);

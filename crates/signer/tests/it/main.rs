@@ -1,5 +1,5 @@
 //! The signer as a server meets it: real files, real sockets, and orders that somebody changed.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod admin;
 mod client;
