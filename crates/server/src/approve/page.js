@@ -103,7 +103,7 @@
         userHandle: found.response.userHandle ? base64url(found.response.userHandle) : null,
       },
     };
-    const session = await call("/api/v1/session/passkey/finish", { challenge: begun.challenge, credential, deliver: "token" });
+    const session = await call("/api/v1/session/passkey/finish", { ceremony: begun.ceremony, credential, deliver: "token" });
     return session.token;
   };
 
