@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::act;
 use crate::client::Client;
 use crate::command::{
-    approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys, login,
-    mail, notices, openapi, overview, passkeys, policy, reference, release_code, scripts, server, signer,
-    sso, tasks, trust, webhooks,
+    account, approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys,
+    login, mail, notices, openapi, overview, passkeys, people, policy, reference, release_code, roles,
+    scripts, server, setup, signer, sso, tasks, tenants, trust, webhooks,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -99,8 +99,27 @@ pub enum Command {
     Sso(OrList<sso::Command>),
     /// Your passkeys
     Passkeys(OrList<passkeys::Command>),
-    /// Keep a server's address and an API key for later commands
+    /// People, and what they are here
+    People(OrList<people::Command>),
+    /// What people and programs can be
+    Roles(OrList<roles::Command>),
+    /// The organisations on this server
+    Tenants(OrList<tenants::Command>),
+    /// Your open sessions
+    Sessions(OrList<account::Sessions>),
+    /// One-time codes for your account
+    #[command(subcommand)]
+    Totp(account::Totp),
+    /// Change your password
+    Password,
+    /// Say who you are to the server
+    Whoami,
+    /// Sign in, or keep an API key, for later commands
     Login(login::Arguments),
+    /// Sign out, and keep nothing
+    Logout,
+    /// Make the first administrator of a new server
+    Setup(setup::Arguments),
     /// Run the server
     Server(server::Arguments),
     /// Hold the order key apart from the server
@@ -205,6 +224,15 @@ impl Command {
             Self::Webhooks(command) => webhooks::run(command.read()?, context).await,
             Self::Notices(command) => notices::run(command.read()?, context).await,
             Self::Keys(command) => keys::run(command.read()?, context).await,
+            Self::People(command) => people::run(command.read()?, context).await,
+            Self::Roles(command) => roles::run(command.read()?, context).await,
+            Self::Tenants(command) => tenants::run(command.read()?, context).await,
+            Self::Sessions(command) => account::sessions(command.read()?, context).await,
+            Self::Totp(command) => account::totp(command, context).await,
+            Self::Password => account::password(context).await,
+            Self::Whoami => account::whoami(context).await,
+            Self::Logout => login::out(context).await,
+            Self::Setup(arguments) => setup::run(&arguments, context).await,
             Self::Completions(_)
             | Self::Explain(_)
             | Self::Openapi

@@ -1,19 +1,16 @@
 //! Requests that the person confirms at the moment of asking: by their password or a one-time code, for this one body.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::IsTerminal;
 
 use clap::Args;
 use quell_wire::digest::{hex, sha256};
 use serde_json::{Value, json};
 
 use super::Client;
-use crate::command::login::Unseen;
 use crate::failure::Failure;
-use crate::output::terminal;
+use crate::output::{prompt, terminal};
 
 const NEEDED: &str = "step_up_needed";
-/// No password is longer, bytes.
-const MOST: u64 = 1024;
 
 /// Where the confirmation comes from.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -59,18 +56,11 @@ fn is_code(secret: &str) -> bool {
 
 /// What the person types, unseen; `None` where nobody can be asked.
 fn read(source: Source) -> Result<Option<String>, Failure> {
-    let input = std::io::stdin();
-    let mut secret = String::new();
-    if input.is_terminal() {
-        terminal::complain("This needs your own confirmation. Password, or one-time code (not shown):")?;
-        let _unseen = Unseen::begin();
-        input.lock().take(MOST).read_line(&mut secret)?;
-    } else if source.password_stdin {
-        input.lock().take(MOST).read_line(&mut secret)?;
-    } else {
+    if !std::io::stdin().is_terminal() && !source.password_stdin {
         return Ok(None);
     }
-    Ok(Some(secret.trim_end_matches(['\r', '\n']).to_owned()))
+    terminal::remark("this needs your own confirmation");
+    prompt::secret("Your password, or a one-time code").map(Some)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One subcommand a file.
 
+pub mod account;
 pub mod approvals;
 pub mod artifacts;
 pub mod audit;
@@ -16,13 +17,17 @@ pub mod notices;
 pub mod openapi;
 pub mod overview;
 pub mod passkeys;
+pub mod people;
 pub mod policy;
 pub mod reference;
 pub mod release_code;
+pub mod roles;
 pub mod scripts;
 pub mod server;
+pub mod setup;
 pub mod signer;
 pub mod sso;
 pub mod tasks;
+pub mod tenants;
 pub mod trust;
 pub mod webhooks;

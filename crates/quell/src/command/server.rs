@@ -155,6 +155,13 @@ fn greet(server: &Server, scheme: &str) {
             key.file.display()
         ));
     }
+    if let Some(setup) = server.open_setup() {
+        lines.push(format!("set-up   {}", setup.code));
+        lines.push(format!(
+            "         opens the first set-up, also in {}; quell setup makes the first administrator",
+            setup.file.display()
+        ));
+    }
     // Without a reader the log says it, but for the key.
     let _ = terminal::complain(&lines.join("\n"));
 }

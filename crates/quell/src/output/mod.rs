@@ -3,6 +3,7 @@
 mod csv;
 pub mod moment;
 pub mod progress;
+pub mod prompt;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -6,6 +6,7 @@ mod audit;
 #[cfg(target_os = "linux")]
 mod demo;
 mod operate;
+mod people;
 mod program;
 #[cfg(target_os = "linux")]
 mod signer;
