@@ -192,9 +192,7 @@ fn because(result: &Value) -> String {
 
 /// How a request stands after a decision, in a sentence.
 fn decided(word: &str, answer: &Value) -> String {
-    let action = field(answer, "/request/action");
-    let targets = page::targets(&answer["request"]);
-    let deed = format!("{} for {}", text::visible(&action), targets);
+    let deed = page::deed(&answer["request"]);
     let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
     let (have, need) = (count("approvals"), count("needed"));
     let before = if answer.get("is_new") == Some(&Value::Bool(false)) {

@@ -12,7 +12,7 @@ use crate::cli::Context;
 use crate::client::{Client, segment};
 use crate::failure::Failure;
 use crate::output::table::{Column, field};
-use crate::output::{self, moment, terminal};
+use crate::output::{self, moment, terminal, text};
 
 /// Where requests for approval are.
 const PATH: &str = "/api/v1/approvals";
@@ -99,7 +99,14 @@ fn path(task: &str, rest: &str) -> String {
 }
 
 fn show(context: &Context, request: &Value) -> Result<(), Failure> {
-    output::one(context.format, request, |request| page(request, terminal::coloured()))
+    output::one(context.format, request, |request| {
+        let page = page(request, terminal::coloured());
+        if field(request, "/state") != "pending" {
+            return page;
+        }
+        let task = field(request, "/task");
+        format!("{page}\nquell approvals approve {0}    quell approvals reject {0}", text::visible(&task))
+    })
 }
 
 fn agreed(request: &Value) -> String {

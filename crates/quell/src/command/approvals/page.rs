@@ -54,6 +54,17 @@ pub fn targets(request: &Value) -> String {
     if count > 1 { format!("{count}: {said}") } else { said }
 }
 
+/// The deed for a sentence: the action and its targets.
+pub fn deed(request: &Value) -> String {
+    let count = request.pointer("/blast/targets").and_then(Value::as_u64).unwrap_or(0);
+    let targets = targets(request);
+    let targets = match targets.split_once(": ") {
+        Some((_, names)) if count > 1 => format!("{count} endpoints ({names})"),
+        _ => targets,
+    };
+    format!("{} for {targets}", safe(request, "/action"))
+}
+
 /// How many people of which roles, and how many of them have agreed.
 pub fn must_agree(request: &Value) -> String {
     let quorum = request.get("quorum").and_then(Value::as_u64).unwrap_or(0);

@@ -80,12 +80,12 @@ fn tell(request: &Value, format: Format) -> Result<(), Failure> {
 /// A request in one line.
 fn line(request: &Value) -> String {
     let safe = |pointer: &str| text::visible(&field(request, pointer)).into_owned();
-    let deed = format!("{} for {} by {}", safe("/action"), page::targets(request), safe("/requester"));
+    let deed = format!("{} by {}", page::deed(request), safe("/requester"));
     let state = safe("/state");
     if state == "pending" {
         let agree = must_agree(request);
         return format!(
-            "{state:<9} {deed}: {}\n          {agree}: quell approvals approve {}",
+            "{state:<9} {deed}: {}\n          must agree: {agree}    quell approvals approve {}",
             safe("/reason"),
             safe("/task")
         );

@@ -147,7 +147,10 @@ fn said(list: List, answer: &Value, is_check: bool) -> String {
     } else if errors.is_empty() {
         format!("{count} would be on the list {list}; nothing was changed")
     } else {
-        format!("{} lines name no endpoint", errors.len())
+        match errors.len() {
+            1 => "1 line names no endpoint".to_owned(),
+            count => format!("{count} lines name no endpoint"),
+        }
     });
     lines.join("\n")
 }
