@@ -15,6 +15,7 @@ mod session;
 mod signing;
 mod stress;
 mod timing;
+mod trust;
 mod undo;
 mod unknown;
 mod world;

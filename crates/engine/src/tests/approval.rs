@@ -20,7 +20,7 @@ const HOUR: i64 = 3600 * SECOND;
 
 impl World {
     /// A person with these roles, as they act after signing in.
-    async fn person(&self, name: &str, roles: &[&str]) -> Actor {
+    pub(super) async fn person(&self, name: &str, roles: &[&str]) -> Actor {
         self.account(name, Uuid::now_v7(), roles).await
     }
 
@@ -97,7 +97,7 @@ impl World {
         self.write(move |tx| approval_list::insert(tx, &entry)).await;
     }
 
-    async fn ballot(&self, task: Uuid, approve: bool) -> Ballot {
+    pub(super) async fn ballot(&self, task: Uuid, approve: bool) -> Ballot {
         Ballot {
             digest: self.task(task).await.intent_digest,
             approve,
