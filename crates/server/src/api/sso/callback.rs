@@ -156,10 +156,11 @@ async fn claims(
 
 async fn admitted(app: &App, arrival: Arrival, origin: &Origin, now: Micros) -> Result<Uuid, Stop> {
     let origin = origin.clone();
-    let admission = app.store.write(move |tx| oidc::admit(tx, &arrival, &origin, now)).await?;
-    // Roles may have been given and taken.
-    app.access_changed();
-    match admission {
+    let admitted = app.store.write(move |tx| oidc::admit(tx, &arrival, &origin, now)).await?;
+    if admitted.roles_changed {
+        app.access_changed();
+    }
+    match admitted.admission {
         Admission::In(person) => Ok(person),
         refused => Err(stop(StatusCode::FORBIDDEN, refused.sentence())),
     }

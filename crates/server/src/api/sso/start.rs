@@ -116,7 +116,7 @@ impl Provider {
             ),
         };
         Ok(Self {
-            source: Source { provider: row.id, issuer: row.issuer.clone() },
+            source: Source { tenant: row.tenant_id, provider: row.id, issuer: row.issuer.clone() },
             settings: serde_json::from_str(&row.settings).map_err(|error| Problem::internal(&error))?,
             client_id: row.client_id.clone(),
             client_secret,

@@ -53,6 +53,13 @@ pub(crate) enum Admission {
     Disabled,
 }
 
+/// The decision, and whether what they may do is something else now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub admission: Admission,
+    pub roles_changed: bool,
+}
+
 impl Admission {
     /// What audit calls it.
     pub const fn as_str(self) -> &'static str {
@@ -89,7 +96,7 @@ pub(crate) fn admit(
     arrival: &Arrival,
     origin: &Origin,
     now: Micros,
-) -> Result<Admission, Problem> {
+) -> Result<Admitted, Problem> {
     // Two first arrivals of one subject would make two accounts.
     tx.serialise(arrival.tenant, arrival.provider)?;
     if !arrival.settings.lets_in(arrival.email.as_deref()) {
@@ -118,11 +125,12 @@ pub(crate) fn admit(
         return refuse(tx, arrival, origin, Admission::Disabled, now);
     }
     identity::logged_in(tx, arrival.tenant, arrival.provider, &arrival.subject, now)?;
-    synchronise(tx, arrival, &person, &known, origin, now)?;
+    let roles_changed = synchronise(tx, arrival, &person, &known, origin, now)?;
     if access_of(tx, arrival.tenant, person.id)?.roles().next().is_none() {
-        return refuse(tx, arrival, origin, Admission::NoRole, now);
+        let refused = refuse(tx, arrival, origin, Admission::NoRole, now)?;
+        return Ok(Admitted { roles_changed, ..refused });
     }
-    Ok(Admission::In(person.id))
+    Ok(Admitted { admission: Admission::In(person.id), roles_changed })
 }
 
 /// A refusal is kept in the trail; what was changed before it (roles that were lost) stays changed.
@@ -132,7 +140,7 @@ fn refuse(
     origin: &Origin,
     why: Admission,
     now: Micros,
-) -> Result<Admission, Problem> {
+) -> Result<Admitted, Problem> {
     let detail = json!({ "method": "sso", "provider": arrival.provider_name, "subject": arrival.subject, "why": why.as_str() });
     let actor = (arrival.tenant, Uuid::nil(), arrival.subject.as_str());
     let id = arrival.provider.to_string();
@@ -141,7 +149,7 @@ fn refuse(
     arrival.subject.clone_into(&mut record.actor_id);
     "forbidden".clone_into(&mut record.outcome);
     audit::append(tx, &record)?;
-    Ok(why)
+    Ok(Admitted { admission: why, roles_changed: false })
 }
 
 /// The account of somebody who was never here. It has no way in but this one.
@@ -206,7 +214,7 @@ fn synchronise(
     roles: &[String],
     origin: &Origin,
     now: Micros,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let source = arrival.provider.to_string();
     let had: Vec<String> = membership::of_person(tx, arrival.tenant, person.id)?
         .into_iter()
@@ -216,7 +224,7 @@ fn synchronise(
     let given: Vec<&String> = roles.iter().filter(|role| !had.contains(role)).collect();
     let taken: Vec<&String> = had.iter().filter(|role| !roles.contains(role)).collect();
     if given.is_empty() && taken.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     for role in &given {
         let row = Membership {
@@ -236,7 +244,7 @@ fn synchronise(
     let actor = (arrival.tenant, person.id, person.name.as_str());
     let object = person.id.to_string();
     audit::append(tx, &origin.record(actor, now, "person.roles", ("person", &object), &detail))?;
-    Ok(())
+    Ok(true)
 }
 
 /// The tenant that a path names, by id or name.

@@ -59,7 +59,7 @@ impl Exchange<'_> {
             && self.lacks(&claims)
         {
             let more: Map<String, Value> =
-                self.fetcher.get(url, Some(token)).await.map_err(Error::Provider)?;
+                self.fetcher.get(self.source.tenant, url, Some(token)).await.map_err(Error::Provider)?;
             // Core 5.3.2: otherwise it may be about somebody else.
             if more.get("sub").and_then(Value::as_str) == Some(claims.sub.as_str()) {
                 for (name, value) in more {
@@ -92,7 +92,7 @@ impl Exchange<'_> {
             // RFC 6749, 2.3.1: both are encoded as in a form first.
             Some(secret) => basic = Some((encoded(self.client_id), encoded(secret))),
         }
-        let answer = self.fetcher.post(&metadata.token, pairs(&form), basic).await;
+        let answer = self.fetcher.post(self.source.tenant, &metadata.token, pairs(&form), basic).await;
         answer.map_err(|error| match error {
             fetch::Error::Status { status, reason } if (400..500).contains(&status) => {
                 Error::Code(if reason.is_empty() { status.to_string() } else { reason })

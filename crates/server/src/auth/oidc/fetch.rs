@@ -3,7 +3,8 @@
 //! The addresses come from a tenant's settings, and from what the provider says about itself. Names are resolved once,
 //! looked at, and connected to as they were looked at; no redirect is followed; no answer may be long.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::header;
@@ -13,15 +14,18 @@ use quell_notify::webhook::{BadUrl, check_url};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{RequestBuilder, Url};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use uuid::Uuid;
 
 /// How long an answer may take, whole.
 const TIME: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// The longest answer, bytes.
 const MOST: usize = 512 << 10;
-/// Questions at once, to all providers of all tenants.
-const AT_ONCE: usize = 16;
+/// Questions at once, to all providers of all tenants, and to those of one: a tenant whose provider dawdles keeps nobody
+/// else waiting.
+const AT_ONCE: usize = 64;
+const AT_ONCE_OF_TENANT: usize = 8;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +71,12 @@ pub(crate) struct Fetcher {
     reach: Reach,
     http: OnceLock<Option<reqwest::Client>>,
     places: Semaphore,
+    of_tenant: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
 }
 
 impl Fetcher {
     pub fn new(reach: Reach) -> Self {
-        Self { reach, http: OnceLock::new(), places: Semaphore::new(AT_ONCE) }
+        Self { reach, http: OnceLock::new(), places: Semaphore::new(AT_ONCE), of_tenant: Mutex::default() }
     }
 
     /// Where it may ask.
@@ -98,19 +103,37 @@ impl Fetcher {
         made.as_ref().ok_or(Error::Client)
     }
 
+    /// A place among all questions and among those of the tenant.
+    fn place(&self, tenant: Uuid) -> Result<(SemaphorePermit<'_>, OwnedSemaphorePermit), Error> {
+        let own = {
+            let mut of_tenant = self.of_tenant.lock().unwrap_or_else(PoisonError::into_inner);
+            of_tenant.retain(|_, places| places.available_permits() < AT_ONCE_OF_TENANT);
+            let made = of_tenant.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_OF_TENANT)));
+            Arc::clone(made).try_acquire_owned()
+        };
+        let own = own.map_err(|_| Error::Busy)?;
+        Ok((self.places.try_acquire().map_err(|_| Error::Busy)?, own))
+    }
+
     /// `GET`, JSON.
-    pub async fn get<T: DeserializeOwned>(&self, url: &str, bearer: Option<&str>) -> Result<T, Error> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        tenant: Uuid,
+        url: &str,
+        bearer: Option<&str>,
+    ) -> Result<T, Error> {
         let request = self.client()?.get(checked(url, self.reach)?);
         let request = match bearer {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        self.send(request).await
+        self.send(tenant, request).await
     }
 
     /// `POST` of a form, JSON back.
     pub async fn post<T: DeserializeOwned>(
         &self,
+        tenant: Uuid,
         url: &str,
         form: String,
         basic: Option<(String, String)>,
@@ -124,11 +147,11 @@ impl Fetcher {
             Some((name, password)) => request.basic_auth(name, Some(password)),
             None => request,
         };
-        self.send(request).await
+        self.send(tenant, request).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
-        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
+    async fn send<T: DeserializeOwned>(&self, tenant: Uuid, request: RequestBuilder) -> Result<T, Error> {
+        let _places = self.place(tenant)?;
         let mut answer =
             request.header(header::ACCEPT, "application/json").send().await.map_err(Error::Connection)?;
         let status = answer.status().as_u16();

@@ -15,6 +15,8 @@ use super::key::{Jwk, Jwks};
 const LIFE: Micros = 600 * 1_000_000;
 /// How soon keys may be asked for again because a token names one that is not known, microseconds.
 const AGAIN: Micros = 30 * 1_000_000;
+/// How long a provider is let alone that could not be read, microseconds.
+const PAUSE: Micros = 5 * 1_000_000;
 /// Providers that are kept.
 const MOST: usize = 1024;
 
@@ -51,6 +53,7 @@ pub(crate) struct Metadata {
 /// Which provider: another issuer is another one, whatever its row's id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
+    pub tenant: Uuid,
     pub provider: Uuid,
     pub issuer: String,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Source {
 #[derive(Default)]
 pub(crate) struct Known {
     by_source: Mutex<HashMap<Source, Arc<Metadata>>>,
+    /// When a provider was last found wanting.
+    failed: Mutex<HashMap<Source, Micros>>,
 }
 
 impl Known {
@@ -68,9 +73,24 @@ impl Known {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let read = Arc::new(read(fetcher, &source.issuer, now).await?);
-        self.keep(source, &read);
-        Ok(read)
+        if self.failed().get(source).is_some_and(|at| now - at < PAUSE) {
+            return Err(Error::Metadata("it could not be reached a moment ago"));
+        }
+        match read(fetcher, source, now).await {
+            Ok(read) => {
+                let read = Arc::new(read);
+                self.keep(source, &read);
+                Ok(read)
+            }
+            Err(error) => {
+                let mut failed = self.failed();
+                failed.retain(|_, at| now - *at < PAUSE);
+                if failed.len() < MOST {
+                    failed.insert(source.clone(), now);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// The same with keys that are new, where those that are kept are not.
@@ -84,7 +104,7 @@ impl Known {
         if now - kept.keys_at < AGAIN {
             return Ok(None);
         }
-        let keys = keys(fetcher, &kept.jwks).await?;
+        let keys = keys(fetcher, source, &kept.jwks).await?;
         let fresh = Arc::new(Metadata { keys, keys_at: now, ..kept.clone() });
         self.keep(source, &fresh);
         Ok(Some(fresh))
@@ -98,16 +118,20 @@ impl Known {
         known.insert(source.clone(), Arc::clone(metadata));
     }
 
+    fn failed(&self) -> std::sync::MutexGuard<'_, HashMap<Source, Micros>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Source, Arc<Metadata>>> {
         self.by_source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn read(fetcher: &Fetcher, issuer: &str, now: Micros) -> Result<Metadata, Error> {
-    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let document: Document = fetcher.get(&url, None).await.map_err(Error::Provider)?;
+async fn read(fetcher: &Fetcher, source: &Source, now: Micros) -> Result<Metadata, Error> {
+    let url = format!("{}/.well-known/openid-configuration", source.issuer.trim_end_matches('/'));
+    let document: Document = fetcher.get(source.tenant, &url, None).await.map_err(Error::Provider)?;
     // Otherwise one provider could speak for another.
-    if document.issuer != issuer {
+    if document.issuer != source.issuer {
         return Err(Error::Metadata("it names another issuer"));
     }
     let list = [&document.authorization_endpoint, &document.token_endpoint, &document.jwks_uri];
@@ -126,14 +150,14 @@ async fn read(fetcher: &Fetcher, issuer: &str, now: Micros) -> Result<Metadata, 
         userinfo: document.userinfo_endpoint,
         secret_in_form: has("client_secret_post") && !has("client_secret_basic"),
         names_itself: document.authorization_response_iss_parameter_supported,
-        keys: keys(fetcher, &document.jwks_uri).await?,
+        keys: keys(fetcher, source, &document.jwks_uri).await?,
         jwks: document.jwks_uri,
         keys_at: now,
         read_at: now,
     })
 }
 
-async fn keys(fetcher: &Fetcher, url: &str) -> Result<Vec<Jwk>, Error> {
-    let published: Jwks = fetcher.get(url, None).await.map_err(Error::Provider)?;
+async fn keys(fetcher: &Fetcher, source: &Source, url: &str) -> Result<Vec<Jwk>, Error> {
+    let published: Jwks = fetcher.get(source.tenant, url, None).await.map_err(Error::Provider)?;
     Ok(published.read())
 }

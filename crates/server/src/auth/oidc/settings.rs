@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(settings.groups(&claims(json!({ "realm_access": { "roles": ["x"] } }))).unwrap(), ["x"]);
         assert_eq!(settings.groups(&claims(json!({ "realm_access.roles": ["y"] }))).unwrap(), ["y"]);
         assert_eq!(settings.roles(&["a".into(), "b".into(), "x".into()]), ["analyst"]);
-        assert!(settings.roles(&["A".into(), "".into()]).is_empty());
+        assert!(settings.roles(&["A".into(), String::new()]).is_empty());
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl Browser {
 
     /// Sends the form of the page.
     pub async fn submit(&mut self, page: &Shown, fields: &[(&str, &str)], stops: fn(&Url) -> bool) -> Shown {
-        let action = between(&page.text, "action=\"", "\"").expect("a form");
-        let prompt = between(&page.text, "name=\"prompt\" value=\"", "\"").expect("a prompt");
+        let action = between(&page.text, "action=\"", "\"").unwrap();
+        let prompt = between(&page.text, "name=\"prompt\" value=\"", "\"").unwrap();
         let mut url = Url::parse("form:/").unwrap();
         url.query_pairs_mut().append_pair("prompt", prompt).extend_pairs(fields);
         let body = url.query().unwrap().to_owned();
@@ -93,13 +93,11 @@ impl Browser {
                 answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
             };
             let status = answer.status().as_u16();
-            match header("location").filter(|_| (300..400).contains(&status)) {
-                Some(location) => (method, url) = (Method::GET, url.join(&location).unwrap()),
-                None => {
-                    let refresh = header("refresh");
-                    return Shown { url, status, refresh, text: answer.text().await.unwrap() };
-                }
-            }
+            let Some(location) = header("location").filter(|_| (300..400).contains(&status)) else {
+                let refresh = header("refresh");
+                return Shown { url, status, refresh, text: answer.text().await.unwrap() };
+            };
+            (method, url) = (Method::GET, url.join(&location).unwrap());
         }
         panic!("redirects without end, now at {url}");
     }

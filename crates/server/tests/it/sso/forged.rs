@@ -255,3 +255,64 @@ async fn nobody_maps_a_group_to_more_than_they_have() {
     assert_eq!((status, problem["fields"][0]["field"].as_str()), (400, Some("client_secret")), "{problem}");
     world.stop().await;
 }
+
+/// A provider that answers every question with these bytes, and counts the questions.
+async fn says(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let (own, asked) = (issuer.clone(), Arc::new(Mutex::new(0)));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            *count.lock().unwrap() += 1;
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer(&own).as_bytes()).await;
+        }
+    });
+    (issuer, asked)
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_provider_that_misbehaves_is_let_alone() {
+    let world = world().await;
+    let document = |issuer: &str, own: &str, methods: &str| -> String {
+        json!({
+            "issuer": issuer, "authorization_endpoint": format!("{own}/auth"), "token_endpoint": format!("{own}/token"),
+            "jwks_uri": format!("{own}/jwks"), "code_challenge_methods_supported": [methods],
+        })
+        .to_string()
+    };
+    let elsewhere = world.base.clone();
+    let wrong: [(&str, Box<dyn Fn(&str) -> String + Send>); 6] = [
+        ("no whole answer", Box::new(|_| "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{".to_owned())),
+        ("longer than", Box::new(|_| ok(&" ".repeat(600 << 10)))),
+        ("not what it should be", Box::new(|_| ok("[]"))),
+        (
+            "answered 302",
+            Box::new(move |_| {
+                format!("HTTP/1.1 302 Found\r\nlocation: {elsewhere}/metrics\r\ncontent-length: 0\r\n\r\n")
+            }),
+        ),
+        ("another issuer", Box::new(move |own| ok(&document("http://127.0.0.1:1", own, "S256")))),
+        ("PKCE", Box::new(move |own| ok(&document(own, own, "plain")))),
+    ];
+    for (number, (said, answer)) in wrong.into_iter().enumerate() {
+        let (issuer, asked) = says(answer).await;
+        let mut body = provider(&issuer, "quell", "s");
+        body["name"] = json!(format!("p{number}"));
+        add(&world, body).await;
+        let start = format!("{}/api/v1/sso/start/default/p{number}", public(&world));
+        for _ in 0..3 {
+            let answer = world.http.get(&start).send().await.unwrap();
+            assert_eq!(answer.status(), 502);
+            let page = answer.text().await.unwrap();
+            assert!(page.contains(said) || page.contains("a moment ago"), "{said}: {page}");
+        }
+        assert_eq!(*asked.lock().unwrap(), 1, "{said}: asked again at once");
+    }
+    world.stop().await;
+}
