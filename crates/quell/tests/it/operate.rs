@@ -11,6 +11,7 @@ use crate::program::{Running, Said, quell, run};
 pub struct Site {
     server: Running,
     pub url: String,
+    gateway: String,
     key: String,
     folder: TempDir,
 }
@@ -24,9 +25,10 @@ impl Site {
         let (server, lines, is_ready) = Running::start(command, |line| line.contains("the server is ready"));
         assert!(is_ready, "{lines:?}");
         let url = lines.iter().find_map(|line| line.strip_prefix("API      ")).unwrap().to_owned();
+        let gateway = lines.iter().find_map(|line| line.strip_prefix("agents   ")).unwrap().to_owned();
         let key = std::fs::read_to_string(folder.path().join("data/admin.key")).unwrap().trim().to_owned();
         assert!(lines.iter().any(|line| line.contains(&key)), "the first key is shown");
-        Self { server, url, key, folder }
+        Self { server, url, gateway, key, folder }
     }
 
     pub fn quell(&self, arguments: &[&str]) -> Command {
@@ -42,6 +44,16 @@ impl Site {
 
     pub fn say(&self, arguments: &[&str]) -> Said {
         run(&mut self.quell(arguments))
+    }
+
+    /// Where agents connect.
+    pub fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// The address of its API, and the administrator's key.
+    pub fn api(&self) -> (String, &str) {
+        (format!("{}/api/v1", self.url), &self.key)
     }
 
     /// The server's process.

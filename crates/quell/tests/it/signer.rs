@@ -1,9 +1,12 @@
 //! The signer that a server starts: a process of its own that holds the key, and comes back when it is killed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use quell_lab::swarm::{Effects, Options, Swarm};
+use serde_json::{Value, json};
 
 use crate::operate::Site;
 use crate::program::{Running, quell, run};
@@ -135,4 +138,72 @@ fn a_signer_elsewhere_is_used_and_its_absence_told() {
     certless.args(["server", "--signer", "tcp:localhost:1", "--data-dir"]).arg(home.path().join("other"));
     let refused = run(&mut certless);
     assert!(refused.code == 1 && refused.err.contains("--signer-cert"), "{}", refused.err);
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    // It may have been killed a moment ago.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_go_on_while_their_signer_is_killed_again_and_again() {
+    const AGENTS: usize = 10;
+    const ROUNDS: usize = 5;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let site = Site::open();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&begun);
+    let folder = tempfile::tempdir().unwrap();
+    let mut swarm = Swarm::new(Options {
+        server: site.gateway().to_owned(),
+        state: folder.path().to_owned(),
+        prefix: "sim".to_owned(),
+        ramp: Duration::from_millis(100),
+        effects: Arc::new(Effects {
+            takes: Duration::ZERO,
+            began: Some(Arc::new(move |_, _| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            })),
+        }),
+    });
+    let token = site.say(&["endpoints", "enrol-token", "--max-uses", "10"]);
+    swarm.grow(token.out.lines().next().unwrap().trim(), AGENTS).await.unwrap();
+    swarm.all_connected(Duration::from_mins(1)).await.unwrap();
+    let (base, key) = site.api();
+    let vault = site.data().join("signer");
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for round in 0..ROUNDS {
+        let signer = until(|| children(site.pid()).first().copied());
+        // A new key, and the end of the old one, while agents are connected: they follow before an order needs them to.
+        let changed = ["status", "rotate", "retire", "rotate", "retire"][round];
+        let changed = site.say(&["signer", changed, "--dir", vault.to_str().unwrap()]);
+        assert_eq!(changed.code, 0, "{}", changed.err);
+        // Once with the signer that changed its keys, else with the next one, which reads them.
+        if round != 1 {
+            kill(signer);
+        }
+        let task = json!({
+            "action": "process.terminate", "params": { "path": "/nonexistent" }, "reason": "a test",
+            "targets": { "all": true }, "confirm_count": AGENTS,
+        });
+        let asked = http.post(format!("{base}/tasks")).bearer_auth(key).json(&task).send().await.unwrap();
+        let task: Value = asked.error_for_status().unwrap().json().await.unwrap();
+        let path = format!("{base}/tasks/{}", task["id"].as_str().unwrap());
+        let late = Instant::now() + Duration::from_mins(1);
+        loop {
+            let task: Value = http.get(&path).bearer_auth(key).send().await.unwrap().json().await.unwrap();
+            if !task["ended_at"].is_null() {
+                assert_eq!((&task["state"], &task["succeeded_count"]), (&json!("succeeded"), &json!(AGENTS)));
+                break;
+            }
+            assert!(Instant::now() < late, "{task}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(begun.load(Ordering::Relaxed), AGENTS * ROUNDS, "each once");
+    let report = quell_signer::journal::verify(&vault, |_| ()).unwrap();
+    assert_eq!(report.problem, None, "what a kill cut short was taken off");
+    assert!(report.lines >= (AGENTS * ROUNDS) as u64);
+    swarm.stop().await;
 }
