@@ -10,3 +10,4 @@ mod people;
 mod program;
 #[cfg(target_os = "linux")]
 mod signer;
+mod trust;
