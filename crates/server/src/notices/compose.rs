@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use quell_notify::{
     Kind, Notice,
     mail::{Address, Letter},
+    notice::Party,
     template::{self, Entry, Scene, Template},
 };
 use quell_store::{
@@ -16,6 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::settings::{self, Mail};
+use crate::api::time;
 use crate::public::Public;
 
 /// Where the page is that a link leads to. What follows the number sign stays with the browser: no log, no proxy and no
@@ -135,13 +137,25 @@ pub(super) fn letter(
 /// A letter with made-up contents, for trying out the settings.
 pub(crate) fn sample_letter(
     template: &Template,
-    tenant: &str,
+    (tenant, by): (&str, &str),
     to: Address,
     now: Micros,
 ) -> Result<Letter, String> {
-    let mut notice = Notice::sample(Kind::Test);
-    "A test: mail from Quell arrives".clone_into(&mut notice.headline);
-    tenant.clone_into(&mut notice.tenant);
+    let notice = Notice {
+        headline: "A test: mail from Quell arrives".to_owned(),
+        at: time::text(now),
+        tenant: tenant.to_owned(),
+        actor: Party { name: by.to_owned(), ..Party::default() },
+        requester: None,
+        target_count: None,
+        targets: Vec::new(),
+        reason: None,
+        note: None,
+        until: None,
+        deciders: None,
+        digest: None,
+        ..Notice::sample(Kind::Test)
+    };
     let scene = Scene { entries: vec![Entry { notice, link: None }], folded: 0 };
     write(template, Kind::Test, scene, to, Uuid::now_v7().to_string(), now)
 }

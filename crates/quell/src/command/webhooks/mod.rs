@@ -44,7 +44,8 @@ pub struct Add {
     /// What people call it
     name: String,
     /// Where posts go, https
-    url: String,
+    #[arg(value_name = "URL")]
+    to: String,
     /// A kind of notice that it wants (several times for several); everything where never named
     #[arg(long, value_name = "KIND")]
     kind: Vec<String>,
@@ -86,7 +87,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List => output::list(context.format, &client.list(PATH, &[], 1000).await?, COLUMNS),
         Command::Add(add) => {
-            let body = json!({ "name": add.name, "url": add.url, "kinds": add.kind });
+            let body = json!({ "name": add.name, "url": add.to, "kinds": add.kind });
             let made =
                 client.post(PATH, &body, None).await.map_err(|failure| failure.during("making a webhook"))?;
             output::one(context.format, &made, secret)

@@ -84,7 +84,7 @@ pub(super) async fn test_mail(
         Problem::new(Code::Conflict, "the relay's password cannot be opened").hint("Set it again.")
     })?;
     let (now, address) = (app.now(), to.as_str().to_owned());
-    let letter = sample_letter(&template, &name, to, now)
+    let letter = sample_letter(&template, (&name, caller.name()), to, now)
         .map_err(|problem| Problem::new(Code::Conflict, format!("the template cannot be used: {problem}")))?;
     let sending = app.notices.mailer.send(&relay, relay_reach(&app, tenant_id), &letter);
     let verdict = tokio::time::timeout(TIME, sending).await.unwrap_or_else(|_| Verdict::Retry {
