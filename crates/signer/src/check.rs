@@ -110,14 +110,8 @@ fn check_policy(policy: &Policy, kind: ActionKind, intent: &Intent) -> Result<()
     Ok(())
 }
 
-fn check_approvals(
-    policy: &Policy,
-    bundles: &Bundles,
-    kind: ActionKind,
-    order: &Order,
-    intent: &Intent,
-    now_us: i64,
-) -> Result<(), Refusal> {
+/// The people who approved: each once, none of them the requester, all of them in time.
+fn approvers<'a>(order: &'a Order, intent: &Intent, now_us: i64) -> Result<BTreeSet<&'a str>, Refusal> {
     let requester = intent.requester.as_ref().map_or("", |requester| requester.id.as_str());
     let latest = intent.expires_at_us.min(now_us.saturating_add(limits::CLOCK_SKEW_US));
     let mut people = BTreeSet::new();
@@ -138,28 +132,35 @@ fn check_approvals(
             ));
         }
     }
-    let needed = policy.approvals_for(kind);
-    if people.len() < needed {
+    Ok(people)
+}
+
+fn check_approvals(
+    policy: &Policy,
+    bundles: &Bundles,
+    kind: ActionKind,
+    order: &Order,
+    intent: &Intent,
+    now_us: i64,
+) -> Result<(), Refusal> {
+    let (needed, given) = (policy.approvals_for(kind), approvers(order, intent, now_us)?.len());
+    if given < needed {
         let message = format!(
-            "the signer's policy asks for {needed} approvals of this action, and the order carries {}",
-            people.len()
+            "the signer's policy asks for {needed} approvals of this action, and the order carries {given}"
         );
         return Err(Refusal::new("approval_missing", message));
     }
+    let lacks = |who: &str, needed: u64, valid: u64| {
+        let message = format!("{who} asks for {needed} approvers' own signatures, and {valid} are valid");
+        Refusal::new("approval_signature", message)
+    };
     if policy.signatures && needed > 0 {
-        let counted = bundles.signed(intent, order);
-        if counted < needed {
-            let message = format!(
-                "the signer's policy asks for {needed} approvals with the approvers' own signatures, and {counted} are valid"
-            );
-            return Err(Refusal::new("approval_signature", message));
+        let valid = bundles.signed(intent, order);
+        if valid < needed {
+            return Err(lacks("the signer's policy", needed as u64, valid as u64));
         }
     }
     bundles.check(intent, order).map_err(|lacking| {
-        let message = format!(
-            "the tenant's trust bundle asks for {} approvers' own signatures, and {} are valid",
-            lacking.needed, lacking.valid
-        );
-        Refusal::new("approval_signature", message)
+        lacks("the tenant's trust bundle", u64::from(lacking.needed), u64::from(lacking.valid))
     })
 }

@@ -31,6 +31,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         "rights are decided without I/O",
     ),
     ("quell-connect", &["quell-server"], "a connector is used by the server, not the other way"),
+    (
+        "quell-signer",
+        &["quell-engine", "quell-store", "quell-server", "quell-agent", "quell-host", "quell-access"],
+        "it believes none of those whose orders it checks",
+    ),
     ("quell-store", &["quell-catalog", "quell-wire", "quell-engine", "quell-server"], "rows know no rules"),
 ];
 
