@@ -12,6 +12,7 @@ mod library;
 mod notice;
 mod postgres;
 mod schema;
+mod sign_on;
 mod task;
 mod trust;
 mod writer;
