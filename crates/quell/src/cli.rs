@@ -8,8 +8,8 @@ use crate::act;
 use crate::client::Client;
 use crate::command::{
     account, approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys,
-    login, mail, notices, openapi, overview, passkeys, people, policy, reference, release_code, roles,
-    scripts, server, setup, signer, sso, tasks, tenants, trust, webhooks,
+    login, mail, notices, openapi, overview, passkeys, people, policy, recover, reference, release_code,
+    roles, scripts, server, setup, signer, sso, tasks, tenants, trust, webhooks,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -120,6 +120,8 @@ pub enum Command {
     Logout,
     /// Make the first administrator of a new server
     Setup(setup::Arguments),
+    /// Give a person a new way in, on the server's own machine
+    Recover(recover::Arguments),
     /// Run the server
     Server(server::Arguments),
     /// Hold the order key apart from the server
@@ -192,6 +194,7 @@ impl Cli {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Openapi => openapi::run(),
             Command::Reference => reference::run(),
+            Command::Recover(arguments) => recover::run(&arguments),
             Command::Login(arguments) => login::run(&arguments, &context),
             Command::Server(arguments) => server::run(arguments),
             Command::Signer(command) => signer::run(command, &context),
@@ -238,6 +241,7 @@ impl Command {
             | Self::Openapi
             | Self::Reference
             | Self::Login(_)
+            | Self::Recover(_)
             | Self::Server(_)
             | Self::Signer(_)
             | Self::Demo(_) => Ok(()),

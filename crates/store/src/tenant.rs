@@ -27,7 +27,7 @@ sql! {
     GET = concat!("SELECT ", columns!(), " FROM tenant WHERE id = $1");
     BY_NAME = concat!("SELECT ", columns!(), " FROM tenant WHERE name = $1");
     RENAME = "UPDATE tenant SET name = $2 WHERE id = $1";
-    FIRST = concat!("SELECT ", columns!(), " FROM tenant WHERE id = (SELECT tenant_id FROM setting WHERE name = $1)");
+    FIRST = concat!("SELECT ", columns!(), " FROM tenant WHERE id IN (SELECT tenant_id FROM setting WHERE name = $1) ORDER BY created_at LIMIT 1");
     LIST = concat!("SELECT ", columns!(), " FROM tenant ORDER BY name LIMIT 1000");
 }
 

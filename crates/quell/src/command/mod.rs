@@ -19,6 +19,7 @@ pub mod overview;
 pub mod passkeys;
 pub mod people;
 pub mod policy;
+pub mod recover;
 pub mod reference;
 pub mod release_code;
 pub mod roles;

@@ -133,6 +133,16 @@ fn a_server_is_set_up_and_people_come_in() {
     assert!(!std::fs::read_to_string(maria.kept()).unwrap().contains("qs_"));
     assert_eq!(maria.told(&["whoami"], &[]).code, 1);
     well(maria.told_there(&["login", "--email", "maria@quell.example"], &["another good one!"]));
+
+    // Whoever may read the server's own files needs nobody.
+    let data = site.data().display().to_string();
+    let token = maria.say(&["recover", "--data-dir", &data, "--email", "Maria@quell.example"]);
+    let token = token.lines().next().unwrap().strip_prefix("token   ").unwrap().to_owned();
+    let old = maria.told_there(&["login", "--email", "maria@quell.example"], &["another good one!"]);
+    assert!(old.code == 1 && old.err.contains("login_failed"), "{}", old.err);
+    well(maria.told_there(&["people", "redeem"], &[&token, PASSWORD]));
+    well(maria.told_there(&["login", "--email", "maria@quell.example"], &[PASSWORD]));
+    assert!(maria.say(&["audit", "--verb", "person.reset"]).contains("the server's own machine"));
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn life(kind: &str) -> Micros {
 
 /// A ticket that is about to be stored. Prints nothing of its text.
 pub(crate) struct NewTicket {
-    text: String,
+    /// Its text. Shown once.
+    pub text: String,
     /// The row.
     pub row: ticket::Ticket,
 }
