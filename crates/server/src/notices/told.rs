@@ -13,25 +13,22 @@ use crate::api::time;
 
 /// Verbs of which something may be told. Of any other nothing is.
 ///
-/// `approval.approve` is told only once it was the last that was missing.
+/// An approval is told only once it was the last that was missing; a task that was rejected is told by its rejection.
 fn kind(record: &Record, detail: &Value) -> Option<Kind> {
-    let text = |name: &str| detail.get(name).and_then(Value::as_str);
-    if record.outcome != "ok" && record.verb != "person.locked" {
-        return None;
-    }
-    Some(match record.verb.as_str() {
-        "approval.request" => Kind::ApprovalRequested,
-        "approval.approve" if text("tally") == Some("approved") => Kind::ApprovalDecided,
-        "approval.reject" | "approval.expire" => Kind::ApprovalDecided,
-        "approval.revoke" if detail.get("lost") != Some(&Value::Bool(false)) => Kind::ApprovalDecided,
-        "approval.auto" => Kind::AutoApproved,
-        "approval.break_glass" | "break_glass.begin" | "break_glass.end" | "break_glass.review" => {
+    Some(match (record.verb.as_str(), record.outcome.as_str()) {
+        ("approval.request", "ok") => Kind::ApprovalRequested,
+        ("approval.approve", "ok") if detail["tally"] == "approved" => Kind::ApprovalDecided,
+        ("approval.revoke", "ok") if detail["lost"] == Value::Bool(true) => Kind::ApprovalDecided,
+        ("approval.reject" | "approval.expire", "ok") => Kind::ApprovalDecided,
+        ("approval.auto", "ok") => Kind::AutoApproved,
+        ("approval.break_glass" | "break_glass.begin" | "break_glass.end" | "break_glass.review", "ok") => {
             Kind::BreakGlass
         }
-        "task.end" if text("state") == Some("succeeded") => Kind::TaskEnded,
-        "task.end" => Kind::TaskFailed,
-        "person.locked" => Kind::PersonLocked,
-        "webhook.disable" => Kind::WebhookDisabled,
+        ("task.end", "rejected") => return None,
+        ("task.end", "succeeded" | "canceled") => Kind::TaskEnded,
+        ("task.end", _) => Kind::TaskFailed,
+        ("person.locked", _) => Kind::PersonLocked,
+        ("webhook.disable", "ok") => Kind::WebhookDisabled,
         _ => return None,
     })
 }
@@ -66,7 +63,7 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
         target_count: None,
         targets: Vec::new(),
         reason: text("reason"),
-        state: text("state").or_else(|| text("tally")),
+        state: state(record, &detail),
         note: text("note").filter(|note| !note.is_empty()),
         until: until.map(time::text),
         deciders: None,
@@ -81,8 +78,21 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
         let action = notice.action.as_deref().and_then(ActionKind::from_id);
         notice.title = action.map(|action| action.spec().title.to_owned());
     }
-    notice.headline = headline(record, &notice, &text("name").or_else(|| text("email")).unwrap_or_default());
+    notice.headline =
+        headline(record, &notice, &text("account").or_else(|| text("name")).unwrap_or_default());
     Ok(Some(notice.inert()))
+}
+
+/// How it stands now: the end of a task with how much of it went well, or what the votes come to.
+fn state(record: &Record, detail: &Value) -> Option<String> {
+    if record.verb != "task.end" {
+        return detail.get("tally").and_then(Value::as_str).map(str::to_owned);
+    }
+    let number = |name: &str| detail.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let (targets, succeeded) = (number("targets"), number("succeeded"));
+    let partial = succeeded > 0 && succeeded < targets;
+    let share = if partial { format!(", {succeeded} of {targets} succeeded") } else { String::new() };
+    Some(format!("{}{share}", record.outcome))
 }
 
 fn of_task(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, notice: &mut Notice) -> Result<(), Error> {

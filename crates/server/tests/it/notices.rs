@@ -43,7 +43,12 @@ pub async fn put(world: &World, path: &str, body: Value) -> (u16, Value) {
 }
 
 /// Something happened, as its audit record says.
-pub async fn happened(world: &World, verb: &str, object: (&str, &str), detail: Value) -> Uuid {
+pub async fn happened(
+    world: &World,
+    (verb, outcome): (&str, &str),
+    object: (&str, &str),
+    detail: Value,
+) -> Uuid {
     let record = audit::Record {
         tenant_id: world.tenant,
         id: Uuid::now_v7(),
@@ -54,7 +59,7 @@ pub async fn happened(world: &World, verb: &str, object: (&str, &str), detail: V
         verb: verb.to_owned(),
         object_kind: object.0.to_owned(),
         object_id: object.1.to_owned(),
-        outcome: "ok".to_owned(),
+        outcome: outcome.to_owned(),
         detail: detail.to_string(),
         request_id: None,
         remote: None,
@@ -67,7 +72,8 @@ pub async fn happened(world: &World, verb: &str, object: (&str, &str), detail: V
 /// A task that failed; every one is another task.
 pub async fn failed(world: &World, action: &str) -> Uuid {
     let task = Uuid::now_v7().to_string();
-    happened(world, "task.end", ("task", &task), json!({ "action": action, "state": "failed" })).await
+    let detail = json!({ "action": action, "targets": 3, "succeeded": 1 });
+    happened(world, ("task.end", "failed"), ("task", &task), detail).await
 }
 
 /// The notices, once they are as wished.

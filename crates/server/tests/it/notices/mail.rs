@@ -110,8 +110,8 @@ async fn a_template_is_tried_before_it_is_kept_and_used_afterwards() {
     assert_eq!(put(&world, path, own).await.1["own"], json!(["subject", "text"]));
     failed(&world, "endpoint.isolate").await;
     let mails = sink.wait_for(1, LIMIT).await;
-    assert_eq!(mails[0].subject, "Pager: Isolate Endpoint: failed");
-    assert_eq!(mails[0].text.trim_end(), "default/failed");
+    assert_eq!(mails[0].subject, "Pager: Isolate Endpoint: failed, 1 of 3 succeeded");
+    assert_eq!(mails[0].text.trim_end(), "default/failed, 1 of 3 succeeded");
     let reset = world.request(Method::DELETE, path).send().await.unwrap();
     assert_eq!(reset.status(), 204);
     assert_eq!(world.get(path).await.1["own"], json!([]));
@@ -273,7 +273,13 @@ async fn the_loud_kinds_reach_those_who_answer_for_it() {
     {
         world.account(world.tenant, name, &[role]).await;
     }
-    happened(&world, "break_glass.begin", ("break_glass", "x"), json!({ "reason": "all is on fire" })).await;
+    happened(
+        &world,
+        ("break_glass.begin", "ok"),
+        ("break_glass", "x"),
+        json!({ "reason": "all is on fire" }),
+    )
+    .await;
     let mails = sink.wait_for(3, LIMIT).await;
     let mut addressed: Vec<&str> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
     addressed.sort_unstable();

@@ -39,7 +39,7 @@ async fn a_receiver_is_told_and_can_verify_it() {
     let body = request.json();
     assert_eq!(body["type"], "task.failed");
     assert_eq!(body["timestamp"], "2026-11-22T08:00:00.000000Z");
-    assert_eq!(body["data"]["headline"], "Isolate Endpoint: failed");
+    assert_eq!(body["data"]["headline"], "Isolate Endpoint: failed, 1 of 3 succeeded");
     assert_eq!(body["data"]["severity"], "warning");
     let sent = notices(&world, "?state=sent", |list| !list.is_empty()).await;
     assert_eq!(sent[0]["id"], notice.to_string());
