@@ -30,6 +30,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["quell-store", "quell-engine", "quell-server", "quell-agent", "quell-host"],
         "rights are decided without I/O",
     ),
+    ("quell-notify", &[OURS], "it sends what it is given, and asks nobody"),
     ("quell-connect", &["quell-server"], "a connector is used by the server, not the other way"),
     (
         "quell-signer",
