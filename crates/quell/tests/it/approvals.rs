@@ -289,6 +289,35 @@ fn pending(firm: &Firm, token: &str) -> String {
 }
 
 #[test]
+fn an_approval_carries_the_approvers_own_signature() {
+    let firm = Firm::open();
+    let ops = firm.person("ops", &["operations"]);
+    let cara = firm.person("cara", &["approver"]);
+    let id = firm.ask(&ops, "web-1");
+    let key = firm.site.data().join("cara.key");
+    let key = key.to_str().unwrap();
+    assert_eq!(firm.say(&cara, &["trust", "approver-key", "--out", key]).code, 0);
+    let signed = firm.say(&cara, &["trust", "sign", &id, "--key", key, "--yes"]);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    let file = firm.site.file("signature.json", &signed.out);
+    let file = file.to_str().unwrap();
+    let two = firm.say(&cara, &["approvals", "approve", &id, "x", "--signature", file, "--yes"]);
+    assert!(two.code == 1 && two.err.contains("one deed"), "{}", two.err);
+    let approved = firm.say(&cara, &["approvals", "approve", &id, "--signature", file, "--yes"]);
+    assert_eq!(approved.code, 0, "{}", approved.err);
+    let request = firm.json(&cara, &["approvals", "show", &id]);
+    assert_eq!(request["decisions"][0]["signed"], true);
+
+    // Somebody who follows the task is told as well.
+    let mut watched = firm.command(&ops, &["tasks", "watch", &id]);
+    let watched = watched.stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(firm.say(&cara, &["approvals", "revoke", &id]).code, 0);
+    let said = watched.wait_with_output().unwrap();
+    let out = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.code() == Some(2) && out.contains("the approval was taken back"), "{out}");
+}
+
+#[test]
 fn settings_approve_what_is_ticked_but_not_on_exceptions() {
     let firm = Firm::open();
     let ops = firm.person("ops", &["operations"]);
