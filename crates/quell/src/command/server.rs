@@ -112,7 +112,7 @@ impl Arguments {
             _ => None,
         };
         let Some(place) = &self.signer else {
-            return Ok(signer::launcher(self.log_json).map_or(Signing::Inside, Signing::Child));
+            return Ok(signer::of_server(self.log_json));
         };
         let place = Place::parse(place, files.as_ref()).map_err(|error| {
             Failure::of(&error)

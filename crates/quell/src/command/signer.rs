@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use quell_signer::admin::{self, perform};
 use serde_json::Value;
 
-pub use child::launcher;
+pub use child::of_server;
 
 use crate::cli::Context;
 use crate::failure::Failure;

@@ -66,7 +66,11 @@ fn the_server_holds_no_key_and_its_signer_comes_back() {
     assert_eq!(status(&site)["key_set_version"], 1);
     assert!(site.is_ready());
 
+    // Who ends a service asks all of its processes: the signer stays until the server has gone.
     let pid = rustix::process::Pid::from_raw(signer.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(status(&site)["running"], true);
+    assert_eq!(children(server), [signer]);
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let next = until(|| children(server).first().copied().filter(|next| *next != signer));
     until(|| site.is_ready().then_some(()));

@@ -1,15 +1,16 @@
 //! The signer that a server starts by itself.
 
-use quell_server::Launcher;
+use quell_server::Signing;
 
-/// Starts `quell signer run`, and again when it dies, until the server has ended.
+/// `quell signer run` as a child, started again when it dies, until the server has ended.
 #[cfg(target_os = "linux")]
-pub fn launcher(log_json: bool) -> Option<Launcher> {
+pub fn of_server(log_json: bool) -> Signing {
     use std::path::PathBuf;
 
     use quell_host::keep::{Kept, Program};
+    use quell_server::Launcher;
 
-    Some(Launcher::new(move |directory| {
+    Signing::Child(Launcher::new(move |directory| {
         // The file that this process runs, even when another has taken its name by now.
         let own = PathBuf::from("/proc/self/exe");
         let path = if own.exists() { own } else { std::env::current_exe()? };
@@ -30,6 +31,6 @@ pub fn launcher(log_json: bool) -> Option<Launcher> {
 
 /// Elsewhere it is a thread of the server.
 #[cfg(not(target_os = "linux"))]
-pub fn launcher(_: bool) -> Option<Launcher> {
-    None
+pub fn of_server(_: bool) -> Signing {
+    Signing::Inside
 }

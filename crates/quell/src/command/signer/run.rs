@@ -51,14 +51,26 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let service = Arc::new(service);
     let listening = listen(&service, &folder, options).map_err(|error| failed(&error))?;
     tracing::info!(folder = %folder.display(), tcp = ?listening.tcp, keys = ?service.keys(), "the signer is ready");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if is_child {
-        outlive_nobody();
+        runtime.block_on(outlive_the_server())
     } else {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(server::stop());
+        runtime.block_on(server::stop())
     }
     service.settle();
     Ok(())
+}
+
+/// Ends when the server has. Who asks all processes of a service to end asks the server; until it has let what is under way
+/// finish, its orders need signatures.
+async fn outlive_the_server() {
+    let mut over = tokio::task::spawn_blocking(outlive_nobody);
+    loop {
+        tokio::select! {
+            _ = &mut over => return,
+            () = server::stop() => {}
+        }
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> Failure {
