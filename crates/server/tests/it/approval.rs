@@ -399,5 +399,6 @@ async fn a_confirmation_is_for_one_request_of_one_person() {
     assert_eq!(send(&admin, &for_web, body(web)).await, 403, "another person");
     assert_eq!(send(&olaf, &for_web, body(web)).await, 201);
     assert_eq!(send(&olaf, &for_web, body(web)).await, 403, "used");
+    world.recorded("step_up.create").await;
     world.stop().await;
 }

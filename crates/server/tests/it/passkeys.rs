@@ -91,6 +91,9 @@ async fn a_person_signs_in_with_a_passkey() {
     for verb in ["passkey.create", "passkey.rename", "passkey.remove"] {
         assert!(trail.to_string().contains(verb), "{verb}");
     }
+    for verb in ["passkey.create", "passkey.remove", "session.create"] {
+        world.recorded(verb).await;
+    }
     world.stop().await;
 }
 

@@ -1,7 +1,6 @@
 //! People of a tenant: set-up, invitations, roles, members of other tenants, and what nobody may do.
 
 use reqwest::Method;
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,7 +21,8 @@ fn set_up(world: &World) -> Value {
 async fn the_first_set_up_closes_itself_for_good() {
     let world = World::new().await;
     let is_open = async |world: &World| {
-        answer(world.http.get(format!("{}/api/v1/setup", world.base)).send().await.unwrap()).await.1["open"].clone()
+        answer(world.http.get(format!("{}/api/v1/setup", world.base)).send().await.unwrap()).await.1["open"]
+            .clone()
     };
     assert_eq!(is_open(&world).await, true);
     let right = set_up(&world);
@@ -60,6 +60,7 @@ async fn the_first_set_up_closes_itself_for_good() {
     let world_tenant = world.tenant;
     world.store.write(move |tx| quell_store::membership::delete_all(tx, world_tenant, id)).await.unwrap();
     world.store.write(move |tx| quell_store::person::set_state(tx, id, "disabled")).await.unwrap();
+    world.recorded("setup.close").await;
     let world = World::at(world.stop().await).await;
     assert_eq!(is_open(&world).await, false);
     assert!(!world.directory.path().join("setup.code").exists());
@@ -107,13 +108,18 @@ async fn an_invitation_is_good_once() {
     let login = json!({ "email": "ana@quell.example", "password": PASSWORD, "deliver": "token" });
     assert_eq!(open(&world, "/session", login).await.0, 401, "the password is good no more");
     let (_, newer) = admin.post(&format!("/api/v1/people/{id}/reset"), json!({ "totp": true })).await;
-    assert_eq!(redeem(reset["ticket"]["token"].as_str().unwrap(), PASSWORD).await.0, 410, "a newer link voids it");
+    assert_eq!(
+        redeem(reset["ticket"]["token"].as_str().unwrap(), PASSWORD).await.0,
+        410,
+        "a newer link voids it"
+    );
     assert_eq!(redeem(newer["ticket"]["token"].as_str().unwrap(), PASSWORD).await.0, 204);
     world.signed_in(id, "ana@quell.example").await;
     let (_, trail) = world.get("/api/v1/audit").await;
     for secret in [token, newer["ticket"]["token"].as_str().unwrap(), PASSWORD] {
         assert!(!trail.to_string().contains(secret), "a secret stands in the trail");
     }
+    world.recorded("ticket.redeem").await;
     world.stop().await;
 }
 
@@ -137,7 +143,8 @@ async fn what_is_taken_is_gone_with_the_next_request() {
     let ana = world.signed_in(ana.id, &ana.email).await;
     let (_, key) = ana.post("/api/v1/api-keys", json!({ "name": "k", "role": "analyst" })).await;
     let key = key["text"].as_str().unwrap();
-    let asked = async || world.with_key(Method::GET, "/api/v1/tasks", key).send().await.unwrap().status().as_u16();
+    let asked =
+        async || world.with_key(Method::GET, "/api/v1/tasks", key).send().await.unwrap().status().as_u16();
     assert_eq!(asked().await, 200);
     let state = format!("/api/v1/people/{}", ana.id);
     assert_eq!(admin.patch(&state, json!({ "state": "disabled" })).await.0, 200);
@@ -161,7 +168,10 @@ async fn nobody_gives_what_they_do_not_have() {
     assert_eq!(status, 201, "{role}");
     let office = world.person("office", &[role["id"].as_str().unwrap()]).await;
     let ana = world.person("ana", &["analyst"]).await;
-    assert_eq!(office.get("/api/v1/me").await.1["permissions"], json!(["task.read", "person.read", "person.manage"]));
+    assert_eq!(
+        office.get("/api/v1/me").await.1["permissions"],
+        json!(["task.read", "person.read", "person.manage"])
+    );
     let roles = |id: Uuid| format!("/api/v1/people/{id}/roles");
     for (person, wanted) in [(&office, "administrator"), (&ana, "approver"), (&ana, "security_officer")] {
         let (status, problem) = office.put(&roles(person.id), json!({ "roles": [wanted] })).await;
@@ -176,7 +186,10 @@ async fn nobody_gives_what_they_do_not_have() {
     assert_eq!(office.post("/api/v1/people", body).await.0, 403);
     // Nor takes over who may more.
     assert_eq!(office.post(&format!("/api/v1/people/{}/reset", admin.id), json!({})).await.0, 403);
-    assert_eq!(office.patch(&format!("/api/v1/people/{}", admin.id), json!({ "state": "disabled" })).await.0, 403);
+    assert_eq!(
+        office.patch(&format!("/api/v1/people/{}", admin.id), json!({ "state": "disabled" })).await.0,
+        403
+    );
     assert_eq!(office.put(&roles(admin.id), json!({ "roles": [] })).await.0, 403);
     assert_eq!(admin.get("/api/v1/me").await.0, 200);
     // A program makes nobody who could decide in its place.
@@ -204,14 +217,20 @@ async fn a_role_of_the_tenant_grants_what_it_says_now() {
     }
     assert_eq!(admin.post("/api/v1/roles", make(&[])).await.0, 409, "a name is taken once");
     let ana = world.account(world.tenant, "ana", &[]).await;
-    assert_eq!(admin.put(&format!("/api/v1/people/{ana}/roles"), json!({ "roles": ["triage"] })).await.0, 200);
+    assert_eq!(
+        admin.put(&format!("/api/v1/people/{ana}/roles"), json!({ "roles": ["triage"] })).await.0,
+        200
+    );
     let ana = world.signed_in(ana, "ana@quell.example").await;
     assert_eq!((ana.get("/api/v1/tasks").await.0, ana.get("/api/v1/endpoints").await.0), (200, 200));
     assert_eq!(ana.get("/api/v1/me").await.1["reach"]["endpoint.read"], json!(["lab"]));
     assert_eq!(admin.delete(&path).await.0, 409, "somebody has it");
     assert_eq!(admin.put(&path, make(&["endpoint.read"])).await.0, 200);
     assert_eq!((ana.get("/api/v1/tasks").await.0, ana.get("/api/v1/endpoints").await.0), (403, 200));
-    assert_eq!(admin.put(&format!("/api/v1/people/{}/roles", ana.id), json!({ "roles": ["auditor"] })).await.0, 200);
+    assert_eq!(
+        admin.put(&format!("/api/v1/people/{}/roles", ana.id), json!({ "roles": ["auditor"] })).await.0,
+        200
+    );
     assert_eq!(admin.delete(&path).await.0, 204);
     let (_, roles) = admin.get("/api/v1/roles").await;
     assert_eq!(roles["items"].as_array().unwrap().len(), quell_access::Role::ALL.len());
@@ -243,7 +262,11 @@ async fn the_last_administrator_stays() {
     assert_eq!(statuses[0], 200, "{one:?} {two:?}");
     assert!([401, 403, 409].contains(&statuses[1]), "{one:?} {two:?}");
     let tenant = world.tenant;
-    let left = world.store.read(move |tx| quell_store::membership::holders(tx, tenant, "administrator")).await.unwrap();
+    let left = world
+        .store
+        .read(move |tx| quell_store::membership::holders(tx, tenant, "administrator"))
+        .await
+        .unwrap();
     assert_eq!(left, 1);
     world.stop().await;
 }
@@ -252,7 +275,8 @@ async fn the_last_administrator_stays() {
 async fn a_tenant_is_made_with_its_administrator_and_sees_nothing_of_others() {
     let world = World::new().await;
     let admin = world.person("admin", &["administrator"]).await;
-    let body = json!({ "name": "customer", "administrator": { "name": "Carl", "email": "carl@customer.example" } });
+    let body =
+        json!({ "name": "customer", "administrator": { "name": "Carl", "email": "carl@customer.example" } });
     let (status, made) = admin.post("/api/v1/tenants", body).await;
     assert_eq!(status, 201, "{made}");
     let carl: Uuid = made["administrator"]["id"].as_str().unwrap().parse().unwrap();
@@ -261,7 +285,11 @@ async fn a_tenant_is_made_with_its_administrator_and_sees_nothing_of_others() {
     let carl = world.signed_in(carl, "carl@customer.example").await;
     assert_eq!(carl.get("/api/v1/me").await.1["tenant"]["name"], "customer");
     let again = json!({ "name": "another", "administrator": { "name": "x", "email": "x@y.example" } });
-    assert_eq!(carl.post("/api/v1/tenants", again).await.0, 403, "only the server's own tenant makes tenants");
+    assert_eq!(
+        carl.post("/api/v1/tenants", again).await.0,
+        403,
+        "only the server's own tenant makes tenants"
+    );
     assert_eq!(carl.get("/api/v1/tenants?all=true").await.0, 403);
     assert_eq!(admin.get("/api/v1/tenants?all=true").await.1["items"].as_array().unwrap().len(), 2);
     assert_eq!(admin.get("/api/v1/tenants").await.1["items"].as_array().unwrap().len(), 1);
@@ -277,13 +305,18 @@ async fn a_tenant_is_made_with_its_administrator_and_sees_nothing_of_others() {
         (Method::POST, "/link", json!({ "person": carl.id })),
     ] {
         let path = format!("/api/v1/people/{}{path}", ana.id);
-        let (status, problem) = answer(carl.request(method.clone(), &path).json(&body).send().await.unwrap()).await;
+        let (status, problem) =
+            answer(carl.request(method.clone(), &path).json(&body).send().await.unwrap()).await;
         assert_eq!((status, &problem["code"]), (404, &json!("not_found")), "{method} {path}");
     }
     let link = format!("/api/v1/people/{}/link", carl.id);
     assert_eq!(carl.post(&link, json!({ "person": ana.id })).await.0, 404);
     assert_eq!(carl.post("/api/v1/session/tenant", json!({ "tenant": world.tenant })).await.0, 404);
-    assert_eq!(carl.get("/api/v1/me").await.1["tenant"]["name"], "customer", "a switch that fails ends nothing");
+    assert_eq!(
+        carl.get("/api/v1/me").await.1["tenant"]["name"],
+        "customer",
+        "a switch that fails ends nothing"
+    );
     // Its trail begins with how it came to be.
     let (_, trail) = carl.get("/api/v1/audit?verb=tenant.create").await;
     assert_eq!(trail["items"].as_array().unwrap().len(), 1);
@@ -304,7 +337,10 @@ async fn an_outside_team_serves_a_tenant_that_let_it_in() {
     // The account is its home's.
     assert_eq!(carl.patch(&person, json!({ "state": "disabled" })).await.0, 403);
     assert_eq!(carl.post(&format!("{person}/reset"), json!({})).await.0, 403);
-    assert_eq!(carl.post(&format!("/api/v1/people/{}/link", carl.id), json!({ "person": ops.id })).await.0, 403);
+    assert_eq!(
+        carl.post(&format!("/api/v1/people/{}/link", carl.id), json!({ "person": ops.id })).await.0,
+        403
+    );
     // The tenant is said by the session, and changing it changes the token.
     let (status, there) = ops.post("/api/v1/session/tenant", json!({ "tenant": other })).await;
     assert_eq!(status, 200, "{there}");
@@ -327,7 +363,8 @@ async fn accounts_of_one_human_count_as_one() {
     let world = World::new().await;
     let admin = world.person("admin", &["administrator"]).await;
     let (one, two) = (world.person("one", &["analyst"]).await, world.person("two", &["approver"]).await);
-    let (status, linked) = admin.post(&format!("/api/v1/people/{}/link", one.id), json!({ "person": two.id })).await;
+    let (status, linked) =
+        admin.post(&format!("/api/v1/people/{}/link", one.id), json!({ "person": two.id })).await;
     assert_eq!(status, 200, "{linked}");
     let human = |id: Uuid| {
         let admin = admin.clone();
@@ -339,7 +376,7 @@ async fn accounts_of_one_human_count_as_one() {
 }
 
 fn digest_of(body: &str) -> String {
-    digest(&SHA256, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    quell_wire::digest::hex(&quell_wire::digest::sha256(&[body.as_bytes()]))
 }
 
 /// Proofs themselves; what asks for one is tested where it is.

@@ -222,12 +222,6 @@ impl World {
         id
     }
 
-    /// Gives a role in a tenant, as the database alone would.
-    pub async fn give(&self, tenant: Uuid, person: Uuid, role: &str) {
-        let role = role.to_owned();
-        self.store.write(move |tx| give(tx, tenant, person, &role)).await.unwrap();
-    }
-
     /// Signs an account in that has the password [`PASSWORD`].
     pub async fn signed_in(&self, id: Uuid, email: &str) -> Person {
         let body = serde_json::json!({ "email": email, "password": PASSWORD, "deliver": "token" });
@@ -252,6 +246,29 @@ impl World {
         let (status, task) = self.post("/api/v1/tasks", body).await;
         assert_eq!(status, 201, "{task}");
         task
+    }
+
+    /// Sees to it that the trail of the world's tenant has a record of this verb.
+    pub async fn recorded(&self, verb: &str) {
+        let (status, trail) = self.get(&format!("/api/v1/audit?verb={verb}")).await;
+        assert!(status == 200 && !trail["items"].as_array().unwrap().is_empty(), "no record of {verb}");
+    }
+
+    /// The ids of all audit records of the world's tenant.
+    pub async fn audit_ids(&self) -> std::collections::BTreeSet<Uuid> {
+        let tenant = self.tenant;
+        let (mut ids, mut after) = (std::collections::BTreeSet::new(), None);
+        loop {
+            let page = quell_store::Page { after, limit: 500 };
+            let filter = quell_store::audit::Filter::default();
+            let page =
+                self.store.read(move |tx| quell_store::audit::list(tx, tenant, &filter, page)).await.unwrap();
+            ids.extend(page.rows.iter().map(|row| row.id));
+            after = page.next;
+            if after.is_none() {
+                return ids;
+            }
+        }
     }
 
     /// How many audit records there are.

@@ -90,6 +90,7 @@ async fn a_test_mail_says_how_it_went() {
     let ann = world.person("ann", &["administrator"]).await;
     assert_eq!(ann.post("/api/v1/mail/test", json!({})).await.1["sent"], true);
     assert_eq!(sink.wait_for(2, LIMIT).await[1].to, ["ann@quell.example"]);
+    world.recorded("mail.test").await;
     world.stop().await;
 }
 
@@ -303,5 +304,6 @@ async fn what_could_not_be_sent_is_shown_and_sent_when_asked() {
     let (status, again) = world.post(&format!("/api/v1/notices/{id}/retry"), json!({})).await;
     assert_eq!((status, &again["deliveries"][0]["state"]), (200, &json!("pending")), "{again}");
     assert!(sink.messages().is_empty());
+    world.recorded("notice.retry").await;
     world.stop().await;
 }

@@ -26,7 +26,7 @@ async fn two_servers_tell_once() {
         failed(&first, "endpoint.isolate").await;
     }
     assert_eq!(receiver.wait_for(60, LIMIT * 2).await.len(), 60);
-    notices(&first, "?state=pending", |list| list.is_empty()).await;
+    notices(&first, "?state=pending", <[_]>::is_empty).await;
     // Once both have ended nothing more can come.
     second.stop().await;
     first.stop().await;

@@ -67,6 +67,7 @@ async fn a_receiver_is_told_and_can_verify_it() {
     let removed = world.request(Method::DELETE, &format!("/api/v1/webhooks/{id}")).send().await.unwrap();
     assert_eq!(removed.status(), 204);
     assert_eq!(world.get("/api/v1/webhooks").await.1["items"], json!([]));
+    world.recorded("webhook.test").await;
     world.stop().await;
 }
 
