@@ -76,7 +76,7 @@ pub(crate) struct Inner {
     pub public: Option<Public>,
     /// Where a tenant's settings may send the server.
     pub destinations: Reach,
-    /// Whether people's connections are encrypted.
+    /// Whether people's connections are encrypted, here or by a proxy at the address where people find the server.
     pub is_tls: bool,
     /// Rises whenever a credential ends or what somebody may do changes.
     pub revocations: watch::Sender<u64>,
@@ -158,7 +158,8 @@ impl Inner {
             oidc: Oidc::new(config.destinations),
             notices: Notices::new(config.destinations),
             destinations: config.destinations,
-            is_tls: config.api_tls.is_some(),
+            is_tls: config.api_tls.is_some()
+                || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             revocations: watch::Sender::new(0),
             gateway_listens: AtomicBool::new(false),
             openapi: OnceLock::new(),

@@ -121,10 +121,14 @@ fn record(app: &App, told: Told, origin: &Origin, person: Option<&Person>, why: 
             let mut record =
                 origin.record((tenant, Uuid::nil(), &name), app.now(), verb, ("person", &id), &detail);
             // Who tried is not known: it was not shown to be the person.
-            record.actor_kind = "system".to_owned();
-            record.actor_id = "sign-in".to_owned();
-            record.actor_name = "Quell".to_owned();
-            record.outcome = "refused".to_owned();
+            for (field, text) in [
+                (&mut record.actor_kind, "system"),
+                (&mut record.actor_id, "sign-in"),
+                (&mut record.actor_name, "Quell"),
+                (&mut record.outcome, "refused"),
+            ] {
+                text.clone_into(field);
+            }
             record
         })
         .collect();

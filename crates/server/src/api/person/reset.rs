@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::invite::Invited;
-use super::{PersonView, managed};
+use super::{PersonView, managed, taken};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -56,6 +56,10 @@ pub(super) async fn reset_person(
                 return Err(Problem::new(Code::Conflict, "the account is disabled").hint("Enable it first."));
             }
             person::set_password(tx, id, None, now)?;
+            if before.local_key.is_none() {
+                // So far they came by single sign-on alone.
+                person::set_local(tx, id, Some(&before.email_key)).map_err(taken)?;
+            }
             if wanted.totp {
                 person::set_totp(tx, id, None, None)?;
             }
