@@ -4,7 +4,7 @@ use axum::extract::State;
 use quell_store::{Error as StoreError, Tx, audit, trust};
 use quell_wire::trust::{Error, Pinned, SignedTrustBundle, TrustBundle};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -95,16 +95,22 @@ fn take(
         trust::clear(tx, caller.tenant)?;
     }
     trust::add(tx, &row)?;
-    let detail = json!({
+    let detail = detail(&bundle, &row, replaced.as_ref());
+    audit::append(tx, &caller.record(now, "trust.publish", "trust", &row.serial.to_string(), &detail))?;
+    Ok(Ok(row))
+}
+
+/// What the trail says of it.
+fn detail(bundle: &TrustBundle, row: &trust::Bundle, replaced: Option<&trust::Bundle>) -> Value {
+    let rules = bundle.rules.iter().map(|rule| json!({ "actions": rule.actions, "quorum": rule.quorum }));
+    json!({
         "serial": bundle.serial,
         "root": row.key_id,
         "rotates": row.rotates,
         "keys": bundle.keyring.len(),
-        "rules": bundle.rules.iter().map(|r| json!({ "actions": r.actions, "quorum": r.quorum })).collect::<Vec<_>>(),
+        "rules": rules.collect::<Vec<_>>(),
         "replaces": replaced.map(|row| json!({ "root": row.key_id, "serial": row.serial })),
-    });
-    audit::append(tx, &caller.record(now, "trust.publish", "trust", &row.serial.to_string(), &detail))?;
-    Ok(Ok(row))
+    })
 }
 
 /// The rules of acceptance of an endpoint, but that the first root is believed: the server is no party to what it hands on.
