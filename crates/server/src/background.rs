@@ -83,7 +83,7 @@ async fn gather(app: App) {
             Ok(true) => app.notices.bell.notify_one(),
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "the trail could not be read for notices; it is tried again")
+                tracing::error!(%error, "the trail could not be read for notices; it is tried again");
             }
         }
     }

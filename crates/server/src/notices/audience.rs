@@ -41,32 +41,19 @@ pub(super) fn audience(
     let mut readers = Readers::default();
     match notice.kind {
         Kind::ApprovalRequested => deciders(tx, tenant, notice, &mut readers)?,
-        Kind::ApprovalDecided => requester(tx, tenant, notice, &mut readers)?,
-        Kind::TaskEnded | Kind::TaskFailed => requester(tx, tenant, notice, &mut readers)?,
-        Kind::BreakGlass => {
-            for member in members(tx, tenant)? {
-                if [Role::Administrator, Role::SecurityOfficer, Role::Approver]
-                    .iter()
-                    .any(|role| member.access.has_role(role.as_str()))
-                {
-                    readers.add(&member.email, Some(member.id));
-                }
-            }
+        Kind::ApprovalDecided | Kind::TaskEnded | Kind::TaskFailed => {
+            requester(tx, tenant, notice, &mut readers)?;
         }
-        Kind::PersonLocked | Kind::WebhookDisabled => {
-            for member in members(tx, tenant)? {
-                let role = if notice.kind == Kind::PersonLocked {
-                    Permission::PersonManage
-                } else {
-                    Permission::WebhookManage
-                };
-                if member.access.allows(role) {
-                    readers.add(&member.email, Some(member.id));
-                }
-            }
-            if notice.object.kind == "person" {
-                person_by(tx, &notice.object.id, &mut readers)?;
-            }
+        Kind::BreakGlass => {
+            let loud = [Role::Administrator, Role::SecurityOfficer, Role::Approver];
+            readers.all(tx, tenant, |access| loud.iter().any(|role| access.has_role(role.as_str())))?;
+        }
+        Kind::PersonLocked => {
+            readers.all(tx, tenant, |access| access.allows(Permission::PersonManage))?;
+            person_by(tx, &notice.object.id, &mut readers)?;
+        }
+        Kind::WebhookDisabled => {
+            readers.all(tx, tenant, |access| access.allows(Permission::WebhookManage))?;
         }
         Kind::AutoApproved | Kind::Test => {}
     }
@@ -150,6 +137,14 @@ struct Readers {
 }
 
 impl Readers {
+    /// Every member whose roles are as wished.
+    fn all(&mut self, tx: &mut Tx<'_>, tenant: Uuid, is: impl Fn(&Access) -> bool) -> Result<(), Error> {
+        for member in members(tx, tenant)?.iter().filter(|member| is(&member.access)) {
+            self.add(&member.email, Some(member.id));
+        }
+        Ok(())
+    }
+
     fn add(&mut self, address: &str, person: Option<Uuid>) {
         // What stands in an account was checked there; it is checked again where it meets a mail.
         if self.list.len() < MOST && Address::parse(address).is_ok() && self.known.insert(folded(address)) {

@@ -44,18 +44,13 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
     let detail: Value = serde_json::from_str(&record.detail).unwrap_or_default();
     let Some(kind) = kind(record, &detail) else { return Ok(None) };
     let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
-    let until = ["expires_at", "until", "until_at"].iter().find_map(|name| detail.get(name)?.as_i64());
     let mut notice = Notice {
         kind,
         severity: kind.severity(),
         headline: String::new(),
         at: time::text(record.at),
         tenant: tenant.to_owned(),
-        actor: Party {
-            kind: record.actor_kind.clone(),
-            id: record.actor_id.clone(),
-            name: record.actor_name.clone(),
-        },
+        actor: actor(record),
         object: Object { kind: record.object_kind.clone(), id: record.object_id.clone() },
         requester: None,
         action: text("action"),
@@ -65,7 +60,7 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
         reason: text("reason"),
         state: state(record, &detail),
         note: text("note").filter(|note| !note.is_empty()),
-        until: until.map(time::text),
+        until: ["expires_at", "until_at"].iter().find_map(|name| detail.get(name)?.as_i64()).map(time::text),
         deciders: None,
         digest: text("digest"),
     };
@@ -81,6 +76,10 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
     notice.headline =
         headline(record, &notice, &text("account").or_else(|| text("name")).unwrap_or_default());
     Ok(Some(notice.inert()))
+}
+
+fn actor(record: &Record) -> Party {
+    Party { kind: record.actor_kind.clone(), id: record.actor_id.clone(), name: record.actor_name.clone() }
 }
 
 /// How it stands now: the end of a task with how much of it went well, or what the votes come to.

@@ -113,7 +113,7 @@ async fn a_delivery_is_claimed_once(world: &World) {
     let stored = world.read(move |tx| delivery::of_notice(tx, tenant, notice_id, 9)).await;
     assert_eq!((stored[0].state.as_str(), stored[0].attempts), ("dead", 2));
     assert_eq!(world.write(move |tx| delivery::retry(tx, tenant, notice_id, 50)).await.unwrap(), 1);
-    assert_eq!(world.read(|tx| delivery::next(tx)).await, Some(50));
+    assert_eq!(world.read(delivery::next).await, Some(50));
     assert_eq!(world.write(|tx| notice::forget(tx, 11)).await.unwrap(), 1);
     assert_eq!(world.read(move |tx| delivery::get(tx, tenant, id)).await, None);
 }

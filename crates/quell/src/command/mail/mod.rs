@@ -53,10 +53,10 @@ pub fn tried(context: &Context, answer: &Value) -> Result<(), Failure> {
     output::one(context.format, answer, |answer| {
         if answer["sent"] == json!(true) { "it was taken".to_owned() } else { "it was not taken".to_owned() }
     })?;
-    match answer["sent"] == json!(true) {
-        true => Ok(()),
-        false => Err(Failure::new(text::visible(&field(answer, "/problem")).into_owned())),
+    if answer["sent"] == json!(true) {
+        return Ok(());
     }
+    Err(Failure::new(text::visible(&field(answer, "/problem")).into_owned()))
 }
 
 fn lines(mail: &Value) -> String {

@@ -66,25 +66,18 @@ impl Set {
         output::one(context.format, &client.put(PATH, &after).await?, lines)
     }
 
-    /// The settings as they were, with what is named put over them.
-    fn over(&self, before: &Value) -> Result<Value, Failure> {
-        let keep = |given: Option<Value>, path: &str| {
-            given.or_else(|| before.pointer(path).filter(|value| !value.is_null()).cloned())
-        };
-        let text = |value: &Option<String>| value.as_ref().map(|text| json!(text));
+    fn smtp(&self, before: &Value) -> Result<Value, Failure> {
+        let ca = self.relay_ca.as_deref().map(|path| input::text(path, PEM)).transpose()?;
         let mut smtp = json!({});
         for (name, value) in [
-            ("host", keep(text(&self.host), "/smtp/host")),
-            ("port", keep(self.port.map(|port| json!(port)), "/smtp/port")),
-            ("tls", keep(text(&self.tls), "/smtp/tls")),
-            ("username", keep(text(&self.username), "/smtp/username").filter(|_| !self.no_login)),
+            ("host", keep(before, text(self.host.as_ref()), "/smtp/host")),
+            ("port", keep(before, self.port.map(|port| json!(port)), "/smtp/port")),
+            ("tls", keep(before, text(self.tls.as_ref()), "/smtp/tls")),
             (
-                "ca",
-                keep(
-                    self.relay_ca.as_deref().map(|path| input::text(path, PEM)).transpose()?.map(Value::from),
-                    "/smtp/ca",
-                ),
+                "username",
+                keep(before, text(self.username.as_ref()), "/smtp/username").filter(|_| !self.no_login),
             ),
+            ("ca", keep(before, text(ca.as_ref()), "/smtp/ca")),
         ] {
             if let Some(value) = value {
                 smtp[name] = value;
@@ -93,12 +86,18 @@ impl Set {
         if let Some(path) = &self.password_file {
             smtp["password"] = json!(input::text(path, PASSWORD)?.trim_end_matches(['\r', '\n']));
         }
+        Ok(smtp)
+    }
+
+    /// The settings as they were, with what is named put over them.
+    fn over(&self, before: &Value) -> Result<Value, Failure> {
+        let smtp = self.smtp(before)?;
         let mut settings = json!({ "smtp": smtp });
         for (name, value) in [
-            ("from", keep(text(&self.from), "/from")),
-            ("from_name", keep(text(&self.from_name), "/from_name")),
-            ("recipients", keep(list(&self.recipient), "/recipients")),
-            ("kinds", keep(list(&self.kind), "/kinds")),
+            ("from", keep(before, text(self.from.as_ref()), "/from")),
+            ("from_name", keep(before, text(self.from_name.as_ref()), "/from_name")),
+            ("recipients", keep(before, list(&self.recipient), "/recipients")),
+            ("kinds", keep(before, list(&self.kind), "/kinds")),
         ] {
             if let Some(value) = value {
                 settings[name] = value;
@@ -109,6 +108,15 @@ impl Set {
         settings["enabled"] = json!(self.on || was_on && !self.off);
         Ok(settings)
     }
+}
+
+/// What is given, or else what was there.
+fn keep(before: &Value, given: Option<Value>, path: &str) -> Option<Value> {
+    given.or_else(|| before.pointer(path).filter(|value| !value.is_null()).cloned())
+}
+
+fn text(given: Option<&String>) -> Option<Value> {
+    given.map(|text| json!(text))
 }
 
 fn list(named: &[String]) -> Option<Value> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::{MailSettings, kinds};
 use crate::api::body::Json;
@@ -85,35 +86,14 @@ pub(super) async fn set_mail(
     Json(wanted): Json<NewMailSettings>,
 ) -> Result<Json<MailSettings>, Problem> {
     let password = wanted.smtp.password.clone();
-    let password = password.as_ref().map(|password| password.reveal().unwrap_or_default());
-    if password.is_some_and(|password| password.is_empty() || password.len() > PASSWORD) {
-        return Err(Problem::bad_field("smtp.password", "must have 1 to 500 bytes"));
-    }
-    let mut mail = checked(wanted)?;
-    if password.is_some() && mail.username.is_none() {
-        return Err(Problem::bad_field("smtp.username", "needed with a password"));
-    }
-    if let Some(password) = password {
-        let sealed = settings::sealed(&app.secrets, password)
-            .ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
-        mail.password = Some(sealed);
-    }
-    let (tenant, now) = (caller.tenant, app.now());
-    let before = app.store.read(move |tx| settings::mail(tx, tenant)).await?;
-    if mail.username.is_some() && mail.password.is_none() {
-        let kept = before.filter(|before| before.is_same_relay(&mail)).and_then(|before| before.password);
-        mail.password = Some(kept.ok_or_else(|| {
-            Problem::bad_field(
-                "smtp.password",
-                "needed, since the relay is another than the one it was given for",
-            )
-        })?);
-    }
+    let is_new = password.is_some();
+    let mail = with_password(&app, caller.tenant, checked(wanted)?, password).await?;
     relay(&app, &caller, &mail)?;
+    let (tenant, now) = (caller.tenant, app.now());
     let value = serde_json::to_string(&mail).map_err(|error| Problem::internal(&error))?;
     let detail = json!({
         "enabled": mail.enabled, "from": mail.from, "host": mail.host, "port": mail.port, "tls": super::tls_name(mail.security),
-        "username": mail.username, "password_changed": password.is_some(), "recipients": mail.recipients,
+        "username": mail.username, "password_changed": is_new, "recipients": mail.recipients,
     });
     let record = caller.record(now, "mail.set", "setting", settings::MAIL, &detail);
     app.store
@@ -123,6 +103,35 @@ pub(super) async fn set_mail(
         })
         .await?;
     Ok(Json(MailSettings::of(mail)))
+}
+
+/// The settings with the password that was given, or the one before where that is for the very same relay.
+async fn with_password(
+    app: &App,
+    tenant: Uuid,
+    mut mail: Mail,
+    given: Option<Secret>,
+) -> Result<Mail, Problem> {
+    let wrong = |problem: &str| Problem::bad_field("smtp.password", problem);
+    if let Some(given) = given {
+        let password = given.reveal().unwrap_or_default();
+        if password.is_empty() || password.len() > PASSWORD {
+            return Err(wrong("must have 1 to 500 bytes"));
+        }
+        if mail.username.is_none() {
+            return Err(Problem::bad_field("smtp.username", "needed with a password"));
+        }
+        let sealed = settings::sealed(&app.secrets, password)
+            .ok_or_else(|| Problem::new(Code::Unavailable, "the system gave no randomness"))?;
+        mail.password = Some(sealed);
+    } else if mail.username.is_some() {
+        let before = app.store.read(move |tx| settings::mail(tx, tenant)).await?;
+        let kept = before.filter(|before| before.is_same_relay(&mail)).and_then(|before| before.password);
+        mail.password = Some(
+            kept.ok_or_else(|| wrong("needed, since the relay is another than the one it was given for"))?,
+        );
+    }
+    Ok(mail)
 }
 
 fn checked(wanted: NewMailSettings) -> Result<Mail, Problem> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use quell_notify::{Kind, Verdict, mail::Address};
+use quell_notify::{Kind, Verdict, mail::Address, template::Template};
 use quell_store::{audit, person, tenant};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -64,19 +64,7 @@ pub(super) async fn test_mail(
     Json(wanted): Json<MailTest>,
 ) -> Result<Json<Tried>, Problem> {
     let tenant_id = caller.tenant;
-    let me = matches!(caller.identity.principal, Principal::Person { .. }).then_some(caller.identity.id);
-    let (mail, template, name, own) = app
-        .store
-        .read(move |tx| {
-            let own = me.map(|me| person::get(tx, me)).transpose()?.flatten().map(|person| person.email);
-            let name = tenant::get(tx, tenant_id)?.map(|tenant| tenant.name).unwrap_or_default();
-            let template = settings::template(tx, tenant_id, Kind::Test)?;
-            Ok::<_, quell_store::Error>((settings::mail(tx, tenant_id)?, template, name, own))
-        })
-        .await?;
-    let mail = mail.ok_or_else(|| {
-        Problem::new(Code::Conflict, "mail is not set up").hint("`PUT /api/v1/mail` sets it up.")
-    })?;
+    let Found { mail, template, name, own } = find(&app, &caller).await?;
     let to = wanted.to.or(own).or_else(|| mail.recipients.first().cloned());
     let to = to.ok_or_else(|| Problem::bad_field("to", "needed: there are no recipients to choose from"))?;
     let to = Address::parse(&to).map_err(|bad| Problem::bad_field("to", bad.to_string()))?;
@@ -99,4 +87,32 @@ pub(super) async fn test_mail(
         .await
         .map_err(|error: quell_store::Error| Problem::from(error))?;
     Ok(Json(tried))
+}
+
+/// What a test mail is made of.
+struct Found {
+    mail: settings::Mail,
+    template: Template,
+    /// The tenant's name.
+    name: String,
+    /// The caller's own address.
+    own: Option<String>,
+}
+
+async fn find(app: &App, caller: &Caller) -> Result<Found, Problem> {
+    let tenant = caller.tenant;
+    let me = matches!(caller.identity.principal, Principal::Person { .. }).then_some(caller.identity.id);
+    app.store
+        .read(move |tx| {
+            let mail = settings::mail(tx, tenant)?.ok_or_else(|| {
+                Problem::new(Code::Conflict, "mail is not set up").hint("`PUT /api/v1/mail` sets it up.")
+            })?;
+            Ok(Found {
+                mail,
+                template: settings::template(tx, tenant, Kind::Test)?,
+                name: tenant::get(tx, tenant)?.map(|tenant| tenant.name).unwrap_or_default(),
+                own: me.map(|me| person::get(tx, me)).transpose()?.flatten().map(|person| person.email),
+            })
+        })
+        .await
 }
