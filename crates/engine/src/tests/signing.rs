@@ -194,3 +194,23 @@ async fn the_signers_own_policy_stands_above_the_engine() {
     assert_eq!(world.lease(&a).await.len(), 1);
     assert_eq!(world.only(alone).await.0, "dispatched");
 }
+
+#[tokio::test]
+async fn approvals_of_people_reach_the_signer_and_nothing_passes_it_without() {
+    let approvals = std::collections::BTreeMap::from([("process.terminate".to_owned(), 1)]);
+    let world = guarded(&Policy { approvals, ..Policy::default() }).await;
+    let agent = world.agent("a").await;
+    let (olga, arno) =
+        (world.person("olga", &["operations"]).await, world.person("arno", &["approver"]).await);
+    let asked = world.engine.submit(&olga, terminate(&[&agent])).await.unwrap();
+    let ballot = world.ballot(asked.task_id, true).await;
+    world.engine.decide(&arno, TENANT, asked.task_id, ballot).await.unwrap();
+    let orders = world.lease(&agent).await;
+    assert_eq!(orders[0].order().approvals.len(), 1);
+    // What the server lets through by itself, for whatever reason, the signer does not.
+    let alone = world.submit(terminate(&[&agent])).await.task_id;
+    assert!(world.lease(&agent).await.is_empty());
+    let command = world.commands(alone).await.remove(0);
+    assert_eq!((command.state.as_str(), command.reason_code.as_deref()), ("refused", Some("signer_refused")));
+    assert!(command.message.unwrap().contains("approval_missing"));
+}
