@@ -77,8 +77,8 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid, from: i64) -> Result<(i64, Vec<audit::Rec
         let checkpoint = Checkpoint::decode(&*row.body).map_err(|_| corrupt())?;
         let id = |bytes: &[u8]| Uuid::from_slice(bytes).map_err(|_| corrupt());
         let range = (id(&checkpoint.first)?, id(&checkpoint.last)?);
-        let batch = audit::of_batch(tx, tenant, range, row.batch)?;
-        records.extend(batch.into_iter().map(|(_, record)| record).filter(told::is_told));
+        let batch = audit::of_batch_but(tx, tenant, range, row.batch, "command")?;
+        records.extend(batch.into_iter().filter(told::is_told));
         to = row.batch;
     }
     Ok((to, records))
