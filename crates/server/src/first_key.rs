@@ -14,9 +14,9 @@ use crate::auth::key;
 use crate::pki::{PrivateFileError, read_or_create_private};
 
 /// The name of the tenant of a new server.
-const TENANT: &str = "default";
+pub(crate) const TENANT: &str = "default";
 /// The setting that marks it: its name may change.
-const FIRST: &str = "server.first";
+pub(crate) const FIRST: &str = "server.first";
 /// The name of the first key.
 const NAME: &str = "first administrator key";
 

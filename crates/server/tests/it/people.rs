@@ -290,6 +290,8 @@ async fn a_tenant_is_made_with_its_administrator_and_sees_nothing_of_others() {
         403,
         "only the server's own tenant makes tenants"
     );
+    let kept = json!({ "name": "Default", "administrator": { "name": "x", "email": "x@y.example" } });
+    assert_eq!(admin.post("/api/v1/tenants", kept).await.0, 400, "that name is the first tenant's");
     assert_eq!(carl.get("/api/v1/tenants?all=true").await.0, 403);
     assert_eq!(admin.get("/api/v1/tenants?all=true").await.1["items"].as_array().unwrap().len(), 2);
     assert_eq!(admin.get("/api/v1/tenants").await.1["items"].as_array().unwrap().len(), 1);

@@ -20,6 +20,7 @@ use crate::api::{ROOT, text};
 use crate::auth::login::Who;
 use crate::auth::ticket::{self as tickets, ShownTicket};
 use crate::auth::{Caller, Permission};
+use crate::first_key;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -77,6 +78,9 @@ pub(super) async fn create_tenant(
         ));
     }
     let now = app.now();
+    if wanted.name.trim().eq_ignore_ascii_case(first_key::TENANT) {
+        return Err(Problem::bad_field("name", "is kept for the server's first tenant"));
+    }
     let row = tenant::Tenant {
         id: Uuid::now_v7(),
         name: text::checked("name", &wanted.name, 100)?,

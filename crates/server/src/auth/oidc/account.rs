@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Settings;
 use crate::auth::identify;
 use crate::auth::origin::Origin;
+use crate::first_key;
 use crate::problem::Problem;
 
 /// Longest name that is taken over.
@@ -254,6 +255,8 @@ pub(crate) fn tenant_named(
 ) -> Result<Option<tenant::Tenant>, quell_store::Error> {
     match Uuid::parse_str(text) {
         Ok(id) => tenant::get(tx, id),
+        // The first tenant goes by the name of a new server's too, whatever it is called now: no other may have it.
+        Err(_) if text == first_key::TENANT => tenant::by_setting(tx, first_key::FIRST),
         Err(_) => tenant::by_name(tx, text),
     }
 }
