@@ -1,6 +1,6 @@
 //! `GET /sso/start/{tenant}/{provider}`.
 
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use quell_store::identity_provider::{self, IdentityProvider};
@@ -51,7 +51,8 @@ pub(super) async fn start_sso(
     State(app): State<App>,
     Path((tenant, provider)): Path<(String, String)>,
     headers: HeaderMap,
-    uri: Uri,
+    // The whole path: the router takes the beginning off.
+    OriginalUri(uri): OriginalUri,
     Query(query): Query<StartQuery>,
 ) -> Result<Response, Problem> {
     let (goal, cli) = read(query)?;

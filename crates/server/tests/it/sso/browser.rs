@@ -21,7 +21,7 @@ pub struct Shown {
 
 impl Browser {
     pub fn new() -> Self {
-        crate::world::client();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
