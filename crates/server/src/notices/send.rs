@@ -138,25 +138,23 @@ fn take(tx: &mut Tx<'_>, row: &Delivery, claim: Uuid, now: Micros) -> Result<Vec
 }
 
 async fn deliver(app: &App, group: Vec<Delivery>, claim: Uuid) -> Result<(), Error> {
-    let settled = group.clone();
-    let verdict = if group.first().is_some_and(|row| row.channel == "mail") {
+    let outcomes = if group.first().is_some_and(|row| row.channel == "mail") {
         by_mail(app, group).await?
     } else {
         by_post(app, group).await?
     };
-    let now = app.now();
-    let first_pause = app.limits.notice_pause;
-    for row in &settled {
-        if let Outcome::Tried(Verdict::Retry { why, .. } | Verdict::Refused { why }) = &verdict {
+    for (row, outcome) in &outcomes {
+        if let Outcome::Tried(Verdict::Retry { why, .. } | Verdict::Refused { why }) = outcome {
             tracing::warn!(delivery.id = %row.id, channel = row.channel, attempt = row.attempts, why, "a delivery failed");
         }
     }
+    let (now, first_pause) = (app.now(), app.limits.notice_pause);
     app.store
         .write(move |tx| {
-            for row in &settled {
-                let after = after(row, &verdict, now, first_pause);
+            for (row, outcome) in &outcomes {
+                let after = after(row, outcome, now, first_pause);
                 let is_ours = delivery::settle(tx, row.tenant_id, row.id, claim, &after)?;
-                if is_ours && verdict == Outcome::Tried(Verdict::Gone) {
+                if is_ours && *outcome == Outcome::Tried(Verdict::Gone) {
                     gone(tx, row, now)?;
                 }
             }
@@ -174,19 +172,34 @@ enum Outcome {
     Moot(&'static str),
 }
 
-async fn by_mail(app: &Inner, group: Vec<Delivery>) -> Result<Outcome, Error> {
-    let tenant = group.first().map(|row| row.tenant_id).unwrap_or_default();
-    let Some(parts) = app.store.read(move |tx| compose::read(tx, group)).await? else {
-        return Ok(Outcome::Moot("it was not to be told any more"));
+const MOOT: Outcome = Outcome::Moot("it was not to be told any more");
+
+/// One letter for all that is still to be told.
+async fn by_mail(app: &Inner, group: Vec<Delivery>) -> Result<Vec<(Delivery, Outcome)>, Error> {
+    let rows = group.clone();
+    let parts = app.store.read(move |tx| compose::read(tx, group)).await?;
+    let told: Vec<Uuid> =
+        parts.iter().flat_map(|parts| parts.notices.iter().map(|(row, _)| row.id)).collect();
+    let outcome = match parts {
+        Some(parts) => Outcome::Tried(mail(app, parts).await?),
+        None => MOOT,
     };
+    let of = |row: Delivery| {
+        let outcome = if told.contains(&row.id) { outcome.clone() } else { MOOT };
+        (row, outcome)
+    };
+    Ok(rows.into_iter().map(of).collect())
+}
+
+async fn mail(app: &Inner, parts: compose::Parts) -> Result<Verdict, Error> {
+    let tenant = parts.notices.first().map(|(row, _)| row.tenant_id).unwrap_or_default();
     let Some(relay) = parts.mail.relay(&app.secrets) else {
-        return Ok(Outcome::Tried(Verdict::Refused {
+        return Ok(Verdict::Refused {
             why: "the relay's password cannot be opened; set it again".to_owned(),
-        }));
+        });
     };
     let Some(tokens) = compose::tokens(parts.notices.len()) else {
-        let why = "the system gave no randomness".to_owned();
-        return Ok(Outcome::Tried(Verdict::Retry { why, after: None }));
+        return Ok(Verdict::Retry { why: "the system gave no randomness".to_owned(), after: None });
     };
     let (notices, now) = (parts.notices.clone(), app.now());
     let links = if app.public.is_some() && notices.iter().any(|(row, _)| row.person_id.is_some()) {
@@ -194,17 +207,23 @@ async fn by_mail(app: &Inner, group: Vec<Delivery>) -> Result<Outcome, Error> {
     } else {
         vec![None; notices.len()]
     };
-    match compose::letter(parts, links, app.public.as_ref(), now) {
-        Ok(letter) => {
-            let reach = super::relay_reach(app, tenant);
-            Ok(Outcome::Tried(app.notices.mailer.send(&relay, reach, &letter).await))
-        }
-        Err(why) => Ok(Outcome::Tried(Verdict::Refused { why })),
-    }
+    Ok(match compose::letter(parts, links, app.public.as_ref(), now) {
+        Ok(letter) => app.notices.mailer.send(&relay, super::relay_reach(app, tenant), &letter).await,
+        Err(why) => Verdict::Refused { why },
+    })
 }
 
-async fn by_post(app: &Inner, group: Vec<Delivery>) -> Result<Outcome, Error> {
-    let Some(row) = group.into_iter().next() else { return Ok(Outcome::Moot("nothing")) };
+/// Each by a post of its own.
+async fn by_post(app: &Inner, group: Vec<Delivery>) -> Result<Vec<(Delivery, Outcome)>, Error> {
+    let mut outcomes = Vec::with_capacity(group.len());
+    for row in group {
+        let outcome = post(app, row.clone()).await?;
+        outcomes.push((row, outcome));
+    }
+    Ok(outcomes)
+}
+
+async fn post(app: &Inner, row: Delivery) -> Result<Outcome, Error> {
     let (tenant, to, id) = (row.tenant_id, row.destination.clone(), row.id.to_string());
     let found = app
         .store
@@ -218,9 +237,8 @@ async fn by_post(app: &Inner, group: Vec<Delivery>) -> Result<Outcome, Error> {
         return Ok(Outcome::Moot("the webhook is switched off"));
     };
     let Some(secrets) = secrets(app, &hook) else {
-        return Ok(Outcome::Tried(Verdict::Refused {
-            why: "the secret cannot be opened; rotate it".to_owned(),
-        }));
+        let why = "the secret cannot be opened; rotate it".to_owned();
+        return Ok(Outcome::Tried(Verdict::Refused { why }));
     };
     let body = compose::post_body(&notice);
     let timestamp = app.now() / 1_000_000;

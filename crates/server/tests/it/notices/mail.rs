@@ -265,6 +265,33 @@ async fn many_requests_become_one_mail_with_a_link_for_each() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_what_was_decided() {
+    let world = World::with(nearby).await;
+    let sink = MailSink::start().unwrap();
+    set_up(&world, &sink, &[]).await;
+    let olivia = world.person("olivia", &["operations"]).await;
+    let ann = world.person("ann", &["approver"]).await;
+    let mut last = String::new();
+    for number in 0..7 {
+        world.endpoint(&format!("web-{number}")).await;
+        let body = json!({ "action": "endpoint.isolate", "reason": "beacon",
+            "targets": { "endpoints": [format!("web-{number}")] } });
+        last = olivia.post("/api/v1/tasks", body).await.1["id"].as_str().unwrap().to_owned();
+    }
+    notices(&world, "", |list| list.len() == 7).await;
+    let (_, request) = ann.get(&format!("/api/v1/approvals/{last}")).await;
+    let ballot = json!({ "digest": request["digest"], "note": "no" });
+    assert_eq!(ann.post(&format!("/api/v1/approvals/{last}/reject"), ballot).await.0, 200);
+    let hurry = |tx: &mut Tx<'_>| tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending'", &[]);
+    world.store.write(hurry).await.unwrap();
+    let held = notices(&world, "?state=held", |list| !list.is_empty()).await;
+    assert_eq!(held[0]["object_id"], last.as_str());
+    notices(&world, "?state=pending", <[_]>::is_empty).await;
+    assert_eq!(notices(&world, "?kind=approval_requested&state=sent", |list| list.len() == 6).await.len(), 6);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_loud_kinds_reach_those_who_answer_for_it() {
     let world = World::with(nearby).await;
     let sink = MailSink::start().unwrap();
