@@ -43,6 +43,8 @@ pub(crate) struct Metrics {
     changes: Family<Changed, Counter>,
     /// Requests refused for their key.
     pub refused_keys: Counter,
+    /// Sign-ins and confirmations that failed.
+    pub refused_logins: Counter,
     /// Open connections on the people's port.
     pub connections: Gauge,
     /// Open live streams.
@@ -77,6 +79,8 @@ impl Metrics {
             changes.clone(),
         );
         registry.register("refused_keys", "Requests refused for their API key", refused_keys.clone());
+        let refused_logins = Counter::default();
+        registry.register("refused_logins", "Sign-ins and confirmations that failed", refused_logins.clone());
         registry.register("http_connections", "Open connections of people and programs", connections.clone());
         registry.register("event_streams", "Open live streams", streams.clone());
         registry.register("agent_sessions", "Agents that hold a session", sessions.clone());
@@ -96,6 +100,7 @@ impl Metrics {
             seconds,
             changes,
             refused_keys,
+            refused_logins,
             connections,
             streams,
             sessions,

@@ -92,7 +92,7 @@ pub(crate) fn refuse(
 ) -> Problem {
     let now = app.now();
     app.guesses.take(origin.remote, now);
-    app.metrics.refused_keys.inc();
+    app.metrics.refused_logins.inc();
     let told = app.lockout.failed(tried, now);
     record(app, told, origin, person, why);
     login_failed()
