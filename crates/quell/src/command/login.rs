@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{self, Context};
 use crate::client::Client;
+use crate::command::sso::{DEFAULT_TENANT, Login};
 use crate::failure::Failure;
 use crate::output::table::field;
 use crate::output::{prompt, terminal, text};
@@ -19,16 +20,19 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "email")]
     pub key_file: Option<PathBuf>,
     /// Sign in as the person with this address; the password is asked for, or is the first line of standard input
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", group = "person")]
     pub email: Option<String>,
+    /// Sign in through this identity provider, in the browser
+    #[arg(long, value_name = "PROVIDER", group = "person", conflicts_with = "key_file")]
+    pub sso: Option<String>,
     /// Ask for a one-time code as well; the next line of standard input
     #[arg(long, requires = "email")]
     pub totp: bool,
     /// Ask for a recovery code in place of a one-time code
     #[arg(long, requires = "email", conflicts_with = "totp")]
     pub recovery: bool,
-    /// In the tenant of this id, where you are a member of several
-    #[arg(long, requires = "email", value_name = "ID")]
+    /// In the tenant of this id, where you are a member of several; with --sso: whose provider it is, also by name
+    #[arg(long, requires = "person", value_name = "ID")]
     pub tenant: Option<String>,
 }
 
@@ -37,6 +41,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut profile = empty(context)?;
     if let Some(email) = &arguments.email {
         return cli::block_on(sign_in(email, arguments, profile));
+    }
+    if let Some(provider) = &arguments.sso {
+        let tenant = arguments.tenant.clone().unwrap_or_else(|| DEFAULT_TENANT.to_owned());
+        return cli::block_on(Login { provider: provider.clone(), tenant }.run_at(profile));
     }
     let key = match &arguments.key_file {
         Some(path) => std::fs::read_to_string(path)

@@ -10,4 +10,6 @@ mod people;
 mod program;
 #[cfg(target_os = "linux")]
 mod signer;
+#[cfg(target_os = "linux")]
+mod sso;
 mod trust;

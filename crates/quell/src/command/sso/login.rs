@@ -26,6 +26,8 @@ use crate::profile::{ApiKey, Profile};
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How long a browser may take to say what it wants.
 const HEAD: Duration = Duration::from_secs(5);
+/// The organisation of a server that has one.
+pub const DEFAULT_TENANT: &str = "default";
 const DONE: &str = "Signed in. You can close this page.";
 
 /// Through which provider.
@@ -34,7 +36,7 @@ pub struct Login {
     /// Name of the provider
     pub provider: String,
     /// The organisation, by name or id
-    #[arg(long, value_name = "TENANT", default_value = "default")]
+    #[arg(long, value_name = "TENANT", default_value = DEFAULT_TENANT)]
     pub tenant: String,
 }
 
@@ -42,18 +44,23 @@ impl Login {
     /// Waits for the browser, and keeps the session for later commands.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
         let global = context.global();
-        let profile = Profile::resolve(global.url.clone(), None, global.ca.clone())?;
+        self.run_at(Profile::resolve(global.url.clone(), None, global.ca.clone())?).await
+    }
+
+    /// The same at this server.
+    pub async fn run_at(&self, profile: Profile) -> Result<(), Failure> {
         let client = Client::new(&profile)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let verifier = random()?;
         let challenge = URL_SAFE_NO_PAD.encode(sha256(&[verifier.as_bytes()]));
         let url = self.address(&profile.url, port, &challenge)?;
-        terminal::remark(&format!("Open this address in a browser on this computer:\n\n  {url}\n"));
-        terminal::remark(&format!(
-            "The page shows the code {} before it signs this program in.",
+        // Nothing goes on without it, so it is said whoever reads.
+        terminal::complain(&format!(
+            "Open this address in a browser on this computer:\n\n  {url}\n\n\
+             The page shows the code {} before it signs this program in.",
             word(&challenge)
-        ));
+        ))?;
         open(&url);
         let code = tokio::time::timeout(PATIENCE, wait(&listener))
             .await

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::table::{Column, field};
 use crate::output::{self, moment, terminal, text};
 
-pub use login::Login;
+pub use login::{DEFAULT_TENANT, Login};
 use wanted::{Add, Change};
 
 const PATH: &str = "/api/v1/sso/providers";
