@@ -119,7 +119,7 @@ fn decide(
     if request.digest != ballot.digest || task.intent_digest != ballot.digest {
         return Err(Error::Digest);
     }
-    let vote = standing::vote(tx, tenant, person, ballot.approve, true)?.ok_or(Error::NotFound("person"))?;
+    let vote = standing::vote(tx, &task, person, ballot.approve, true)?.ok_or(Error::NotFound("person"))?;
     let people = standing::people(&request)?;
     eligible(&people, request.requester_human, &vote)
         .map_err(|error| Error::NotEligible(error.to_string()))?;
@@ -154,7 +154,7 @@ fn decide(
         return Err(Error::Raced);
     }
     narrow(tx, &request, &task, ballot, now)?;
-    let (tally, _) = standing::count(tx, &request)?;
+    let (tally, _) = standing::count(tx, &request, &task)?;
     let detail = json!({
         "action": task.action,
         "requester": task.requester_name,
@@ -225,7 +225,7 @@ fn repeated(
     if before.decision != word || before.revoked_at.is_some() {
         return Err(Error::State(format!("{}; you decided to {} it before", request.state, before.decision)));
     }
-    let (tally, _) = standing::count(tx, request)?;
+    let (tally, _) = standing::count(tx, request, task)?;
     let people = standing::people(request)?;
     let state = state::ALL.iter().find(|state| **state == request.state).copied();
     let decided = Decided {

@@ -1,9 +1,9 @@
 //! Whether what was approved is still approved: counted from the rows of this moment.
 
 use prost::Message as _;
-use quell_access::Permission;
 use quell_access::policy::People;
 use quell_access::quorum::{Tally, Vote, tally};
+use quell_access::{Access, Permission, Reach};
 use quell_store::{
     Micros, Tx,
     approval::{self, Decision, Request},
@@ -13,8 +13,8 @@ use quell_store::{
 use quell_wire::{Approval, ApproverSignature};
 use uuid::Uuid;
 
-use super::state;
-use crate::{Error, TaskState, access::access_of};
+use super::{state, tags};
+use crate::{Error, TaskState, access::access_of, targets};
 
 /// What a request asks for.
 pub(super) fn people(request: &Request) -> Result<People, Error> {
@@ -25,30 +25,48 @@ pub(super) fn people(request: &Request) -> Result<People, Error> {
 /// The vote of a person, with what they are now.
 pub(super) fn vote(
     tx: &mut Tx<'_>,
-    tenant: Uuid,
+    task: &Task,
     person: Uuid,
     is_approval: bool,
     is_standing: bool,
 ) -> Result<Option<Vote>, Error> {
     let Some(row) = person::get(tx, person)? else { return Ok(None) };
-    let access = access_of(tx, tenant, person)?;
+    let access = access_of(tx, task.tenant_id, person)?;
+    let may_decide = row.state == "active" && may_decide(tx, &access, task)?;
     Ok(Some(Vote {
         human: row.human,
         is_approval,
         is_standing,
-        may_decide: row.state == "active" && access.allows(Permission::ApprovalDecide),
+        may_decide,
         roles: access.roles().map(str::to_owned).collect(),
     }))
 }
 
+/// Whether the right to decide covers the action, and all of its targets.
+fn may_decide(tx: &mut Tx<'_>, access: &Access, task: &Task) -> Result<bool, Error> {
+    if !access.allows_action(Permission::ApprovalDecide, &task.action) {
+        return Ok(false);
+    }
+    let reach = access.reach(Permission::ApprovalDecide, Some(&task.action));
+    if reach == Reach::All {
+        return Ok(true);
+    }
+    let endpoints = targets::of_task(tx, task)?;
+    Ok(endpoints.iter().all(|endpoint| reach.has(tags(endpoint).iter().map(String::as_str))))
+}
+
 /// Counts the decisions about a request.
-pub(super) fn count(tx: &mut Tx<'_>, request: &Request) -> Result<(Tally, Vec<Decision>), Error> {
+pub(super) fn count(
+    tx: &mut Tx<'_>,
+    request: &Request,
+    task: &Task,
+) -> Result<(Tally, Vec<Decision>), Error> {
     let decisions = approval::decisions(tx, request.tenant_id, request.task_id)?;
     let mut votes = Vec::with_capacity(decisions.len());
     for decision in &decisions {
         let is_standing = decision.revoked_at.is_none() && decision.digest == request.digest;
         let is_approval = decision.decision == "approve";
-        votes.extend(vote(tx, request.tenant_id, decision.person_id, is_approval, is_standing)?);
+        votes.extend(vote(tx, task, decision.person_id, is_approval, is_standing)?);
     }
     Ok((tally(&people(request)?, request.requester_human, &votes), decisions))
 }
@@ -74,7 +92,7 @@ pub(crate) fn still_holds(
     if request.valid_until.is_some_and(|until| until <= now) {
         return Ok(Err(("approval_expired", "the approval is not valid any more".to_owned())));
     }
-    Ok(match count(tx, &request)?.0 {
+    Ok(match count(tx, &request, task)?.0 {
         Tally::Approved => Ok(()),
         Tally::Rejected => Err(("approval_lost", "somebody who may decide declined".to_owned())),
         Tally::Waiting { have, need } => {

@@ -48,7 +48,7 @@ impl Engine {
                 if !approval::revoke(tx, tenant, task, person, now)? {
                     return Err(Error::State(format!("{} without a decision of yours", request.state)));
                 }
-                let (tally, _) = standing::count(tx, &request)?;
+                let (tally, _) = standing::count(tx, &request, &row)?;
                 let is_lost = request.state == state::APPROVED && tally != Tally::Approved;
                 let moved = if is_lost {
                     lose(tx, &row, state::REVOKED, ("approval_revoked", "the approval was taken back"), now)?

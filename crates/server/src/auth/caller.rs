@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
 use quell_access::policy::Class;
-use quell_access::{Access, Permission};
-use quell_store::{Micros, audit};
+use quell_access::{Access, Permission, Reach};
+use quell_store::endpoint::{self, Endpoint};
+use quell_store::{Micros, Tx, audit};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -108,20 +109,28 @@ impl Caller {
         }
     }
 
-    /// Refuses what the permission does not reach: an endpoint with these tags.
-    pub fn reaches<'a>(
-        &self,
-        permission: Permission,
-        tags: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), Problem> {
-        if self.access().reach(permission, None).has(tags) {
+    /// Refuses an endpoint that the permission does not reach.
+    pub fn reaches(&self, permission: Permission, endpoint: &Endpoint) -> Result<(), Problem> {
+        let reach = self.access().reach(permission, None);
+        if reach == Reach::All {
             return Ok(());
         }
-        Err(Problem::new(
-            Code::Forbidden,
-            format!("the endpoint is beyond the reach of {}", permission.as_str()),
-        )
-        .hint("A role that reaches it is needed; `GET /api/v1/me` shows what yours reach."))
+        let tags: Vec<String> = serde_json::from_str(&endpoint.tags).unwrap_or_default();
+        if reach.has(tags.iter().map(String::as_str)) {
+            return Ok(());
+        }
+        let detail = format!("{} does not reach {}", permission.as_str(), endpoint.name);
+        Err(Problem::new(Code::Forbidden, detail)
+            .hint("A role that reaches it is needed; `quell whoami` shows what yours reach."))
+    }
+
+    /// The same for the endpoint with this id.
+    pub fn reaches_id(&self, tx: &mut Tx<'_>, permission: Permission, id: Uuid) -> Result<(), Problem> {
+        if self.access().reach(permission, None) == Reach::All {
+            return Ok(());
+        }
+        let row = endpoint::get(tx, self.tenant, id)?.ok_or_else(|| Problem::not_found("endpoint"))?;
+        self.reaches(permission, &row)
     }
 
     /// The same for the engine.

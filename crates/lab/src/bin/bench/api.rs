@@ -35,7 +35,23 @@ impl Api {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    /// The same server, as somebody else.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// Posts, and reads nothing of the answer but its status.
+    pub async fn send(&self, path: &str, body: &Value) -> Result<()> {
+        checked(self.request(Method::POST, path).json(body).send().await?).await.map(drop)
+    }
+
+    /// Reads a resource, and looks at nothing of it but its status.
+    pub async fn get_unread(&self, path: &str) -> Result<()> {
+        checked(self.request(Method::GET, path).send().await?).await.map(drop)
+    }
+
+    /// Posts.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         answer(self.request(Method::POST, path).json(body)).await
     }
 

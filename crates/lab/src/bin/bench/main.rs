@@ -5,6 +5,8 @@
 //! endpoint for what an idle agent costs. `bench/README.md` says what each figure means.
 
 #[cfg(target_os = "linux")]
+mod access;
+#[cfg(target_os = "linux")]
 mod api;
 #[cfg(target_os = "linux")]
 mod audit;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 /// The figures that have a target: name, unit, target, and whether less is better.
-const TARGETS: [(&str, &str, f64, bool); 10] = [
+const TARGETS: [(&str, &str, f64, bool); 14] = [
     ("post_to_start_ms_p50", "ms", 10.0, true),
     ("post_to_start_ms_p99", "ms", 50.0, true),
     ("post_to_verified_ms_p50", "ms", f64::INFINITY, true),
@@ -18,6 +18,10 @@ const TARGETS: [(&str, &str, f64, bool); 10] = [
     ("agent_idle_mb", "MB", 15.0, true),
     ("agent_idle_cpu_percent", "%", 0.1, true),
     ("audit_million_verify_s", "s", 10.0, true),
+    ("login_ms_p50", "ms", f64::INFINITY, true),
+    ("authorization_ms_p50", "ms", 0.2, true),
+    ("authorization_first_ms_p50", "ms", f64::INFINITY, true),
+    ("decision_ms_p50", "ms", f64::INFINITY, true),
 ];
 
 /// What was seen.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::fleet::Fleet;
 use crate::report::{Report, say};
 use crate::server::Server;
-use crate::{audit, idle, latency, machine, memory, throughput};
+use crate::{access, audit, idle, latency, machine, memory, throughput};
 
 /// Descriptors that the process tries to have.
 const FILES: u64 = 20_000;
@@ -54,6 +54,8 @@ enum Part {
     Idle,
     /// Sealing and verifying the audit trail
     Audit,
+    /// Signing in, being known, deciding
+    Access,
 }
 
 /// How much is measured.
@@ -163,6 +165,9 @@ async fn measure(arguments: Arguments, no_lab: Option<quell_lab::Error>) -> Resu
     }
     if wanted(Part::Audit) {
         audit::measure(&places, &scale, &mut report).await?;
+    }
+    if wanted(Part::Access) {
+        access::measure(&places, &scale, &mut report).await?;
     }
     report.print()?;
     match (arguments.out, arguments.quick) {

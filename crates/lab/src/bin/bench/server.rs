@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -25,10 +26,15 @@ pub struct Server {
     pub gateway: SocketAddr,
     /// Its API, as administrator.
     pub api: Api,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Server {
+    /// Its data.
+    pub fn folder(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
     /// Starts one on free ports of the loopback; the API speaks TLS too.
     pub async fn start(places: &Places) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("server-").tempdir_in(&places.work)?;
@@ -59,7 +65,7 @@ impl Server {
             std::fs::read_to_string(folder.join("admin.key")).context("reading the administrator's key")?;
         let ca = std::fs::read(folder.join("ca.pem")).context("reading the authority's certificate")?;
         let api = Api::new(api, key.trim(), &ca)?;
-        Ok(Self { child, gateway, api, _data: data })
+        Ok(Self { child, gateway, api, data })
     }
 
     /// Its process.

@@ -35,6 +35,8 @@ pub(super) async fn download_artifact(
     let tenant = caller.tenant;
     let row = app.store.read(move |tx| artifact::get(tx, tenant, id)).await?;
     let row = row.ok_or_else(|| Problem::not_found("artifact"))?;
+    let (asks, of) = (caller.clone(), row.endpoint_id);
+    app.store.read(move |tx| asks.reaches_id(tx, Permission::ArtifactDownload, of)).await?;
     let key = object_key(&row)?;
     let size = u64::try_from(row.size).unwrap_or(0);
     let etag = format!("\"{}\"", hex(&row.sha256));

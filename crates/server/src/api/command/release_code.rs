@@ -47,8 +47,9 @@ pub(super) async fn read_release_code(
                         .is_some_and(|kind| kind.spec().secrets.contains(&Secret::ReleaseCode))
                 })
                 .ok_or(Error::NotFound("release code"))?;
+            caller.reaches_id(tx, Permission::SecretRead, row.endpoint_id)?;
             audit::append(tx, &record)?;
-            Ok::<_, Error>(row)
+            Ok::<_, Problem>(row)
         })
         .await?;
     Ok(Json(ReleaseCode { release_code: app.secrets.derive(Secret::ReleaseCode, row.task_id, row.id) }))

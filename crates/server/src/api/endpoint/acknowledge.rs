@@ -48,6 +48,7 @@ pub(super) async fn acknowledge_alarm(
         .store
         .write(move |tx| {
             let row = endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))?;
+            caller.reaches(Permission::EndpointAcknowledge, &row)?;
             let alarm = standing(&row, wanted.alarm.as_deref())?;
             endpoint::acknowledge(tx, tenant, id, alarm)?;
             let detail = serde_json::json!({ "alarm": alarm, "reason": reason });

@@ -56,10 +56,11 @@ pub(super) async fn set_endpoint_name(
         .store
         .write(move |tx| {
             let before = endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))?;
+            caller.reaches(Permission::EndpointTag, &before)?;
             endpoint::set_name(tx, tenant, id, &name)?;
             let detail = serde_json::json!({ "name": name, "before": before.name });
             audit::append(tx, &caller.record(now, "endpoint.rename", "endpoint", &id.to_string(), &detail))?;
-            endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))
+            Ok::<_, Problem>(endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))?)
         })
         .await?;
     app.engine.changes().tell(Change::Endpoint { tenant, endpoint: id });

@@ -81,6 +81,8 @@ pub(super) async fn revoke_endpoint(
     Json(wanted): Json<NewRevocation>,
 ) -> Result<Json<Revoked>, Problem> {
     let reason = text::checked("reason", &wanted.reason, 2000)?;
+    let asks = caller.clone();
+    app.store.read(move |tx| asks.reaches_id(tx, Permission::EndpointRevoke, id)).await?;
     let voided = app.engine.revoke(&caller.actor(), caller.tenant, id, &reason).await?;
     app.sessions.revoked(id);
     let row = app.store.read(move |tx| endpoint::get(tx, caller.tenant, id)).await?;

@@ -48,10 +48,11 @@ pub(super) async fn set_endpoint_tags(
         .store
         .write(move |tx| {
             let before = endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))?;
+            caller.reaches(Permission::EndpointTag, &before)?;
             endpoint::set_tags(tx, tenant, id, &tags, &json)?;
             let detail = serde_json::json!({ "tags": tags, "before": super::stored_json(&before.tags) });
             audit::append(tx, &caller.record(now, "endpoint.tag", "endpoint", &id.to_string(), &detail))?;
-            endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))
+            Ok::<_, Problem>(endpoint::get(tx, tenant, id)?.ok_or(Error::NotFound("endpoint"))?)
         })
         .await?;
     app.engine.changes().tell(Change::Endpoint { tenant, endpoint: id });

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use quell_catalog::{ActionKind, Secret};
-use quell_store::{Error, audit, task};
+use quell_store::{Error, audit, command, task};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -14,6 +14,9 @@ use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
 use crate::problem::Problem;
 use crate::state::App;
+
+/// Targets of a task: as many as one may have.
+const MOST: i64 = 100_000;
 
 pub(super) fn route() -> Route {
     permit(Permission::SecretRead, routes!(read_archive_password))
@@ -47,7 +50,12 @@ pub(super) async fn read_archive_password(
                         .is_some_and(|kind| kind.spec().secrets.contains(&Secret::ArchivePassword))
                 })
                 .ok_or(Error::NotFound("archive password"))?;
-            audit::append(tx, &record)
+            // One password opens the archives of all its endpoints.
+            for row in command::of_task(tx, tenant, id, -1, MOST)? {
+                caller.reaches_id(tx, Permission::SecretRead, row.endpoint_id)?;
+            }
+            audit::append(tx, &record)?;
+            Ok::<_, Problem>(())
         })
         .await?;
     Ok(Json(ArchivePassword { password: app.secrets.derive(Secret::ArchivePassword, id, Uuid::nil()) }))
