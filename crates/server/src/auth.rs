@@ -3,6 +3,7 @@
 //! Deny by default: only the paths named in [`OPEN`] are answered without a credential, and a route without a declared
 //! permission cannot be written down (see [`crate::api::route`]).
 
+pub(crate) mod approver_key;
 mod bucket;
 mod caller;
 pub(crate) mod credential;
@@ -10,7 +11,7 @@ pub(crate) mod give;
 mod hasher;
 pub(crate) mod identify;
 pub mod key;
-mod lockout;
+pub(crate) mod lockout;
 pub(crate) mod login;
 pub(crate) mod oidc;
 pub(crate) mod origin;

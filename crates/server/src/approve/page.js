@@ -5,6 +5,7 @@
   const token = location.hash.slice(1);
   let request = null;
   let hasPasskey = false;
+  let signing = null;
 
   const say = (text, kind) => {
     const status = $("status");
@@ -46,6 +47,7 @@
 
   const show = (answer) => {
     request = answer.request;
+    signing = answer.signing;
     hasPasskey = answer.has_passkey && "credentials" in navigator;
     const blast = request.blast || {};
     $("title").textContent = `${request.title} - ${request.requester} asks`;
@@ -61,6 +63,7 @@
     fact("Needs", request.quorum === 1 ? "one person" : `${request.quorum} people`);
     fact("Decided so far", (request.decisions || []).map((one) => `${one.name}: ${one.decision}`).join(", "));
     fact("Until", new Date(request.expires_at).toLocaleString());
+    if (signing) fact("Signature", signing.keys.length ? "your own, by your passkey" : "your own: quell trust sign makes it");
     fact("Digest", request.digest);
     $("params").textContent = JSON.stringify(request.params, null, 2);
     for (const line of request.trace || []) {
@@ -107,6 +110,31 @@
     return session.token;
   };
 
+  const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+
+  // The person's own signature: an assertion whose challenge is the digest of the request. Endpoints check it themselves.
+  const signature = async () => {
+    if (!signing.keys.length) {
+      throw new Error("Endpoints demand your own signature for this, and none of your passkeys can give it: use `quell trust sign --approve`.");
+    }
+    const found = await navigator.credentials.get({
+      publicKey: {
+        challenge: Uint8Array.from(request.digest.match(/../g), (pair) => parseInt(pair, 16)),
+        rpId: signing.rp_id,
+        allowCredentials: signing.keys.map((key) => ({ type: "public-key", id: bytes(key.credential) })),
+        userVerification: "required",
+      },
+    });
+    const key = signing.keys.find((one) => one.credential === base64url(found.rawId));
+    return {
+      key_id: key.key_id,
+      kind: "webauthn",
+      signature: base64(found.response.signature),
+      authenticator_data: base64(found.response.authenticatorData),
+      client_data: base64(found.response.clientDataJSON),
+    };
+  };
+
   const decide = async (approve) => {
     const buttons = [$("approve"), $("reject")];
     buttons.forEach((button) => { button.disabled = true; });
@@ -120,6 +148,7 @@
       } else {
         throw new Error("Enter your password: a link alone decides nothing.");
       }
+      if (approve && signing) body.signature = await signature();
       const answer = await call("/api/v1/approval-links/decide", body);
       $("form").hidden = true;
       $("password").value = "";

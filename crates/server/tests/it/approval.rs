@@ -239,7 +239,7 @@ async fn settings_are_checked_and_lists_are_pinned() {
 }
 
 /// A link as a mail would carry it.
-async fn link(world: &World, task: &str, person: Uuid, expires_at: i64) -> String {
+pub async fn link(world: &World, task: &str, person: Uuid, expires_at: i64) -> String {
     let token = format!("ql_{}", Uuid::new_v4().simple());
     let row = Link {
         tenant_id: world.tenant,
@@ -255,7 +255,7 @@ async fn link(world: &World, task: &str, person: Uuid, expires_at: i64) -> Strin
     token
 }
 
-async fn open_call(world: &World, path: &str, body: Value) -> (u16, Value) {
+pub async fn open_call(world: &World, path: &str, body: Value) -> (u16, Value) {
     let request = world.http.post(format!("{}/api/v1/approval-links/{path}", world.base)).json(&body);
     answer(request.send().await.unwrap()).await
 }

@@ -1,6 +1,6 @@
 //! Passkeys: adding one, signing in with it, confirming with it, and every way in which they must not work.
 
-mod authenticator;
+pub mod authenticator;
 
 use authenticator::{Authenticator, PRESENT, VERIFIED};
 use quell_wire::digest::{hex, sha256};
@@ -17,7 +17,7 @@ async fn post(world: &World, path: &str, body: Value) -> (u16, Value) {
 }
 
 /// A new authenticator whose passkey is that of the person.
-async fn added(world: &World, person: &Person) -> Authenticator {
+pub async fn added(world: &World, person: &Person) -> Authenticator {
     let mut authenticator = Authenticator::new(&world.base.replace("127.0.0.1", "localhost"));
     let (status, made) = add(person, &mut authenticator).await;
     assert_eq!(status, 201, "{made}");
@@ -254,6 +254,18 @@ async fn confirm(person: &Person, authenticator: &mut Authenticator, body: &[u8]
     let (status, made) = person.post("/api/v1/step-up/passkey/finish", body).await;
     assert_eq!(status, 201, "{made}");
     made["proof"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_new_way_in_leaves_no_old_one() {
+    let world = World::new().await;
+    let maria = world.person("maria", &["analyst"]).await;
+    let admin = world.person("admin", &["administrator"]).await;
+    let mut authenticator = added(&world, &maria).await;
+    let (status, reset) = admin.post(&format!("/api/v1/people/{}/reset", maria.id), json!({})).await;
+    assert_eq!(status, 201, "{reset}");
+    assert_refused(sign_in(&world, &mut authenticator).await, "a passkey of before");
+    world.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a tenant's offline root signed: taken by its own rules, handed on to agents, never made here.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use prost::Message;
 use quell_wire::approver::{self, ApproverKey};
 use quell_wire::digest::hex;
@@ -15,8 +15,10 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::approval::{link, open_call};
 use crate::gateway::agent::{Agent, Session};
-use crate::world::{World, answer};
+use crate::passkeys::added;
+use crate::world::{PASSWORD, World, answer};
 
 const PATH: &str = "/api/v1/trust";
 
@@ -236,5 +238,61 @@ async fn the_intent_is_shown_as_the_bytes_that_were_stored() {
         let shown = world.with_key(Method::GET, &path, &key).send().await.unwrap();
         assert_eq!(shown.status(), expected, "{role}");
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_passkey_signs_on_the_page_behind_a_link() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    let ann = world.person("ann", &["approver"]).await;
+    let mut authenticator = added(&world, &ann).await;
+    let (_, list) = ann.get("/api/v1/passkeys").await;
+    let key = &list["items"][0]["approver_key"];
+    let mut root = Root::new(world.tenant);
+    root.bundle.rules[0].actions = vec!["endpoint.isolate".into()];
+    root.bundle.keyring[0] = ApproverKey {
+        person: "Ann".into(),
+        human: "ann".into(),
+        kind: approver::WEBAUTHN.into(),
+        public: URL_SAFE_NO_PAD.decode(key["public_key"].as_str().unwrap()).unwrap(),
+        rp_id: key["rp_id"].as_str().unwrap().into(),
+        origins: serde_json::from_value(key["origins"].clone()).unwrap(),
+        ..ApproverKey::default()
+    };
+    assert_eq!(publish(&world, &root.signed()).await.0, 200);
+    let task = world.isolate("web-1").await;
+    assert_eq!(task["state"], "pending_approval", "{task}");
+    let (id, digest) = (task["id"].as_str().unwrap(), task["intent_sha256"].as_str().unwrap());
+    let token = link(&world, id, ann.id, i64::MAX).await;
+    let (_, shown) = open_call(&world, "show", json!({ "token": token })).await;
+    let signing = &shown["signing"];
+    assert_eq!(signing["keys"][0]["credential"], authenticator.id(), "{shown}");
+
+    let bytes = quell_wire::digest::unhex::<32>(digest).unwrap();
+    let mut decide = async |over: &[u8]| {
+        let [data, client, signature] = authenticator.sign(over);
+        let signature = json!({
+            "key_id": signing["keys"][0]["key_id"], "kind": "webauthn", "signature": STANDARD.encode(signature),
+            "authenticator_data": STANDARD.encode(data), "client_data": STANDARD.encode(client),
+        });
+        let body = json!({
+            "token": token, "approve": true, "digest": digest, "password": PASSWORD, "signature": signature,
+        });
+        open_call(&world, "decide", body).await
+    };
+    let (status, problem) = decide(&[0; 32]).await;
+    assert_eq!((status, &problem["code"]), (403, &json!("not_eligible")), "over something else: {problem}");
+    let (status, decided) = decide(&bytes).await;
+    assert_eq!((status, &decided["request"]["state"]), (200, &json!("approved")), "{decided}");
+
+    // What travels with the order is what an endpoint that pinned the root takes.
+    let (tenant, task) = (world.tenant, id.parse().unwrap());
+    let rows = world.store.read(move |tx| quell_store::approval::decisions(tx, tenant, task)).await.unwrap();
+    let signature = rows[0].signature.as_deref().map(quell_wire::ApproverSignature::decode).unwrap().unwrap();
+    let (_, shown) = world.get(&format!("/api/v1/tasks/{id}/intent")).await;
+    let intent = Intent::read(&STANDARD.decode(shown["intent"].as_str().unwrap()).unwrap()).unwrap();
+    let pinned = Pinned::kept(&tenant.to_string(), root.signed()).unwrap();
+    assert_eq!(pinned.signer(&intent, &bytes, &signature).unwrap().human, "ann");
     world.stop().await;
 }

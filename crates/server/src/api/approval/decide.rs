@@ -61,7 +61,7 @@ pub(super) struct NewRejection {
 /// A signature of an approver's own key; bytes as base64.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewSignature {
+pub(crate) struct NewSignature {
     /// Which key of the tenant's keyring.
     key_id: String,
     /// `ed25519` or `webauthn`.
@@ -149,7 +149,8 @@ pub(crate) fn digest(field: &str, text: &str) -> Result<[u8; 32], Problem> {
     quell_wire::digest::unhex(text).ok_or_else(|| Problem::bad_field(field, "must be 64 hexadecimal digits"))
 }
 
-fn signature(wanted: NewSignature) -> Result<ApproverSignature, Problem> {
+/// Reads a signature.
+pub(crate) fn signature(wanted: NewSignature) -> Result<ApproverSignature, Problem> {
     use base64::Engine as _;
     let bytes = |field: &str, text: &str| {
         let wrong = || Problem::bad_field(format!("signature.{field}"), "must be base64");
@@ -166,6 +167,6 @@ fn signature(wanted: NewSignature) -> Result<ApproverSignature, Problem> {
         Ok(signature)
     } else {
         Err(Problem::new(Code::InvalidField, "signature: it is none")
-            .field("signature", "unknown kind or too long"))
+            .field("signature", "longer than a signature is"))
     }
 }

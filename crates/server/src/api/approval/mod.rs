@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub(crate) use decide::digest;
+pub(crate) use decide::{NewSignature, digest, signature};
 
 use super::endpoint::stored_json;
 use super::export::Cells;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::find;
-use crate::api::approval::{self, Approval, digest};
+use crate::api::approval::{self, Approval, NewSignature, digest};
 use crate::api::body::{Json, JsonUpTo};
 use crate::api::route::{Route, open};
 use crate::api::secret::Secret;
@@ -54,6 +54,8 @@ pub(super) struct LinkDecision {
     /// The token of a session that a passkey just began. It ends with the decision.
     #[schema(value_type = Option<String>)]
     session: Option<Secret>,
+    /// The person's own signature over the digest, where endpoints demand one.
+    signature: Option<NewSignature>,
 }
 
 /// How the request stands after it.
@@ -80,13 +82,14 @@ pub(super) async fn decide_approval_link(
     let (link, person) = find(&app, &origin, &asked.token).await?;
     confirm(&app, &origin, &person, &asked).await?;
     let actor = actor(&app, &origin, &link, &person).await?;
+    let signature = asked.signature.map(approval::signature).transpose()?;
     let ballot = Ballot {
         digest: digest("digest", &asked.digest)?,
         approve: asked.approve,
         note: asked.note,
         via: "mail".to_owned(),
         valid_for: None,
-        signature: None,
+        signature,
     };
     let (tenant, task) = (link.tenant_id, link.task_id);
     let decided = app.engine.decide(&actor, tenant, task, ballot).await?;

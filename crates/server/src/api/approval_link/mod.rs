@@ -6,6 +6,7 @@
 
 mod decide;
 mod show;
+mod signing;
 
 use quell_store::person::{self, Person};
 use quell_store::{Micros, Tx, approval_link::Link};

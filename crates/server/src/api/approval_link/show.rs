@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::find;
+use super::signing::{self, Signing};
 use crate::api::approval::{self, Approval};
 use crate::api::body::{Json, JsonUpTo};
 use crate::api::route::{Route, open};
@@ -41,6 +42,8 @@ pub(super) struct LinkedApproval {
     asks_totp: bool,
     /// Whether they can confirm with a passkey.
     has_passkey: bool,
+    /// Where endpoints demand the person's own signature: what it takes.
+    signing: Option<Signing>,
     /// The request.
     request: Approval,
 }
@@ -57,20 +60,22 @@ pub(super) async fn show_approval_link(
 ) -> Result<Json<LinkedApproval>, Problem> {
     let (link, person) = find(&app, &origin, &asked.token).await?;
     let (has_password, asks_totp) = (person.password.is_some(), person.totp.is_some());
-    let (home, id) = (person.tenant_id, person.id);
+    let (name, public) = (person.name.clone(), app.public.clone());
     let found = app.store.read(move |tx| {
         let request = approval::read(tx, link.tenant_id, link.task_id)?;
         let organisation = tenant::get(tx, link.tenant_id)?.map_or_else(String::new, |tenant| tenant.name);
-        let has_passkey = !passkey::of_person(tx, home, id)?.is_empty();
-        Ok::<_, quell_store::Error>((request, organisation, has_passkey))
+        let has_passkey = !passkey::of_person(tx, person.tenant_id, person.id)?.is_empty();
+        let signing = signing::of(tx, public.as_ref(), &link, &person)?;
+        Ok::<_, quell_store::Error>((request, organisation, has_passkey, signing))
     });
-    let (request, tenant, has_passkey) = found.await?;
+    let (request, tenant, has_passkey, signing) = found.await?;
     Ok(Json(LinkedApproval {
         tenant,
-        person: person.name,
+        person: name,
         has_password,
         asks_totp,
         has_passkey,
+        signing,
         request: request.ok_or_else(|| Problem::not_found("request for approval"))?,
     }))
 }

@@ -100,6 +100,16 @@ impl Authenticator {
         })
     }
 
+    /// An assertion over a digest: what an approver signs. Authenticator data, client data, signature.
+    pub fn sign(&mut self, digest: &[u8]) -> [Vec<u8>; 3] {
+        let asked = json!({ "options": { "publicKey": {
+            "challenge": URL_SAFE_NO_PAD.encode(digest), "userVerification": "required",
+        } } });
+        let response = self.get(&asked)["response"].take();
+        ["authenticatorData", "clientDataJSON", "signature"]
+            .map(|part| URL_SAFE_NO_PAD.decode(response[part].as_str().unwrap()).unwrap())
+    }
+
     fn client_data(&self, kind: &str, challenge: &Value) -> String {
         json!({ "type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": false })
             .to_string()
