@@ -5,6 +5,8 @@ mod approvals;
 mod audit;
 #[cfg(target_os = "linux")]
 mod demo;
+#[cfg(target_os = "linux")]
+mod notices;
 mod operate;
 mod people;
 mod program;

@@ -1,12 +1,11 @@
 //! Mail: who gets which, with which link, and how many.
 
-use quell_lab::MailSink;
 use quell_lab::mail::Received;
 use quell_store::Tx;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{LIMIT, failed, happened, mailed, nearby, notices, put, set_up};
+use super::{LIMIT, failed, happened, nearby, notices, put, set_up, sink};
 use crate::world::{World, answer};
 
 fn to(mails: &[Received], address: &str) -> Vec<Received> {
@@ -78,7 +77,8 @@ async fn a_tenant_other_than_the_first_reaches_no_relay_beside_the_server() {
 #[tokio::test]
 async fn a_test_mail_says_how_it_went() {
     let world = World::with(nearby).await;
-    let sink = mailed(&world).await;
+    let sink = sink!();
+    set_up(&world, &sink, &["soc@quell.example"]).await;
     let (status, tried) = world.post("/api/v1/mail/test", json!({})).await;
     assert_eq!((status, &tried["sent"]), (200, &json!(true)), "{tried}");
     let mails = sink.wait_for(1, LIMIT).await;
@@ -97,7 +97,8 @@ async fn a_test_mail_says_how_it_went() {
 #[tokio::test]
 async fn a_template_is_tried_before_it_is_kept_and_used_afterwards() {
     let world = World::with(nearby).await;
-    let sink = mailed(&world).await;
+    let sink = sink!();
+    set_up(&world, &sink, &["soc@quell.example"]).await;
     let path = "/api/v1/mail/templates/task_failed";
     let (_, shown) = world.get(path).await;
     assert_eq!(shown["own"], json!([]));
@@ -122,7 +123,8 @@ async fn a_template_is_tried_before_it_is_kept_and_used_afterwards() {
 #[tokio::test]
 async fn those_who_may_decide_are_asked_each_by_a_link_of_their_own() {
     let world = World::with(nearby).await;
-    let sink = mailed(&world).await;
+    let sink = sink!();
+    set_up(&world, &sink, &["soc@quell.example"]).await;
     let olivia = world.person("olivia", &["operations"]).await;
     for (name, role) in
         [("ann", "approver"), ("bob", "administrator"), ("carl", "analyst"), ("dora", "auditor")]
@@ -176,7 +178,7 @@ async fn those_who_may_decide_are_asked_each_by_a_link_of_their_own() {
 #[tokio::test]
 async fn a_decision_is_told_to_who_asked() {
     let world = World::with(nearby).await;
-    let sink = MailSink::start().unwrap();
+    let sink = sink!();
     set_up(&world, &sink, &[]).await;
     let olivia = world.person("olivia", &["operations"]).await;
     let ann = world.person("ann", &["approver"]).await;
@@ -200,7 +202,8 @@ async fn a_decision_is_told_to_who_asked() {
 #[tokio::test]
 async fn alike_notices_become_one_mail_and_none_is_lost() {
     let world = World::with(nearby).await;
-    let sink = mailed(&world).await;
+    let sink = sink!();
+    set_up(&world, &sink, &["soc@quell.example"]).await;
     failed(&world, "endpoint.isolate").await;
     sink.wait_for(1, LIMIT).await;
     for _ in 0..41 {
@@ -230,7 +233,7 @@ fn links(mails: &[Received]) -> std::collections::BTreeSet<String> {
 #[tokio::test]
 async fn many_requests_become_one_mail_with_a_link_for_each() {
     let world = World::with(nearby).await;
-    let sink = MailSink::start().unwrap();
+    let sink = sink!();
     set_up(&world, &sink, &[]).await;
     let olivia = world.person("olivia", &["operations"]).await;
     world.account(world.tenant, "ann", &["approver"]).await;
@@ -267,7 +270,7 @@ async fn many_requests_become_one_mail_with_a_link_for_each() {
 #[tokio::test]
 async fn nobody_is_asked_about_what_was_decided() {
     let world = World::with(nearby).await;
-    let sink = MailSink::start().unwrap();
+    let sink = sink!();
     set_up(&world, &sink, &[]).await;
     let olivia = world.person("olivia", &["operations"]).await;
     let ann = world.person("ann", &["approver"]).await;
@@ -294,7 +297,7 @@ async fn nobody_is_asked_about_what_was_decided() {
 #[tokio::test]
 async fn the_loud_kinds_reach_those_who_answer_for_it() {
     let world = World::with(nearby).await;
-    let sink = MailSink::start().unwrap();
+    let sink = sink!();
     set_up(&world, &sink, &[]).await;
     for (name, role) in
         [("ann", "approver"), ("bob", "administrator"), ("sam", "security_officer"), ("carl", "analyst")]
@@ -320,7 +323,7 @@ async fn the_loud_kinds_reach_those_who_answer_for_it() {
 #[tokio::test]
 async fn what_could_not_be_sent_is_shown_and_sent_when_asked() {
     let world = World::with(nearby).await;
-    let sink = MailSink::start().unwrap();
+    let sink = sink!();
     set_up(&world, &sink, &["reject@quell.example"]).await;
     let id = failed(&world, "endpoint.isolate").await;
     let dead = notices(&world, "?state=dead", |list| !list.is_empty()).await;
