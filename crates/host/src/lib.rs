@@ -13,6 +13,7 @@ pub mod keep;
 pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod process;
+pub mod program;
 #[cfg(target_os = "linux")]
 pub mod script;
 #[cfg(target_os = "linux")]

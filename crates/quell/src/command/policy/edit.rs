@@ -1,8 +1,8 @@
 //! The approval settings in an editor. What was written is never lost: where it cannot be stored, the file stays.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::{fetch, set, store_change};
 use crate::cli::Context;
@@ -69,7 +69,8 @@ impl Draft {
 fn open(editor: &str, path: &Path) -> Result<(), Failure> {
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or_default();
-    let status = Command::new(program).args(words).arg(path).status();
+    let words = words.map(OsStr::new).chain([path.as_os_str()]);
+    let status = quell_host::program::run(program, words);
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(format!("the editor `{editor}` ended with {status}"))),

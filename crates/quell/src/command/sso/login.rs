@@ -107,13 +107,7 @@ fn word(challenge: &str) -> String {
 fn open(url: &Url) {
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     if has_screen {
-        let quiet = || std::process::Stdio::null();
-        let _ = std::process::Command::new("xdg-open")
-            .arg(url.as_str())
-            .stdin(quiet())
-            .stdout(quiet())
-            .stderr(quiet())
-            .spawn();
+        let _ = quell_host::program::start("xdg-open", [url.as_str()]);
     }
 }
 

@@ -170,8 +170,10 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid, list: &str) -> Result<ApprovalList, quell
 /// The first column of each line, with the line's number.
 fn lines(body: &[u8]) -> Result<Vec<(u64, String)>, Problem> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // The reader ends a line at the carriage return, and counts at the line feed.
+    let body: Vec<u8> = body.iter().copied().filter(|byte| *byte != b'\r').collect();
     let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(body);
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(body.as_slice());
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| {
