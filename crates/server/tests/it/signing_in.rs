@@ -82,7 +82,7 @@ async fn nobody_takes_as_long_as_somebody() {
     let id = world.account(world.tenant, "maria", &["analyst"]).await;
     world.store.write(move |tx| quell_store::person::set_password(tx, id, Some(&hash), 1)).await.unwrap();
     let mut quickest = [Duration::MAX; 2];
-    for round in 0..5 {
+    for round in 0..8 {
         for (slot, email) in ["maria@quell.example", "nobody@quell.example"].into_iter().enumerate() {
             let began = Instant::now();
             let (status, _) =
@@ -92,7 +92,8 @@ async fn nobody_takes_as_long_as_somebody() {
         }
     }
     let [somebody, nobody] = quickest.map(|time| time.as_secs_f64());
-    assert!(nobody > somebody * 0.5 && nobody < somebody * 2.0, "{somebody} s and {nobody} s");
+    // Without a hash to compare with, nobody would be found twenty times as fast; a busy machine is no such sign.
+    assert!(nobody > somebody / 4.0 && nobody < somebody * 4.0, "{somebody} s and {nobody} s");
     world.stop().await;
 }
 

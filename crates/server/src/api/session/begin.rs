@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::api::body::JsonUpTo;
 use crate::api::route::{Route, open};
 use crate::api::secret::Secret;
+use crate::auth::lockout::Try;
 use crate::auth::login::{self, Deliver, SessionBegun, Wanted};
 use crate::auth::origin::Origin;
 use crate::auth::password::{self, Second, Used};
@@ -65,25 +66,9 @@ pub(super) async fn sign_in(
     }
     let account = email::fold(&asked.email);
     let tried = password::admit(&app, &account, &origin)?;
-    let found = app.store.read(move |tx| person::by_local(tx, &account)).await?;
-    let stored = found.as_ref().and_then(|person| person.password.clone());
-    let fits = app.hasher.verify(text.clone(), stored, tried.is_known).await?;
-    let (true, Some(person)) = (fits, &found) else {
-        return Err(password::refuse(&app, &tried, &origin, found.as_ref(), "password"));
-    };
-    if person.state != "active" {
-        return Err(password::refuse(&app, &tried, &origin, found.as_ref(), "state"));
-    }
     let shown = Second { totp: asked.totp, recovery: asked.recovery };
-    let used = match password::second(&app, person, &shown) {
-        Ok(used) => used,
-        Err(true) => {
-            app.lockout.undecided(&tried);
-            return Err(Problem::new(Code::TotpNeeded, "the account asks for a one-time code as well"));
-        }
-        Err(false) => return Err(password::refuse(&app, &tried, &origin, Some(person), "code")),
-    };
-    let renewed = renewed(&app, person, text).await?;
+    let (person, used) = shown_to_be(&app, &origin, &tried, (account, text.clone()), &shown).await?;
+    let renewed = renewed(&app, &person, text).await?;
     let wanted = Wanted {
         person: person.id,
         method: used.method().to_owned(),
@@ -97,9 +82,35 @@ pub(super) async fn sign_in(
             Ok(signed.into_response(&app))
         }
         Err(problem) if problem.code() == Code::LoginFailed => {
-            Err(password::refuse(&app, &tried, &origin, Some(person), "used"))
+            Err(password::refuse(&app, &tried, &origin, Some(&person), "used"))
         }
         Err(problem) => Err(problem),
+    }
+}
+
+/// The person whom the password and the second factor are of; everything else is refused alike, and counted.
+async fn shown_to_be(
+    app: &App,
+    origin: &Origin,
+    tried: &Try,
+    (account, text): (String, String),
+    shown: &Second,
+) -> Result<(Person, Used), Problem> {
+    let found = app.store.read(move |tx| person::by_local(tx, &account)).await?;
+    let stored = found.as_ref().and_then(|person| person.password.clone());
+    let fits = app.hasher.verify(text, stored, tried.is_known).await?;
+    let refuse = |person: Option<&Person>, why| password::refuse(app, tried, origin, person, why);
+    let (true, Some(person)) = (fits, found.clone()) else { return Err(refuse(found.as_ref(), "password")) };
+    if person.state != "active" {
+        return Err(refuse(Some(&person), "state"));
+    }
+    match password::second(app, &person, shown) {
+        Ok(used) => Ok((person, used)),
+        Err(true) => {
+            app.lockout.undecided(tried);
+            Err(Problem::new(Code::TotpNeeded, "the account asks for a one-time code as well"))
+        }
+        Err(false) => Err(refuse(Some(&person), "code")),
     }
 }
 
