@@ -129,7 +129,9 @@ impl ChangeStream {
     pub async fn next(&mut self) -> Option<Heard> {
         loop {
             match self.receiver.recv().await {
-                Ok(change) if self.tenant.is_none_or(|tenant| tenant == change.tenant()) => return Some(Heard::Change(change)),
+                Ok(change) if self.tenant.is_none_or(|tenant| tenant == change.tenant()) => {
+                    return Some(Heard::Change(change));
+                }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => return Some(Heard::Resync),
                 Err(broadcast::error::RecvError::Closed) => return None,

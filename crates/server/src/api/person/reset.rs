@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use quell_store::{audit, person, session, ticket};
+use quell_store::{audit, passkey, person, session, ticket};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub(super) struct Reset {
 
 /// Give a person a new way in
 ///
-/// Their password is good no more and their sessions end. The answer shows, once, the link with which they set a new one;
+/// Their password and passkeys are good no more and their sessions end. The answer shows, once, the link with which they set a new one;
 /// earlier links are void.
 #[utoipa::path(post, path = "/people/{id}/reset", tag = "access", params(("id" = Uuid, Path)), request_body = Reset,
     responses((status = 201, body = Invited)))]
@@ -63,10 +63,12 @@ pub(super) async fn reset_person(
             if wanted.totp {
                 person::set_totp(tx, id, None, None)?;
             }
+            // One of them may have been added by whoever made this necessary.
+            let passkeys = passkey::delete_all(tx, before.tenant_id, id)?;
             let ended = session::revoke_others(tx, id, Uuid::nil(), now)?;
             ticket::void(tx, id, now)?;
             ticket::insert(tx, &stored)?;
-            let detail = json!({ "name": before.name, "email": before.email, "totp": wanted.totp, "sessions_ended": ended });
+            let detail = json!({ "name": before.name, "email": before.email, "totp": wanted.totp, "passkeys_removed": passkeys, "sessions_ended": ended });
             audit::append(tx, &caller.record(now, "person.reset", "person", &id.to_string(), &detail))?;
             let after = person::get(tx, id)?.ok_or_else(|| Problem::not_found("person"))?;
             Ok::<_, Problem>(PersonView::read(tx, tenant, after)?)
