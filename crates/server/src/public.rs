@@ -91,13 +91,19 @@ mod tests {
     fn it_is_said_or_follows_from_the_set_up() {
         let api: SocketAddr = "127.0.0.1:8420".parse().unwrap();
         let mut config = Config::new("/nowhere");
-        let of = |config: &Config| Public::of(config, api).map(|public| public.map(|public| public.link("/x")));
+        let of =
+            |config: &Config| Public::of(config, api).map(|public| public.map(|public| public.link("/x")));
         assert_eq!(of(&config).unwrap().unwrap(), "http://localhost:8420/x");
         config.api_tls = Some(ApiTls::Own { names: vec!["quell.example".to_owned()] });
         assert_eq!(of(&config).unwrap().unwrap(), "https://quell.example:8420/x");
         config.public_url = Some("https://quell.example/".to_owned());
         assert_eq!(of(&config).unwrap().unwrap(), "https://quell.example/x");
-        for bad in ["http://quell.example", "https://a:b@quell.example", "https://quell.example/path", "quell.example"] {
+        for bad in [
+            "http://quell.example",
+            "https://a:b@quell.example",
+            "https://quell.example/path",
+            "quell.example",
+        ] {
             config.public_url = Some(bad.to_owned());
             assert!(of(&config).is_err(), "{bad}");
         }

@@ -53,12 +53,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &Identity) -> Result<(), Error> {
 }
 
 /// Who a subject is.
-pub fn get(
-    tx: &mut Tx<'_>,
-    tenant: Uuid,
-    provider: Uuid,
-    subject: &str,
-) -> Result<Option<Identity>, Error> {
+pub fn get(tx: &mut Tx<'_>, tenant: Uuid, provider: Uuid, subject: &str) -> Result<Option<Identity>, Error> {
     tx.query_opt(GET, &[&tenant, &provider, &subject], read)
 }
 

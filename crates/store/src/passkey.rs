@@ -37,6 +37,7 @@ sql! {
     BY_CREDENTIAL = concat!("SELECT ", columns!(), " FROM passkey WHERE credential_id = $1");
     RENAME = "UPDATE passkey SET name = $4 WHERE tenant_id = $1 AND person_id = $2 AND id = $3";
     DELETE = "DELETE FROM passkey WHERE tenant_id = $1 AND person_id = $2 AND id = $3";
+    DELETE_ALL = "DELETE FROM passkey WHERE tenant_id = $1 AND person_id = $2";
     USED = "UPDATE passkey SET credential = $4, last_used_at = $5 WHERE tenant_id = $1 AND id = $2 AND credential = $3";
 }
 
@@ -93,8 +94,12 @@ pub fn delete(tx: &mut Tx<'_>, tenant: Uuid, person: Uuid, id: Uuid) -> Result<(
     tx.change(DELETE, &[&tenant, &person, &id], ABSENT)
 }
 
+/// Removes all passkeys of a person, and answers how many.
+pub fn delete_all(tx: &mut Tx<'_>, tenant: Uuid, person: Uuid) -> Result<u64, Error> {
+    tx.execute(DELETE_ALL, &[&tenant, &person])
+}
+
 /// Notes a use, with the counter that it left. `false` when it was used meanwhile: then this use does not count.
 pub fn used(tx: &mut Tx<'_>, before: &Passkey, after: &str, now: Micros) -> Result<bool, Error> {
-    tx.execute(USED, &[&before.tenant_id, &before.id, &before.credential, &after, &now])
-        .map(|rows| rows == 1)
+    tx.execute(USED, &[&before.tenant_id, &before.id, &before.credential, &after, &now]).map(|rows| rows == 1)
 }

@@ -256,6 +256,9 @@ async fn nobody_maps_a_group_to_more_than_they_have() {
     world.stop().await;
 }
 
+/// From a provider's own address to what it answers.
+type Answer = Box<dyn Fn(&str) -> String + Send>;
+
 /// A provider that answers every question with these bytes, and counts the questions.
 async fn says(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -287,7 +290,7 @@ async fn a_provider_that_misbehaves_is_let_alone() {
         .to_string()
     };
     let elsewhere = world.base.clone();
-    let wrong: [(&str, Box<dyn Fn(&str) -> String + Send>); 6] = [
+    let wrong: [(&str, Answer); 6] = [
         ("no whole answer", Box::new(|_| "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{".to_owned())),
         ("longer than", Box::new(|_| ok(&" ".repeat(600 << 10)))),
         ("not what it should be", Box::new(|_| ok("[]"))),
