@@ -5,7 +5,7 @@ use std::path::Path;
 
 use quell_access::email;
 use quell_engine::{Clock as _, SystemClock};
-use quell_store::{Options, Store, audit, person, session, ticket};
+use quell_store::{Options, Store, audit, passkey, person, session, ticket};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub enum RecoverError {
     Random,
 }
 
-/// Takes the password of an account, ends its sessions and answers the text of a link that sets a new one, once. The
+/// Takes the password and the passkeys of an account, ends its sessions and answers the text of a link that sets a new one, once. The
 /// one-time codes go too where `totp` says so.
 ///
 /// # Errors
@@ -75,6 +75,7 @@ pub async fn recover(config: &Config, address: &str, totp: bool) -> Result<Strin
             if totp {
                 person::set_totp(tx, person.id, None, None)?;
             }
+            passkey::delete_all(tx, person.tenant_id, person.id)?;
             session::revoke_others(tx, person.id, Uuid::nil(), now)?;
             ticket::void(tx, person.id, now)?;
             ticket::insert(tx, &row)?;
