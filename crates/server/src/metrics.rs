@@ -75,7 +75,7 @@ impl Metrics {
         );
         registry.register(
             "changes",
-            "Changes of tasks, commands and endpoints by their new state",
+            "Changes of tasks, commands, endpoints and deliveries of notices by their new state",
             changes.clone(),
         );
         registry.register("refused_keys", "Requests refused for their API key", refused_keys.clone());

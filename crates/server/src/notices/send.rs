@@ -149,18 +149,26 @@ async fn deliver(app: &App, group: Vec<Delivery>, claim: Uuid) -> Result<(), Err
         }
     }
     let (now, first_pause) = (app.now(), app.limits.notice_pause);
-    app.store
+    let states = app
+        .store
         .write(move |tx| {
+            let mut states = Vec::with_capacity(outcomes.len());
             for (row, outcome) in &outcomes {
                 let after = after(row, outcome, now, first_pause);
-                let is_ours = delivery::settle(tx, row.tenant_id, row.id, claim, &after)?;
-                if is_ours && *outcome == Outcome::Tried(Verdict::Gone) {
+                if !delivery::settle(tx, row.tenant_id, row.id, claim, &after)? {
+                    continue;
+                }
+                states.push(after.state);
+                if *outcome == Outcome::Tried(Verdict::Gone) {
                     gone(tx, row, now)?;
                 }
             }
-            Ok(())
+            Ok::<_, Error>(states)
         })
-        .await
+        .await?;
+    // `pending` counts what is to be tried again.
+    states.into_iter().for_each(|state| app.metrics.changed("delivery", state));
+    Ok(())
 }
 
 /// What came of it.

@@ -268,6 +268,48 @@ async fn many_requests_become_one_mail_with_a_link_for_each() {
 }
 
 #[tokio::test]
+async fn an_hour_has_a_bound_that_requests_for_approval_do_not_know() {
+    let world = World::with(nearby).await;
+    let sink = sink!();
+    set_up(&world, &sink, &["soc@quell.example"]).await;
+    failed(&world, "endpoint.isolate").await;
+    sink.wait_for(1, LIMIT).await;
+    // As if many had gone out within the hour.
+    let many = |tx: &mut Tx<'_>| {
+        for number in 0..300_i64 {
+            tx.execute(
+                "INSERT INTO delivery (tenant_id, id, notice_id, channel, destination, kind, state, created_at, next_at) \
+                SELECT tenant_id, 'copy-' || CAST($1 AS TEXT), notice_id, channel, destination, kind, 'sent', created_at, \
+                next_at FROM delivery WHERE fold_key IS NOT NULL AND id NOT LIKE 'copy-%' LIMIT 1",
+                &[&number],
+            )?;
+        }
+        Ok::<_, quell_store::Error>(())
+    };
+    world.store.write(many).await.unwrap();
+    failed(&world, "file.collect").await;
+    let held = |tx: &mut Tx<'_>| {
+        tx.query("SELECT last_error FROM delivery WHERE state = 'held'", &[], |mut row| row.take::<String>())
+    };
+    let began = std::time::Instant::now();
+    while world.store.read(held).await.unwrap() != ["more than 300 mails within an hour"] {
+        assert!(began.elapsed() < LIMIT, "it is not held back");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let olivia = world.person("olivia", &["operations"]).await;
+    world.endpoint("web-1").await;
+    let body =
+        json!({ "action": "endpoint.isolate", "targets": { "endpoints": ["web-1"] }, "reason": "beacon" });
+    assert_eq!(olivia.post("/api/v1/tasks", body).await.0, 201);
+    let mails = sink.wait_for(2, LIMIT).await;
+    assert!(mails[1].subject.contains("Approval wanted"), "{}", mails[1].subject);
+    let metrics = world.http.get(format!("{}/metrics", world.base)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("quell_changes_total{kind=\"delivery\",state=\"sent\"}"), "{metrics}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_is_asked_about_what_was_decided() {
     let world = World::with(nearby).await;
     let sink = sink!();
