@@ -99,7 +99,7 @@ impl Browser {
             };
             (method, url) = (Method::GET, url.join(&location).unwrap());
         }
-        panic!("redirects without end, now at {url}");
+        Shown { url, status: 0, refresh: None, text: "redirects without end".to_owned() }
     }
 
     fn keep(&mut self, host: &str, answer: &reqwest::Response) {
