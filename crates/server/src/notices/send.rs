@@ -167,7 +167,9 @@ async fn deliver(app: &App, group: Vec<Delivery>, claim: Uuid) -> Result<(), Err
         })
         .await?;
     // `pending` counts what is to be tried again.
-    states.into_iter().for_each(|state| app.metrics.changed("delivery", state));
+    for state in states {
+        app.metrics.changed("delivery", state);
+    }
     Ok(())
 }
 
