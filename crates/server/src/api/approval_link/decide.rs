@@ -17,6 +17,7 @@ use crate::api::approval::{self, Approval, NewSignature, digest};
 use crate::api::body::{Json, JsonUpTo};
 use crate::api::route::{Route, open};
 use crate::api::secret::Secret;
+use crate::auth::login;
 use crate::auth::origin::Origin;
 use crate::auth::password::{self, Second, Used};
 use crate::problem::{Code, Problem};
@@ -155,7 +156,7 @@ async fn by_session(app: &App, origin: &Origin, person: &Person, token: &Secret)
             session.person_id == id
                 && session.method == "passkey"
                 && session.revoked_at.is_none()
-                && (0..FRESH).contains(&(now - session.created_at))
+                && (0..FRESH).contains(&(now - (session.expires_at - login::LIFE)))
         });
         let Some(session) = found else { return Ok(false) };
         session::revoke(tx, id, session.id, now)?;
