@@ -229,12 +229,12 @@ impl Policy {
         }
         for (index, rule) in self.rules.iter().enumerate() {
             let field = format!("rules[{index}]");
-            actions(&format!("{field}.actions"), &rule.actions, true)?;
+            actions(&format!("{field}.actions"), &rule.actions)?;
             if let Requirement::People(wanted) = &rule.require {
                 people(&format!("{field}.require.people"), wanted)?;
             }
         }
-        actions("step_up", &self.step_up, true)?;
+        actions("step_up", &self.step_up)?;
         let offered = Managed::offered();
         if self.managed.actions.is_empty() {
             return Err(wrong(
@@ -255,11 +255,12 @@ impl Policy {
     }
 }
 
-fn actions(field: &str, names: &[String], may_be_all: bool) -> Result<(), PolicyError> {
+fn actions(field: &str, names: &[String]) -> Result<(), PolicyError> {
     if names.len() > MOST {
         return Err(wrong(field, format!("more than {MOST} entries")));
     }
-    let unknown = names.iter().find(|name| !(may_be_all && *name == reach::ALL) && !reach::is_known(name));
+    let is_named = |name: &String| reach::is_known(name) || name == reach::ALL;
+    let unknown = names.iter().find(|name| !is_named(name));
     unknown.map_or(Ok(()), |name| Err(wrong(field, format!("there is no action {name:?}"))))
 }
 

@@ -156,6 +156,7 @@ fn by_protection(
 
 /// How many, and the first of them by name.
 fn shown<'a>(names: impl Iterator<Item = &'a str>) -> (usize, String) {
+    use std::fmt::Write as _;
     let (mut count, mut text) = (0, String::new());
     for name in names {
         count += 1;
@@ -167,7 +168,7 @@ fn shown<'a>(names: impl Iterator<Item = &'a str>) -> (usize, String) {
         }
     }
     if count > SHOWN {
-        text.push_str(&format!(" and {} more", count - SHOWN));
+        let _ = write!(text, " and {} more", count - SHOWN);
     }
     (count, text)
 }

@@ -79,8 +79,7 @@ fn arrived(sink: &MailSink, to: &str, fits: impl Fn(&Received) -> bool) -> Recei
 }
 
 fn token(mail: &Received) -> String {
-    let link =
-        mail.text.split_whitespace().find(|word| word.contains("/approve#")).expect("a link in the mail");
+    let link = mail.text.split_whitespace().find(|word| word.contains("/approve#")).unwrap();
     link.split_once('#').unwrap().1.to_owned()
 }
 

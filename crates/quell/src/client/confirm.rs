@@ -12,7 +12,7 @@ use crate::output::{prompt, terminal};
 
 const NEEDED: &str = "step_up_needed";
 
-/// Where the confirmation comes from.
+// Where the confirmation comes from. No documentation: clap would show it as that of each command that takes it.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Source {
     /// Where the act needs your own confirmation: read the password, or a one-time code, from standard input
@@ -38,9 +38,10 @@ impl Client {
         };
         let bytes = serde_json::to_vec(body).map_err(|error| Failure::of(&error))?;
         let request = hex(&sha256(&[&bytes]));
-        let confirmation = match is_code(&secret) {
-            true => json!({ "request": request, "totp": secret }),
-            false => json!({ "request": request, "password": secret }),
+        let confirmation = if is_code(&secret) {
+            json!({ "request": request, "totp": secret })
+        } else {
+            json!({ "request": request, "password": secret })
         };
         let proof = self.post("/api/v1/step-up", &confirmation, None).await;
         let proof = proof.map_err(|failure| failure.during("confirming"))?;

@@ -197,13 +197,13 @@ pub fn log(json: bool) {
 }
 
 /// What the agent of this machine would say of it.
-#[cfg(target_os = "linux")]
 fn own_machine() -> Option<String> {
-    use quell_host::system::{FINGERPRINT, machine_fingerprint};
-    Some(quell_wire::digest::hex(&machine_fingerprint(FINGERPRINT).sha256))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn own_machine() -> Option<String> {
-    None
+    #[cfg(target_os = "linux")]
+    let fingerprint = {
+        use quell_host::system::{FINGERPRINT, machine_fingerprint};
+        Some(quell_wire::digest::hex(&machine_fingerprint(FINGERPRINT).sha256))
+    };
+    #[cfg(not(target_os = "linux"))]
+    let fingerprint = None;
+    fingerprint
 }

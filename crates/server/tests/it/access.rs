@@ -56,11 +56,6 @@ fn concrete(path: &str, objects: &Objects) -> String {
         .replace("{code}", "not_found")
 }
 
-/// Whether a path names one object that belongs to a tenant.
-fn is_of_tenant(path: &str) -> bool {
-    path.contains('{') && !path.contains("/actions/") && !path.contains("/problems/")
-}
-
 fn method(name: &str) -> Method {
     name.parse().unwrap()
 }
@@ -175,6 +170,42 @@ async fn a_key_has_no_more_than_its_scope_and_its_owner() {
     while world.with_key(Method::GET, "/api/v1/tasks", &key).send().await.unwrap().status() == 200 {
         assert!(began.elapsed().as_secs() < 10, "the key outlives what its owner was");
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_ends_at_the_tags_that_it_reaches() {
+    let world = World::new().await;
+    let objects = objects(&world).await;
+    let ada = world.person("ada", &["administrator"]).await;
+    let grants = json!({ "permissions": ["*"], "tags": ["web"] });
+    let (_, role) =
+        ada.post("/api/v1/roles", json!({ "name": "web", "description": "", "grants": grants })).await;
+    let nora = world.person("nora", &[role["id"].as_str().unwrap()]).await;
+    let tried = async |who: &crate::world::Person, method: Method, path: String, body: serde_json::Value| {
+        who.request(method, &format!("/api/v1{path}")).json(&body).send().await.unwrap().status().as_u16()
+    };
+    let (endpoint, command, artifact) = (&objects.endpoint, &objects.command, &objects.artifact);
+    let beyond = [
+        (Method::PUT, format!("/endpoints/{endpoint}/tags"), json!({ "tags": ["web"] })),
+        (Method::PUT, format!("/endpoints/{endpoint}/name"), json!({ "name": "mine" })),
+        (Method::POST, format!("/endpoints/{endpoint}/revoke"), json!({ "reason": "x" })),
+        (Method::POST, format!("/endpoints/{endpoint}/acknowledge"), json!({ "reason": "x" })),
+        (Method::POST, format!("/commands/{command}/release-code"), json!({})),
+        (Method::GET, format!("/artifacts/{artifact}/content"), json!({})),
+        (Method::POST, format!("/tasks/{}/cancel", objects.task), json!({ "reason": "x" })),
+    ];
+    for (method, path, body) in &beyond {
+        assert_eq!(tried(&nora, method.clone(), path.clone(), body.clone()).await, 403, "{path}");
+    }
+    let tags = json!({ "tags": ["web"] });
+    assert_eq!(tried(&ada, Method::PUT, format!("/endpoints/{endpoint}/tags"), tags).await, 200);
+    assert_eq!(
+        tried(&nora, Method::PUT, format!("/endpoints/{endpoint}/name"), json!({ "name": "ours" })).await,
+        200
+    );
+    assert_eq!(tried(&nora, Method::POST, format!("/commands/{command}/release-code"), json!({})).await, 200);
+    assert_eq!(tried(&nora, Method::GET, format!("/artifacts/{artifact}/content"), json!({})).await, 200);
     world.stop().await;
 }
 

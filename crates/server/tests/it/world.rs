@@ -270,16 +270,6 @@ impl World {
             }
         }
     }
-
-    /// How many audit records there are.
-    pub async fn audit_count(&self) -> usize {
-        let tenant = self.tenant;
-        let page = quell_store::Page { after: None, limit: 1000 };
-        let filter = quell_store::audit::Filter::default();
-        let page =
-            self.store.read(move |tx| quell_store::audit::list(tx, tenant, &filter, page)).await.unwrap();
-        page.rows.len()
-    }
 }
 
 /// The password of every account that tests make.

@@ -53,9 +53,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     tracing::info!(folder = %folder.display(), tcp = ?listening.tcp, keys = ?service.keys(), "the signer is ready");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if is_child {
-        runtime.block_on(outlive_the_server())
+        runtime.block_on(outlive_the_server());
     } else {
-        runtime.block_on(server::stop())
+        runtime.block_on(server::stop());
     }
     service.settle();
     Ok(())

@@ -99,7 +99,8 @@ pub(crate) struct Decision {
     /// Their name.
     name: String,
     /// `approve` or `reject`.
-    decision: String,
+    #[serde(rename = "decision")]
+    word: String,
     /// What they said.
     note: String,
     /// `api`, `console` or `mail`.
@@ -151,7 +152,7 @@ impl Decision {
         Self {
             person: row.person_id.to_string(),
             name: row.name,
-            decision: row.decision,
+            word: row.decision,
             note: row.note,
             via: row.via,
             decided_at: time::text(row.decided_at),
@@ -193,8 +194,7 @@ impl Cells for Approval {
 
     fn cells(&self) -> Vec<String> {
         let who = |word: &str| {
-            let standing =
-                self.decisions.iter().filter(|row| row.decision == word && row.revoked_at.is_none());
+            let standing = self.decisions.iter().filter(|row| row.word == word && row.revoked_at.is_none());
             standing.map(|row| row.name.as_str()).collect::<Vec<_>>().join("; ")
         };
         vec![

@@ -172,8 +172,11 @@ fn lines(body: &[u8]) -> Result<Vec<(u64, String)>, Problem> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // The reader ends a line at the carriage return, and counts at the line feed.
     let body: Vec<u8> = body.iter().copied().filter(|byte| *byte != b'\r').collect();
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(body.as_slice());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(body.as_slice());
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| {
@@ -215,13 +218,12 @@ fn resolve(tx: &mut Tx<'_>, tenant: Uuid, lines: &[(u64, String)]) -> Result<Res
         };
         match row {
             Ok(row) if seen.insert(row.id) => found.push((row.id, row.name, text.clone())),
-            Ok(_) => {}
             Err(problem) if errors.len() < NAMED => errors.push(LineError {
                 line: *line,
                 text: text.chars().filter(|c| !c.is_control()).take(80).collect(),
                 problem: problem.to_owned(),
             }),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     Ok((found, errors))
