@@ -296,7 +296,6 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "PATCH /api/v1/people/{id}" => json!({ "name": "Renamed" }),
         "POST /api/v1/people/{id}/link" => json!({ "person": objects.other_person }),
         "PUT /api/v1/people/{id}/roles" => json!({ "roles": ["analyst"] }),
-        "POST /api/v1/people/{id}/reset" => json!({}),
         "POST /api/v1/members" => {
             json!({ "email": format!("petra-{number}@quell.example"), "roles": ["auditor"] })
         }
@@ -324,6 +323,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "POST /api/v1/me/password" => json!({ "old": PASSWORD, "new": "another long passphrase" }),
         "POST /api/v1/step-up" => json!({ "request": "0".repeat(64), "password": PASSWORD }),
         "POST /api/v1/broken/{id}"
+        | "POST /api/v1/people/{id}/reset"
         | "POST /api/v1/approvals/{id}/revoke"
         | "POST /api/v1/approvals/{id}/expire"
         | "POST /api/v1/break-glass/{id}/end"
