@@ -197,23 +197,26 @@ impl Access {
 
     /// Whether whoever has this may hand out the grant: nobody gives what they do not have.
     pub fn covers(&self, grant: &Grant) -> bool {
-        grant.permissions.iter().all(|permission| {
-            self.grants.iter().any(|own| {
-                own.permissions.has(permission)
-                    && match (&own.actions, &grant.actions) {
-                        (Actions::All, _) => true,
-                        (Actions::Only(_), Actions::All) => false,
-                        (own, Actions::Only(names)) => {
-                            names.iter().all(|name| own.has(name) || own.names().contains(name))
+        // An outside team lets in none but its like.
+        let is_outside = self.grants.iter().any(|own| own.is_outside);
+        (!is_outside || grant.is_outside)
+            && grant.permissions.iter().all(|permission| {
+                self.grants.iter().any(|own| {
+                    own.permissions.has(permission)
+                        && match (&own.actions, &grant.actions) {
+                            (Actions::All, _) => true,
+                            (Actions::Only(_), Actions::All) => false,
+                            (own, Actions::Only(names)) => {
+                                names.iter().all(|name| own.has(name) || own.names().contains(name))
+                            }
                         }
-                    }
-                    && match (&own.reach, &grant.reach) {
-                        (Reach::All, _) => true,
-                        (Reach::Tags(_), Reach::All) => false,
-                        (Reach::Tags(own), Reach::Tags(tags)) => tags.is_subset(own),
-                    }
+                        && match (&own.reach, &grant.reach) {
+                            (Reach::All, _) => true,
+                            (Reach::Tags(_), Reach::All) => false,
+                            (Reach::Tags(own), Reach::Tags(tags)) => tags.is_subset(own),
+                        }
+                })
             })
-        })
     }
 
     /// As whom the approval policy sees a person with this access.

@@ -66,7 +66,7 @@ permissions! {
     ApprovalDecide => "approval.decide",
     /// See the approval settings.
     PolicyRead => "policy.read",
-    /// Change the approval settings.
+    /// Change the approval settings. Only people do.
     PolicyManage => "policy.manage",
     /// Act without the approval that is asked for, for a time, and be reviewed. Only people do.
     BreakGlass => "break_glass.use",
@@ -108,7 +108,14 @@ impl Permission {
 
     /// Whether only a person can use it: a program that holds it is refused all the same.
     pub const fn is_personal(self) -> bool {
-        matches!(self, Self::ApprovalDecide | Self::BreakGlass | Self::BreakGlassReview | Self::SelfManage)
+        matches!(
+            self,
+            Self::ApprovalDecide
+                | Self::BreakGlass
+                | Self::BreakGlassReview
+                | Self::PolicyManage
+                | Self::SelfManage
+        )
     }
 
     const fn bit(self) -> u64 {

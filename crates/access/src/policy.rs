@@ -16,6 +16,10 @@ use crate::{Role, reach};
 
 /// The most rules, names and tags that a policy holds.
 const MOST: usize = 256;
+/// The most roles that people may be asked of.
+const MOST_ROLES: usize = 32;
+/// Kinds of requesters.
+const CLASSES: usize = 4;
 /// The most people that may have to agree.
 pub const MOST_PEOPLE: u32 = 10;
 
@@ -219,6 +223,9 @@ impl Policy {
             if !(1..=MOST_PEOPLE).contains(&people.quorum) {
                 return Err(wrong(format!("{field}.quorum"), format!("must be 1 to {MOST_PEOPLE}")));
             }
+            if people.roles.len() > MOST_ROLES {
+                return Err(wrong(format!("{field}.roles"), format!("more than {MOST_ROLES}")));
+            }
             let unknown = people.roles.iter().find(|role| Role::from_name(role).is_none() && !is_role(role));
             unknown.map_or(Ok(()), |role| {
                 Err(wrong(format!("{field}.roles"), format!("there is no role {role:?}")))
@@ -230,6 +237,9 @@ impl Policy {
         for (index, rule) in self.rules.iter().enumerate() {
             let field = format!("rules[{index}]");
             actions(&format!("{field}.actions"), &rule.actions)?;
+            if rule.requesters.len() > CLASSES {
+                return Err(wrong(format!("{field}.requesters"), format!("there are {CLASSES} kinds")));
+            }
             if let Requirement::People(wanted) = &rule.require {
                 people(&format!("{field}.require.people"), wanted)?;
             }

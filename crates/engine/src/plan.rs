@@ -148,6 +148,7 @@ impl Plan {
             expires_at_us: expires_at,
             targets_root: tree.root().to_vec(),
             target_count: leaves.len() as u64,
+            revert_after_us: draft.revert_after.map_or(0, micros),
             nonce: inner.ids.nonce().ok_or(Error::Entropy)?.to_vec(),
         };
         if !intent.is_bounded() {

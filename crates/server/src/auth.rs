@@ -92,7 +92,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if is_open(request.method().as_str(), request.uri().path()) || is_local_metrics(&request) {
         return next.run(request).await;
     }
-    let caller = match Claim::of(&request) {
+    let caller = match Claim::of(&request, app.is_tls) {
         Ok(claim) => identify(&app, claim).await,
         Err(problem) => Err(problem),
     };
@@ -103,8 +103,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
-    let denied =
-        response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == Code::Forbidden);
+    let denied = response
+        .extensions()
+        .get::<Problem>()
+        .is_some_and(|problem| matches!(problem.code(), Code::Forbidden | Code::NotEligible));
     if denied {
         let roles: Vec<&str> = caller.access().roles().collect();
         let detail = serde_json::json!({ "method": method.as_str(), "path": path, "roles": roles });
@@ -145,24 +147,26 @@ struct Claim {
     credential: Presented,
     remote: IpAddr,
     request_id: String,
+    route: String,
 }
 
 impl Claim {
-    fn of(request: &Request) -> Result<Self, Problem> {
+    fn of(request: &Request, is_tls: bool) -> Result<Self, Problem> {
         // No credential is no guess: it costs nothing and counts for nothing.
-        let credential = Presented::of(request)?.ok_or_else(refused)?;
+        let credential = Presented::of(request, is_tls)?.ok_or_else(refused)?;
         let peer = request.extensions().get::<Peer>().ok_or_else(refused)?;
         let request_id = request.extensions().get::<RequestId>().ok_or_else(refused)?.0.clone();
-        Ok(Self { credential, remote: peer.0.ip().to_canonical(), request_id })
+        let route = format!("{} {}", request.method(), request.uri().path());
+        Ok(Self { credential, remote: peer.0.ip().to_canonical(), request_id, route })
     }
 }
 
 async fn identify(app: &App, claim: Claim) -> Result<Caller, Problem> {
-    let Claim { credential, remote, request_id } = claim;
+    let Claim { credential, remote, request_id, route } = claim;
     let (credential, now) = (Arc::new(credential), app.now());
     let identity = known(app, &credential, remote, now).await?;
     app.touched(&identity, now);
-    Ok(Caller { tenant: identity.tenant, identity, credential, request_id, remote })
+    Ok(Caller { tenant: identity.tenant, identity, credential, route, request_id, remote })
 }
 
 async fn known(

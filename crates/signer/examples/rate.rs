@@ -36,6 +36,7 @@ fn orders(count: usize, now: i64) -> Vec<Order> {
         expires_at_us: now + 3_600_000_000,
         targets_root: tree.root().to_vec(),
         target_count: leaves.len() as u64,
+        revert_after_us: 0,
         nonce: vec![3; 16],
     };
     let bytes = asked.encode_to_vec();

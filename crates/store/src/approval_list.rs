@@ -26,6 +26,8 @@ sql! {
     ALL_OF = "SELECT tenant_id, list, endpoint_id, written, added_at FROM approval_list WHERE tenant_id = $1 AND list = $2 \
         ORDER BY written, endpoint_id LIMIT $3";
     IS_ANY = "SELECT 1 FROM approval_list WHERE tenant_id = $1 LIMIT 1";
+    OF_MACHINE = "SELECT DISTINCT l.list FROM endpoint e JOIN approval_list l ON l.tenant_id = e.tenant_id \
+        AND l.endpoint_id = e.id AND l.list IN ('except', 'protected') WHERE e.tenant_id = $1 AND e.fingerprint = $2";
     LISTS = "SELECT list FROM approval_list WHERE tenant_id = $1 AND list IN ('except', 'only', 'protected') AND endpoint_id = $2";
 }
 
@@ -56,6 +58,12 @@ pub fn all(tx: &mut Tx<'_>, tenant: Uuid, list: &str, limit: i64) -> Result<Vec<
 /// Whether any list of the tenant has an entry.
 pub fn is_any(tx: &mut Tx<'_>, tenant: Uuid) -> Result<bool, Error> {
     Ok(tx.query_opt(IS_ANY, &[&tenant], |_| Ok(()))?.is_some())
+}
+
+/// The lists that ask for more, on which any endpoint of this machine stands, as it was enrolled before or is now: a machine
+/// that is enrolled anew is no other.
+pub fn lists_of_machine(tx: &mut Tx<'_>, tenant: Uuid, fingerprint: &str) -> Result<Vec<String>, Error> {
+    tx.query(OF_MACHINE, &[&tenant, &fingerprint], |mut row| row.take())
 }
 
 /// The lists on which an endpoint stands.

@@ -64,6 +64,7 @@ sql! {
     SET_NAME = "UPDATE person SET name = $2 WHERE id = $1";
     SET_STATE = "UPDATE person SET state = $2 WHERE id = $1";
     SET_HUMAN = "UPDATE person SET human = $2 WHERE human = $1";
+    ELSEWHERE = "SELECT 1 FROM person WHERE human = $1 AND tenant_id <> $2 LIMIT 1";
     SET_LOCAL = "UPDATE person SET local_key = $2 WHERE id = $1";
     SET_PASSWORD = "UPDATE person SET password = $2, password_changed_at = $3 WHERE id = $1";
     SET_TOTP = "UPDATE person SET totp = $2, totp_step = NULL, recovery = $3 WHERE id = $1";
@@ -155,6 +156,11 @@ pub fn set_state(tx: &mut Tx<'_>, id: Uuid, state: &str) -> Result<(), Error> {
 /// Says that all accounts of one human are those of the other as well.
 pub fn merge_humans(tx: &mut Tx<'_>, from: Uuid, into: Uuid) -> Result<(), Error> {
     tx.execute(SET_HUMAN, &[&from, &into]).map(drop)
+}
+
+/// Whether the human has an account that is at home in another tenant.
+pub fn is_elsewhere(tx: &mut Tx<'_>, human: Uuid, tenant: Uuid) -> Result<bool, Error> {
+    Ok(tx.query_opt(ELSEWHERE, &[&human, &tenant], |_| Ok(()))?.is_some())
 }
 
 /// Lets the account sign in here with its address; [`Error::Conflict`] when another does.

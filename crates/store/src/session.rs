@@ -38,6 +38,8 @@ pub struct Session {
 pub struct Known {
     /// The session.
     pub session: Session,
+    /// The person's home tenant.
+    pub home: Uuid,
     /// The human behind the account.
     pub human: Uuid,
     /// The person's name.
@@ -56,7 +58,7 @@ macro_rules! columns {
 sql! {
     INSERT = "INSERT INTO session (tenant_id, id, person_id, hash, kind, method, created_at, last_used_at, \
         expires_at, remote, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    BY_HASH = concat!("SELECT ", columns!(), ", p.human, p.name, p.state FROM session s \
+    BY_HASH = concat!("SELECT ", columns!(), ", p.tenant_id, p.human, p.name, p.state FROM session s \
         JOIN person p ON p.id = s.person_id WHERE s.hash = $1");
     GET = concat!("SELECT ", columns!(), " FROM session s WHERE s.tenant_id = $1 AND s.id = $2");
     HASHES = "SELECT hash FROM session WHERE revoked_at IS NULL AND expires_at > $1 LIMIT $2";
@@ -114,7 +116,7 @@ pub fn insert(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
 pub fn by_hash(tx: &mut Tx<'_>, hash: &[u8; 32]) -> Result<Option<Known>, Error> {
     tx.query_opt(BY_HASH, &[hash], |mut row| {
         let session = read_from(&mut row)?;
-        Ok(Known { session, human: row.take()?, name: row.take()?, state: row.take()? })
+        Ok(Known { session, home: row.take()?, human: row.take()?, name: row.take()?, state: row.take()? })
     })
 }
 

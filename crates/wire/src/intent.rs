@@ -3,7 +3,7 @@
 use prost::Message;
 
 use crate::digest::{Digest, sha256};
-use crate::limits;
+use crate::{limits, merkle};
 
 const DOMAIN: &[u8] = b"quell/intent/v1\0";
 
@@ -40,6 +40,9 @@ pub struct Intent {
     /// How many targets.
     #[prost(uint64, tag = "10")]
     pub target_count: u64,
+    /// How long after its effect it is undone by itself, microseconds; 0 where it is not.
+    #[prost(int64, tag = "12")]
+    pub revert_after_us: i64,
     /// Random, so that two equal requests have different digests.
     #[prost(bytes = "vec", tag = "11")]
     pub nonce: Vec<u8>,
@@ -82,6 +85,15 @@ impl Target {
             endpoint_id: endpoint_id.to_owned(),
         }
     }
+}
+
+/// Whether these endpoints, in this order, are the very targets that the intent binds.
+pub fn binds(intent: &Intent, endpoints: &[String]) -> bool {
+    let leaves: Vec<Vec<u8>> =
+        endpoints.iter().map(|id| Target::endpoint(&intent.tenant_id, id).encode_to_vec()).collect();
+    let root = merkle::Tree::new(&leaves).map(|tree| tree.root());
+    intent.target_count == endpoints.len() as u64
+        && root.is_some_and(|root| root.as_slice() == intent.targets_root.as_slice())
 }
 
 /// The digest of an encoded intent.

@@ -42,6 +42,7 @@ fn world() -> World {
         expires_at_us: NOW + HOUR,
         targets_root: tree.root().to_vec(),
         target_count: 5,
+        revert_after_us: 0,
         nonce: vec![7; 16],
     }
     .encode_to_vec();

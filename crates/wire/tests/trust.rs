@@ -78,6 +78,7 @@ fn order(action: &str, requester: &str, params: &[u8]) -> Order {
         expires_at_us: NOW + HOUR,
         targets_root: Tree::new(std::slice::from_ref(&target)).unwrap().root().to_vec(),
         target_count: 1,
+        revert_after_us: 0,
         nonce: vec![7; 16],
     }
     .encode_to_vec();

@@ -146,11 +146,22 @@ fn by_protection(
         .push(format!("protected: {names}: {}", said(&Requirement::People(policy.protected.people.clone()))));
     let floor = &policy.protected.people;
     match require {
-        Requirement::People(People { quorum, roles }) => Requirement::People(People {
-            quorum: quorum.max(floor.quorum),
-            roles: if floor.roles.is_empty() { roles } else { floor.roles.clone() },
-        }),
+        Requirement::People(People { quorum, roles }) => {
+            Requirement::People(People { quorum: quorum.max(floor.quorum), roles: both(roles, &floor.roles) })
+        }
         Requirement::Nothing | Requirement::Auto | Requirement::Refused => Requirement::People(floor.clone()),
+    }
+}
+
+/// Roles that satisfy both; those of the floor where none does.
+fn both(roles: Vec<String>, floor: &[String]) -> Vec<String> {
+    match (roles.is_empty(), floor.is_empty()) {
+        (_, true) => roles,
+        (true, false) => floor.to_vec(),
+        (false, false) => {
+            let common: Vec<String> = roles.into_iter().filter(|role| floor.contains(role)).collect();
+            if common.is_empty() { floor.to_vec() } else { common }
+        }
     }
 }
 

@@ -355,6 +355,7 @@ pub fn order(id: &str, action: &str, params: &serde_json::Value) -> Order {
         expires_at_us: now + 3_600_000_000,
         targets_root: tree.root().to_vec(),
         target_count: 3,
+        revert_after_us: 0,
         nonce: vec![7; 16],
     }
     .encode_to_vec();

@@ -94,7 +94,11 @@ fn facts(
     let may_be_protected = spec.effect != Effect::ReadOnly && class != Class::System;
     let mut facts = Vec::new();
     for endpoint in endpoints {
-        let lists = if is_listed { approval_list::lists_of(tx, tenant, endpoint.id)? } else { Vec::new() };
+        let mut lists = Vec::new();
+        if is_listed {
+            lists = approval_list::lists_of(tx, tenant, endpoint.id)?;
+            lists.extend(approval_list::lists_of_machine(tx, tenant, &endpoint.fingerprint)?);
+        }
         let is_on = |list: &str| lists.iter().any(|name| name == list);
         let protected = if !may_be_protected {
             None
@@ -212,6 +216,7 @@ fn blast(
         "isolated": endpoints.iter().filter(|endpoint| endpoint.isolation.is_some()).count(),
         "read_only": spec.effect == Effect::ReadOnly,
         "reversible_by": reversible_by,
+        "revert_after_seconds": task.revert_after.map(|micros| micros / 1_000_000),
         "risk": spec.risk,
     }))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prost::Message as _;
 use quell_access::policy::People;
 use quell_access::quorum::{Tally, eligible};
+use quell_catalog::is_clean_text;
 use quell_store::{
     Micros, Tx,
     approval::{self, Decision, Request},
@@ -73,7 +74,7 @@ impl Engine {
         task: Uuid,
         ballot: Ballot,
     ) -> Result<Decided, Error> {
-        if ballot.note.len() > NOTE || ballot.note.chars().any(|c| c.is_control() && c != '\n') {
+        if ballot.note.len() > NOTE || !is_clean_text(&ballot.note.replace('\n', " ")) {
             return Err(Error::request(
                 "note",
                 format!("must be up to {NOTE} bytes without control characters"),
@@ -121,7 +122,7 @@ fn decide(
     }
     let vote = standing::vote(tx, &task, person, ballot.approve, true)?.ok_or(Error::NotFound("person"))?;
     let people = standing::people(&request)?;
-    eligible(&people, request.requester_human, &vote)
+    eligible(&people, standing::requester(tx, &request, &task)?, &vote)
         .map_err(|error| Error::NotEligible(error.to_string()))?;
     let word = if ballot.approve { "approve" } else { "reject" };
     if let Some(before) = mine(tx, &request, person)? {
@@ -129,6 +130,9 @@ fn decide(
     }
     if request.state != state::PENDING {
         return Err(Error::State(request.state));
+    }
+    if ballot.approve && !standing::requester_stands(tx, &task, now)? {
+        return Err(Error::State("asked for by somebody who may not ask for it any more".to_owned()));
     }
     if task.expires_at <= now || request.expires_at <= now {
         return Err(Error::State(state::EXPIRED.to_owned()));

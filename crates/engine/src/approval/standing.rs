@@ -1,20 +1,22 @@
 //! Whether what was approved is still approved: counted from the rows of this moment.
 
 use prost::Message as _;
+use std::collections::BTreeSet;
+
 use quell_access::policy::People;
-use quell_access::quorum::{Tally, Vote, tally};
+use quell_access::quorum::{Tally, Vote, eligible, tally};
 use quell_access::{Access, Permission, Reach};
 use quell_store::{
-    Micros, Tx,
+    Micros, Tx, api_key,
     approval::{self, Decision, Request},
-    person,
+    break_glass, person,
     task::Task,
 };
 use quell_wire::{Approval, ApproverSignature};
 use uuid::Uuid;
 
 use super::{state, tags};
-use crate::{Error, TaskState, access::access_of, targets};
+use crate::{Actor, Error, TaskState, access::access_of, targets};
 
 /// What a request asks for.
 pub(super) fn people(request: &Request) -> Result<People, Error> {
@@ -32,7 +34,9 @@ pub(super) fn vote(
 ) -> Result<Option<Vote>, Error> {
     let Some(row) = person::get(tx, person)? else { return Ok(None) };
     let access = access_of(tx, task.tenant_id, person)?;
-    let may_decide = row.state == "active" && may_decide(tx, &access, task)?;
+    // Whatever the accounts say of humans: who asked does not decide.
+    let is_requester = task.requester_kind == Actor::PERSON && task.requester_id == person.to_string();
+    let may_decide = row.state == "active" && !is_requester && may_decide(tx, &access, task)?;
     Ok(Some(Vote {
         human: row.human,
         is_approval,
@@ -68,7 +72,43 @@ pub(super) fn count(
         let is_approval = decision.decision == "approve";
         votes.extend(vote(tx, task, decision.person_id, is_approval, is_standing)?);
     }
-    Ok((tally(&people(request)?, request.requester_human, &votes), decisions))
+    Ok((tally(&people(request)?, requester(tx, request, task)?, &votes), decisions))
+}
+
+/// The human who asked, as the accounts say now: two that were linked since are one.
+pub(super) fn requester(tx: &mut Tx<'_>, request: &Request, task: &Task) -> Result<Uuid, Error> {
+    let Ok(id) = task.requester_id.parse::<Uuid>() else { return Ok(request.requester_human) };
+    let person = match task.requester_kind.as_str() {
+        Actor::PERSON => Some(id),
+        "api_key" => api_key::get(tx, task.tenant_id, id)?.and_then(|key| key.owner),
+        _ => None,
+    };
+    let row = match person {
+        Some(person) => person::get(tx, person)?,
+        None => None,
+    };
+    Ok(row.map_or(request.requester_human, |person| person.human))
+}
+
+/// Whether who asked may still ask for it: an account that was disabled, a key that was revoked, rights that were lost
+/// take along what was approved for them.
+pub(super) fn requester_stands(tx: &mut Tx<'_>, task: &Task, now: Micros) -> Result<bool, Error> {
+    let Ok(id) = task.requester_id.parse::<Uuid>() else { return Ok(true) };
+    let person = match task.requester_kind.as_str() {
+        Actor::PERSON => id,
+        "api_key" => {
+            let Some(key) = api_key::get(tx, task.tenant_id, id)? else { return Ok(false) };
+            if key.revoked_at.is_some() || key.expires_at.is_some_and(|expires| expires <= now) {
+                return Ok(false);
+            }
+            let Some(owner) = key.owner else { return Ok(true) };
+            owner
+        }
+        _ => return Ok(true),
+    };
+    let is_active = person::get(tx, person)?.is_some_and(|row| row.state == "active");
+    let access = access_of(tx, task.tenant_id, person)?;
+    Ok(is_active && access.allows_action(Permission::TaskSubmit, &task.action))
 }
 
 /// Whether an order of the task may be given out, as far as approval goes. An error code and words where not.
@@ -77,6 +117,18 @@ pub(crate) fn still_holds(
     task: &Task,
     now: Micros,
 ) -> Result<Result<(), (&'static str, String)>, Error> {
+    if task.approval == "none" {
+        return Ok(Ok(()));
+    }
+    if !requester_stands(tx, task, now)? {
+        return Ok(Err(("requester_lost", "who asked may not ask for it any more".to_owned())));
+    }
+    if task.approval == "break_glass" {
+        let person = task.requester_id.parse().unwrap_or(Uuid::nil());
+        let is_open = break_glass::open(tx, task.tenant_id, person, now)?.is_some();
+        let over = || ("break_glass_over", "the break-glass is over".to_owned());
+        return Ok(if is_open { Ok(()) } else { Err(over()) });
+    }
     if task.approval != "people" {
         return Ok(Ok(()));
     }
@@ -103,13 +155,19 @@ pub(crate) fn still_holds(
 
 /// What travels with the orders of a task: who agreed, and their own signatures.
 pub(crate) fn of_order(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Approval>, Error> {
-    let decisions = approval::decisions(tx, task.tenant_id, task.id)?;
-    let standing = decisions.into_iter().filter(|decision| {
-        decision.decision == "approve"
-            && decision.revoked_at.is_none()
-            && decision.digest == task.intent_digest
-    });
-    let approvals = standing.take(quell_wire::limits::APPROVALS).map(|decision| {
+    let Some(request) = approval::get(tx, task.tenant_id, task.id)? else { return Ok(Vec::new()) };
+    let (people, requester) = (people(&request)?, requester(tx, &request, task)?);
+    let (mut standing, mut humans) = (Vec::new(), BTreeSet::new());
+    for decision in approval::decisions(tx, task.tenant_id, task.id)? {
+        let is_standing = decision.revoked_at.is_none() && decision.digest == task.intent_digest;
+        let vote = vote(tx, task, decision.person_id, decision.decision == "approve", is_standing)?;
+        let Some(vote) = vote.filter(|vote| vote.is_standing && vote.is_approval) else { continue };
+        // Those that count, and of several accounts of one human the first.
+        if eligible(&people, requester, &vote).is_ok() && humans.insert(vote.human) {
+            standing.push(decision);
+        }
+    }
+    let approvals = standing.into_iter().take(quell_wire::limits::APPROVALS).map(|decision| {
         let signature = decision.signature.as_deref().map(ApproverSignature::decode);
         Ok(Approval {
             person_id: decision.person_id.to_string(),

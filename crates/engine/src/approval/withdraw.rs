@@ -102,6 +102,11 @@ fn expire(
     if row.ended_at.is_some() || request.state != state::APPROVED {
         return Err(Error::State(request.state));
     }
+    if let Some(person) = actor.person()
+        && !standing::vote(tx, &row, person, true, true)?.is_some_and(|vote| vote.may_decide)
+    {
+        return Err(Error::NotEligible("it is beyond what this person may decide about".to_owned()));
+    }
     if request.valid_until.is_none_or(|until| until > now) {
         approval::set_validity(tx, tenant, task, now)?;
     }

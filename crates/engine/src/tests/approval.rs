@@ -595,3 +595,66 @@ async fn two_limits_hold_for_a_task_that_people_approved() {
     assert!(TaskState::parse(&world.task(first).await.state).unwrap().is_end());
     assert_eq!(world.request_of(first).await.state, "approved");
 }
+
+#[tokio::test]
+async fn accounts_that_are_linked_later_are_one_human_all_the_same() {
+    let world = World::new().await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let (alias, late) = (world.person("o2", &["approver"]).await, world.person("o3", &["approver"]).await);
+    let task = world.asked(&ops, &[&agent]).await;
+    let (from, into) = (alias.human.unwrap(), ops.human.unwrap());
+    world.write(move |tx| person::merge_humans(tx, from, into)).await;
+    assert!(matches!(world.decide(&alias, task, true).await, Err(Error::NotEligible(_))));
+    world.decide(&late, task, true).await.unwrap();
+    let (from, into) = (ops.human.unwrap(), late.human.unwrap());
+    world.write(move |tx| person::merge_humans(tx, from, into)).await;
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.only(task).await, ("rejected".to_owned(), Some("approval_lost".to_owned())));
+    // Linking does not make the requester another human than themselves either.
+    let officer = world.person("olaf", &["security_officer"]).await;
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
+    let task = world.asked(&officer, &[&agent]).await;
+    let (from, into) = (officer.human.unwrap(), Uuid::now_v7());
+    world.write(move |tx| person::merge_humans(tx, from, into)).await;
+    assert!(matches!(world.decide(&officer, task, true).await, Err(Error::NotEligible(_))));
+}
+
+#[tokio::test]
+async fn what_was_allowed_ends_with_who_asked_and_with_the_broken_glass() {
+    let world = World::new().await;
+    world.policy(json!({ "managed": { "auto_approve": true } })).await;
+    let agent = world.agent("a").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let made = world.engine.submit(&ops, terminate(&[&agent])).await.unwrap();
+    assert_eq!(made.state, TaskState::Queued);
+    let id = ops.person().unwrap();
+    world.write(move |tx| person::set_state(tx, id, "disabled")).await;
+    assert!(world.lease(&agent).await.is_empty());
+    assert_eq!(world.only(made.task_id).await.1.as_deref(), Some("requester_lost"));
+
+    world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
+    let officer = world.person("olaf", &["security_officer"]).await;
+    let (now, glass) = (world.now(), Uuid::now_v7());
+    let row = break_glass::BreakGlass {
+        tenant_id: TENANT,
+        id: glass,
+        person_id: officer.person().unwrap(),
+        human: officer.human.unwrap(),
+        name: officer.name.clone(),
+        reason: "nobody answers".to_owned(),
+        begun_at: now,
+        until_at: now + HOUR / 2,
+        ended_at: None,
+        reviewed_by: None,
+        reviewed_at: None,
+        note: None,
+    };
+    world.write(move |tx| break_glass::insert(tx, &row)).await;
+    let made = world.engine.submit(&officer, isolate(&[&agent])).await.unwrap();
+    assert_eq!(made.state, TaskState::Queued);
+    let now = now + SECOND;
+    world.write(move |tx| break_glass::end(tx, TENANT, glass, now)).await;
+    assert!(world.lease(&agent).await.is_empty(), "the endpoint came for it after the end");
+    assert_eq!(world.only(made.task_id).await.1.as_deref(), Some("break_glass_over"));
+}

@@ -37,7 +37,7 @@ impl Client {
             return Err(refused.hint("on a terminal you are asked for it; elsewhere give --password-stdin"));
         };
         let bytes = serde_json::to_vec(body).map_err(|error| Failure::of(&error))?;
-        let request = hex(&sha256(&[&bytes]));
+        let request = hex(&sha256(&[format!("POST {path}\n").as_bytes(), &bytes]));
         let confirmation = if is_code(&secret) {
             json!({ "request": request, "totp": secret })
         } else {

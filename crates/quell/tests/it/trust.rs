@@ -79,6 +79,7 @@ fn a_deed_is_signed_from_its_own_bytes_by_a_key_here_or_elsewhere() {
         params: b"{}".to_vec(),
         targets_root: vec![0; 32],
         target_count: 3,
+        revert_after_us: 0,
         nonce: vec![0; 16],
         ..quell_wire::Intent::default()
     };

@@ -30,12 +30,17 @@
     return answer;
   };
 
+  // Marks that change the direction or the look of a text are written out: a name must not read as another.
+  const visible = (text) =>
+    String(text).replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
   const fact = (name, value) => {
     if (value === undefined || value === null || value === "") return;
     const dt = document.createElement("dt");
     const dd = document.createElement("dd");
     dt.textContent = name;
-    dd.textContent = value;
+    dd.textContent = visible(value);
     $("facts").append(dt, dd);
   };
 
@@ -60,15 +65,16 @@
     fact("Protected", (blast.protected || []).map((one) => `${one.endpoint} (${one.why})`).join(", "));
     fact("Logged on", (blast.logged_on || []).map((one) => `${one.endpoint}: ${one.users.join(", ")}`).join("; "));
     fact("Way back", blast.read_only ? "changes nothing" : blast.reversible_by ? `undone by ${blast.reversible_by}` : "cannot be undone");
+    fact("Undoes itself", blast.revert_after_seconds ? `${blast.revert_after_seconds} seconds after its effect` : "");
     fact("Needs", request.quorum === 1 ? "one person" : `${request.quorum} people`);
     fact("Decided so far", (request.decisions || []).map((one) => `${one.name}: ${one.decision}`).join(", "));
     fact("Until", new Date(request.expires_at).toLocaleString());
     if (signing) fact("Signature", signing.keys.length ? "your own, by your passkey" : "your own: quell trust sign makes it");
     fact("Digest", request.digest);
-    $("params").textContent = JSON.stringify(request.params, null, 2);
+    $("params").textContent = visible(JSON.stringify(request.params, null, 2));
     for (const line of request.trace || []) {
       const li = document.createElement("li");
-      li.textContent = line;
+      li.textContent = visible(line);
       $("trace").append(li);
     }
     $("with-password").hidden = !answer.has_password;

@@ -219,6 +219,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             principal: crate::auth::Principal::Key,
             human: uuid::Uuid::nil(),
+            is_guest: false,
             name: "ops".to_owned(),
             access: Arc::default(),
             expires_at: Some(2_000_000),

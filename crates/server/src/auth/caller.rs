@@ -59,6 +59,9 @@ pub struct Identity {
     pub principal: Principal,
     /// The human behind it. A key without an owner is nobody's: then its own id.
     pub human: Uuid,
+    /// Whether the person (or the key's owner) is at home in another tenant: whatever their roles, they ask as an outside
+    /// team does.
+    pub is_guest: bool,
     /// The name of the key or the person.
     pub name: String,
     /// What they may do in the tenant.
@@ -76,6 +79,8 @@ pub struct Caller {
     pub identity: Arc<Identity>,
     /// What was presented.
     pub(crate) credential: Arc<Presented>,
+    /// Method and path of this request.
+    pub route: String,
     /// This request.
     pub request_id: String,
     /// Where it came from.
@@ -103,6 +108,9 @@ impl Caller {
 
     /// As whom the approval policy sees them.
     pub fn class(&self) -> Class {
+        if self.identity.is_guest {
+            return Class::Operations;
+        }
         match (self.identity.access.class(), self.identity.principal) {
             (Class::Staff, Principal::Key) => Class::Automation,
             (class, _) => class,

@@ -26,7 +26,7 @@ impl std::fmt::Debug for Presented {
 
 impl Presented {
     /// What the request presents. A header goes before a cookie.
-    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
+    pub fn of(request: &Request, is_tls: bool) -> Result<Option<Self>, Problem> {
         let bearer = request
             .headers()
             .get(header::AUTHORIZATION)
@@ -37,7 +37,7 @@ impl Presented {
         if let Some(text) = bearer {
             return Ok(Some(Self::read(text)));
         }
-        let Some(token) = session::cookie(request.headers()) else { return Ok(None) };
+        let Some(token) = session::cookie(request.headers(), is_tls) else { return Ok(None) };
         if !is_own(request) {
             return Err(Problem::new(Code::CrossSite, "the request comes from another site's page").hint(
                 "A session cookie is good for Quell's own pages; programs send `Authorization: Bearer`.",

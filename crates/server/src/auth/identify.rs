@@ -37,12 +37,13 @@ fn of_key(tx: &mut Tx<'_>, row: api_key::ApiKey) -> Result<Option<Identity>, Err
         let Some(grant) = read(scope) else { return Ok(None) };
         access = access.narrowed(&grant);
     }
-    let mut human = row.id;
+    let (mut human, mut is_guest) = (row.id, false);
     if let Some(owner) = row.owner {
         let Some(person) = person::get(tx, owner)?.filter(|person| person.state == "active") else {
             return Ok(None);
         };
         human = person.human;
+        is_guest = person.tenant_id != row.tenant_id;
         access = access.and(&access_of(tx, row.tenant_id, owner)?);
     }
     Ok(Some(Identity {
@@ -50,6 +51,7 @@ fn of_key(tx: &mut Tx<'_>, row: api_key::ApiKey) -> Result<Option<Identity>, Err
         id: row.id,
         principal: Principal::Key,
         human,
+        is_guest,
         name: row.name,
         access: Arc::new(access),
         expires_at: row.expires_at,
@@ -57,7 +59,7 @@ fn of_key(tx: &mut Tx<'_>, row: api_key::ApiKey) -> Result<Option<Identity>, Err
 }
 
 fn of_session(tx: &mut Tx<'_>, hash: &[u8; 32], now: Micros) -> Result<Option<Identity>, Error> {
-    let Some(session::Known { session, human, name, state }) = session::by_hash(tx, hash)? else {
+    let Some(session::Known { session, home, human, name, state }) = session::by_hash(tx, hash)? else {
         return Ok(None);
     };
     let is_idle = session.last_used_at + super::login::IDLE <= now;
@@ -74,6 +76,7 @@ fn of_session(tx: &mut Tx<'_>, hash: &[u8; 32], now: Micros) -> Result<Option<Id
         id: session.person_id,
         principal: Principal::Person { session: session.id },
         human,
+        is_guest: home != session.tenant_id,
         name,
         access: Arc::new(access),
         expires_at: Some(session.expires_at),

@@ -183,11 +183,23 @@ pub(crate) async fn confirm(app: &App, caller: &Caller, password: &Secret) -> Re
     };
     let text = password.reveal().ok_or_else(|| Problem::bad_field("password", "too long"))?.to_owned();
     let (tried, origin) = counted(app, caller, &person)?;
-    if !app.hasher.verify(text, Some(stored), true).await? {
+    if !verified(app, &tried, text, Some(stored), true).await? {
         return Err(refuse(app, &tried, &origin, Some(&person), "confirmation"));
     }
     app.lockout.succeeded(&tried);
     Ok(person)
+}
+
+/// Whether the password fits. A try about which nothing could be found out, since too many wait, counts for nothing.
+pub(crate) async fn verified(
+    app: &App,
+    tried: &Try,
+    text: String,
+    stored: Option<String>,
+    is_known: bool,
+) -> Result<bool, Problem> {
+    let fits = app.hasher.verify(text, stored, is_known).await;
+    fits.inspect_err(|_| app.lockout.undecided(tried))
 }
 
 /// Counts a try of a person who is signed in.

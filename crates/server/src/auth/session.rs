@@ -38,14 +38,15 @@ pub(crate) fn is_token(text: &str) -> bool {
     text.len() == LENGTH && text.starts_with(MARK)
 }
 
-/// The token in the cookies, if one has the form.
-pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The token in the cookies, if one has the form. Over TLS only that of our own host is looked at: a page of a sibling
+/// domain can plant any other.
+pub(crate) fn cookie(headers: &HeaderMap, is_tls: bool) -> Option<&str> {
     let cookies = || headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = || cookies().flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let named = |wanted: &str| {
         pairs().find(|(name, token)| *name == wanted && is_token(token)).map(|(_, token)| token)
     };
-    named(SECURE).or_else(|| named(PLAIN))
+    named(if is_tls { SECURE } else { PLAIN })
 }
 
 /// The header that gives a browser its token, or takes it (`None`).
@@ -68,10 +69,11 @@ mod tests {
         let token = generate().unwrap();
         assert!(is_token(&token.text) && !is_token("qs_") && !is_token(&token.text[1..]));
         let mut headers = HeaderMap::new();
-        assert_eq!(cookie(&headers), None);
+        assert_eq!(cookie(&headers, true), None);
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; quell=short"));
         headers.append(header::COOKIE, format!("x=1;  __Host-quell={}", token.text).parse().unwrap());
-        assert_eq!(cookie(&headers), Some(token.text.as_str()));
+        assert_eq!(cookie(&headers, true), Some(token.text.as_str()));
+        assert_eq!(cookie(&headers, false), None);
     }
 
     #[test]

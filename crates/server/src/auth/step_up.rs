@@ -1,6 +1,6 @@
 //! Confirmation by the person themselves at the moment of acting.
 //!
-//! A proof is good for one request: it is bound to the session and to the digest of the body that follows, ends after a
+//! A proof is good for one request: it is bound to the session and to the digest of method, path and body that follow, ends after a
 //! minute, and is used up by the first request that shows it. A program with an API key cannot have one.
 
 use base64::Engine as _;
@@ -94,7 +94,7 @@ pub(crate) async fn demand(
     let proof = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|proof| proof.len() <= 128);
     let proof = proof.ok_or_else(|| needed("this needs the person's own confirmation"))?;
     let (hash, request, now, tenant) =
-        (sha256(&[proof.as_bytes()]), sha256(&[body]), app.now(), caller.tenant);
+        (sha256(&[proof.as_bytes()]), request(&caller.route, body), app.now(), caller.tenant);
     let found = app
         .store
         .write(move |tx| {
@@ -111,9 +111,14 @@ pub(crate) async fn demand(
     })
 }
 
+/// What a confirmation is for: method and path, a newline, and the body as it is sent.
+fn request(route: &str, body: &[u8]) -> Digest {
+    sha256(&[route.as_bytes(), b"\n", body])
+}
+
 fn needed(detail: &str) -> Problem {
     Problem::new(Code::StepUpNeeded, detail)
-        .hint("`POST /api/v1/step-up` with the SHA-256 of the body, then send the body with the proof in `Quell-Step-Up`.")
+        .hint("`POST /api/v1/step-up` with the SHA-256 of method, path and body, then send the body with the proof in `Quell-Step-Up`.")
 }
 
 /// A digest as it is written.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quell_access::{Access, Permission, Role, policy::People, quorum};
+use quell_access::{Access, Permission, policy::People, quorum};
 use quell_notify::{Kind, Notice, mail::Address};
 use quell_store::{Error, Tx, api_key, approval, membership, person};
 use uuid::Uuid;
@@ -45,8 +45,8 @@ pub(super) fn audience(
             requester(tx, tenant, notice, &mut readers)?;
         }
         Kind::BreakGlass => {
-            let loud = [Role::Administrator, Role::SecurityOfficer, Role::Approver];
-            readers.all(tx, tenant, |access| loud.iter().any(|role| access.has_role(role.as_str())))?;
+            let loud = [Permission::ApprovalDecide, Permission::BreakGlassReview];
+            readers.all(tx, tenant, |access| loud.iter().any(|permission| access.allows(*permission)))?;
         }
         Kind::PersonLocked => {
             readers.all(tx, tenant, |access| access.allows(Permission::PersonManage))?;

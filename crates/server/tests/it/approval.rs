@@ -29,8 +29,9 @@ async fn state(world: &World, task: &str) -> String {
 }
 
 /// The header that proves that the person confirmed this body.
-async fn proof(who: &Person, body: &str) -> String {
-    let wanted = json!({ "request": hex(&sha256(&[body.as_bytes()])), "password": PASSWORD });
+async fn proof(who: &Person, path: &str, body: &str) -> String {
+    let request = hex(&sha256(&[format!("POST {path}\n{body}").as_bytes()]));
+    let wanted = json!({ "request": request, "password": PASSWORD });
     let (status, made) = who.post("/api/v1/step-up", wanted).await;
     assert_eq!(status, 201, "{made}");
     made["proof"].as_str().unwrap().to_owned()
@@ -38,7 +39,7 @@ async fn proof(who: &Person, body: &str) -> String {
 
 async fn confirmed(who: &Person, path: &str, body: &Value) -> (u16, Value) {
     let text = body.to_string();
-    let proof = proof(who, &text).await;
+    let proof = proof(who, path, &text).await;
     let request = who.request(Method::POST, path).header("content-type", "application/json");
     answer(request.header("quell-step-up", proof).body(text).send().await.unwrap()).await
 }
@@ -333,7 +334,7 @@ async fn a_link_is_for_one_person_and_a_time() {
     let (status, problem) = open_call(&world, "decide", body(&hers)).await;
     assert_eq!(
         (status, &problem["code"]),
-        (403, &json!("not_eligible")),
+        (410, &json!("link_gone")),
         "a link gives nobody a right: {problem}"
     );
     assert_eq!(state(&world, &task).await, "pending");
@@ -393,12 +394,14 @@ async fn a_confirmation_is_for_one_request_of_one_person() {
         let request = who.request(Method::POST, "/api/v1/tasks").header("content-type", "application/json");
         answer(request.header("quell-step-up", proof).body(body).send().await.unwrap()).await.0
     };
-    let for_web = proof(&olaf, &body(web)).await;
+    let for_web = proof(&olaf, "/api/v1/tasks", &body(web)).await;
     assert_eq!(send(&olaf, &for_web, body(db)).await, 403, "another target");
-    let for_web = proof(&olaf, &body(web)).await;
+    let for_web = proof(&olaf, "/api/v1/tasks", &body(web)).await;
     assert_eq!(send(&admin, &for_web, body(web)).await, 403, "another person");
     assert_eq!(send(&olaf, &for_web, body(web)).await, 201);
     assert_eq!(send(&olaf, &for_web, body(web)).await, 403, "used");
+    let elsewhere = proof(&olaf, "/api/v1/break-glass", &body(web)).await;
+    assert_eq!(send(&olaf, &elsewhere, body(web)).await, 403, "another route");
     world.recorded("step_up.create").await;
     world.stop().await;
 }

@@ -234,7 +234,7 @@ async fn a_session_that_was_left_open_makes_no_way_in() {
     let path = format!("/api/v1/passkeys/{}", list["items"][0]["id"].as_str().unwrap());
     assert_eq!(maria.delete(&path).await.0, 403);
     // With the passkey that is there: for this request, once.
-    let proof = confirm(&maria, &mut authenticator, b"{}").await;
+    let proof = confirm(&maria, &mut authenticator, b"POST /api/v1/passkeys/begin\n{}").await;
     let begin = async |body: &'static str, proof: &str| {
         let request = maria.request(Method::POST, "/api/v1/passkeys/begin").header("quell-step-up", proof);
         request.header("content-type", "application/json").body(body).send().await.unwrap().status().as_u16()

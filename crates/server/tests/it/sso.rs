@@ -30,7 +30,10 @@ fn provider(issuer: &str, client: &str, secret: &str) -> Value {
 }
 
 async fn add(world: &World, body: Value) -> Value {
-    let (status, made) = world.post("/api/v1/sso/providers", body).await;
+    // A program would not be let: the roles that are mapped may do what only people do.
+    let name = format!("keeper-{}", uuid::Uuid::new_v4().simple());
+    let (status, made) =
+        world.person(&name, &["administrator"]).await.post("/api/v1/sso/providers", body).await;
     assert_eq!(status, 201, "{made}");
     made
 }

@@ -86,6 +86,7 @@ impl Asked {
             expires_at_us: NOW + HOUR,
             targets_root: Vec::new(),
             target_count: 0,
+            revert_after_us: 0,
             nonce: vec![3; 16],
         };
         Self { intent, endpoints: (0..3).map(|number| format!("endpoint-{number}")).collect() }

@@ -10,7 +10,11 @@ use crate::failure::Failure;
 use crate::output::text;
 
 /// What the intent says, line by line.
-pub(super) fn describe(intent: &Intent, digest: &Digest) -> Result<String, Failure> {
+pub(super) fn describe(
+    intent: &Intent,
+    digest: &Digest,
+    targets: Option<&[(String, String)]>,
+) -> Result<String, Failure> {
     let shown = |text: &str| text::visible(text).into_owned();
     let params: Value = serde_json::from_slice(&intent.params)
         .map_err(|_| Failure::new("the intent's parameters cannot be read; do not sign it"))?;
@@ -31,6 +35,15 @@ pub(super) fn describe(intent: &Intent, digest: &Digest) -> Result<String, Failu
         format!("tenant     {}", shown(&intent.tenant_id)),
         format!("task       {}", shown(&intent.task_id)),
     ];
+    match targets {
+        // The id is what is signed, the name is what the server says of it.
+        Some(targets) => lines
+            .extend(targets.iter().map(|(id, name)| format!("endpoint   {}  ({})", shown(id), shown(name)))),
+        None => lines.push("endpoints  not shown: ask for the task at the server to see which".to_owned()),
+    }
+    if intent.revert_after_us > 0 {
+        lines.push(format!("undone     by itself after {} s", intent.revert_after_us / 1_000_000));
+    }
     if let Value::Object(params) = &params {
         for (name, value) in params {
             lines.push(format!("param      {} = {}", shown(name), text::plain_json(&value.to_string())));
@@ -71,8 +84,9 @@ mod tests {
             created_at_us: 1_795_334_462_123_456,
             expires_at_us: 1_795_338_062_123_456,
             target_count: 12,
+            revert_after_us: 0,
             ..Intent::default()
         };
-        insta::assert_snapshot!(describe(&intent, &[7; 32]).unwrap());
+        insta::assert_snapshot!(describe(&intent, &[7; 32], None).unwrap());
     }
 }

@@ -56,7 +56,11 @@ impl Sign {
         if self.task.as_ref().is_some_and(|task| *task != intent.task_id) {
             return Err(Failure::new("the server answered with another task's intent; do not sign it"));
         }
-        terminal::complain(&deed::describe(&intent, &digest)?)?;
+        let targets = match &self.task {
+            Some(task) => Some(targets(context, task, &intent).await?),
+            None => None,
+        };
+        terminal::complain(&deed::describe(&intent, &digest, targets.as_deref())?)?;
         if let Some(path) = &self.message {
             return keyfile::write_new(path, &approver::message(&digest))
                 .map_err(|error| keyfile::failed("writing", path, &error));
@@ -117,6 +121,30 @@ fn to_json(signature: &ApproverSignature) -> Value {
         "kind": signature.kind,
         "signature": STANDARD.encode(&signature.signature),
     })
+}
+
+/// Ids and names of the endpoints of the task, once they are the very ones that the intent binds. The names are the server's
+/// word; the ids are what is signed.
+async fn targets(context: &Context, task: &str, intent: &Intent) -> Result<Vec<(String, String)>, Failure> {
+    let path = format!("/api/v1/tasks/{}/commands", segment(task));
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = vec![("limit", "500".to_owned())];
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let page = context.client()?.get(&path, &query).await?;
+        let text = |item: &Value, field: &str| item[field].as_str().unwrap_or_default().to_owned();
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        found.extend(items.iter().map(|item| (text(item, "endpoint_id"), text(item, "endpoint_name"))));
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() || found.len() as u64 > intent.target_count {
+            break;
+        }
+    }
+    let ids: Vec<String> = found.iter().map(|(id, _)| id.clone()).collect();
+    if intent::binds(intent, &ids) {
+        return Ok(found);
+    }
+    Err(Failure::new("the server's list of endpoints is not the one that the intent binds; do not sign it"))
 }
 
 fn agreed() -> Result<(), Failure> {

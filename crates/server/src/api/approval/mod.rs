@@ -168,6 +168,20 @@ pub(crate) fn read(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<App
     with_task(tx, request)
 }
 
+/// The same, with the parameters as they are carried out for who decides about them.
+fn read_whole(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    id: Uuid,
+    may_see: bool,
+) -> Result<Option<Approval>, quell_store::Error> {
+    let Some(mut view) = read(tx, tenant, id)? else { return Ok(None) };
+    if may_see && let Some(task) = task::get(tx, tenant, id)? {
+        view.params = stored_json(&task.params);
+    }
+    Ok(Some(view))
+}
+
 fn with_task(tx: &mut Tx<'_>, request: approval::Request) -> Result<Option<Approval>, quell_store::Error> {
     let (tenant, id) = (request.tenant_id, request.task_id);
     let Some(task) = task::get(tx, tenant, id)? else { return Ok(None) };

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use utoipa_axum::routes;
 
-use super::{Approval, read};
+use super::{Approval, read_whole};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -17,7 +17,8 @@ pub(super) fn route() -> Route {
 
 /// A request for approval
 ///
-/// Its id is that of the task.
+/// Its id is that of the task. Who may decide sees the parameters as they are carried out, others with what is not to be seen
+/// as `***`.
 #[utoipa::path(get, path = "/approvals/{id}", tag = "approvals", params(("id" = Uuid, Path)),
     responses((status = 200, body = Approval)))]
 pub(super) async fn show_approval(
@@ -26,6 +27,7 @@ pub(super) async fn show_approval(
     Id(id): Id,
 ) -> Result<Json<Approval>, Problem> {
     let tenant = caller.tenant;
-    let found = app.store.read(move |tx| read(tx, tenant, id)).await?;
+    let may_see = caller.access().allows(Permission::ApprovalDecide);
+    let found = app.store.read(move |tx| read_whole(tx, tenant, id, may_see)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("request for approval"))
 }

@@ -129,7 +129,7 @@ async fn by_password(
     let text = password.reveal().ok_or_else(|| Problem::bad_field("password", "too long"))?.to_owned();
     let account = person.local_key.clone().unwrap_or_else(|| person.id.to_string());
     let tried = password::admit(app, &account, origin)?;
-    if !app.hasher.verify(text, person.password.clone(), tried.is_known).await? {
+    if !password::verified(app, &tried, text, person.password.clone(), tried.is_known).await? {
         return Err(password::refuse(app, &tried, origin, Some(person), "approval link"));
     }
     let used = match password::second(app, person, second) {

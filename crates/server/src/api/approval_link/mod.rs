@@ -8,6 +8,7 @@ mod decide;
 mod show;
 mod signing;
 
+use quell_access::Permission;
 use quell_store::person::{self, Person};
 use quell_store::{Micros, Tx, approval_link::Link};
 use quell_wire::digest::sha256;
@@ -48,6 +49,11 @@ fn of_hash(
     let Some(link) = link.filter(|link| link.used_at.is_none() && link.expires_at > now) else {
         return Ok(None);
     };
+    // Who may not decide there any more is not shown either what is asked.
+    let access = quell_engine::access::access_of(tx, link.tenant_id, link.person_id)?;
+    if !access.allows(Permission::ApprovalDecide) {
+        return Ok(None);
+    }
     let person = person::get(tx, link.person_id)?.filter(|person| person.state == "active");
     Ok(person.map(|person| (link, person)))
 }

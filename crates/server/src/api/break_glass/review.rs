@@ -1,7 +1,7 @@
 //! `POST /break-glass/{id}/review`.
 
 use axum::extract::State;
-use quell_store::{audit, break_glass};
+use quell_store::{audit, break_glass, person};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -46,7 +46,8 @@ pub(super) async fn review_break_glass(
         let tenant = caller.tenant;
         let absent = || Problem::not_found("break-glass");
         let row = break_glass::get(tx, tenant, id)?.ok_or_else(absent)?;
-        if row.human == caller.identity.human {
+        let human = person::get(tx, row.person_id)?.map_or(row.human, |person| person.human);
+        if row.person_id == caller.identity.id || [row.human, human].contains(&caller.identity.human) {
             return Err(Problem::new(Code::NotEligible, "nobody reviews their own break-glass"));
         }
         if row.ended_at.is_none() && row.until_at > now {

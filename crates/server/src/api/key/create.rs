@@ -100,7 +100,7 @@ pub(super) async fn create_api_key(
         hash: made.hash,
         role,
         created_at: now,
-        expires_at: Some(now + i64::from(days) * 86_400_000_000),
+        expires_at: Some(ends(&caller, now + i64::from(days) * 86_400_000_000)),
         last_used_at: None,
         revoked_at: None,
         owner,
@@ -124,4 +124,12 @@ pub(super) async fn create_api_key(
 fn scope(wanted: &Grants) -> Result<String, Problem> {
     Grant::read(wanted).map_err(|error| Problem::bad_field("scope", error.to_string()))?;
     serde_json::to_string(wanted).map_err(|error| Problem::internal(&error))
+}
+
+/// A key that a key makes does not outlive it.
+fn ends(caller: &Caller, wanted: i64) -> i64 {
+    match (caller.identity.principal, caller.identity.expires_at) {
+        (Principal::Key, Some(own)) => wanted.min(own),
+        (Principal::Key | Principal::Person { .. }, _) => wanted,
+    }
 }

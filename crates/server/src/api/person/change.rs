@@ -67,7 +67,7 @@ pub(super) async fn change_person(
                 person::set_name(tx, id, name)?;
             }
             match wanted.state {
-                Some(Wanted::Disabled) if before.state != "disabled" => disable(tx, id, now)?,
+                Some(Wanted::Disabled) if before.state != "disabled" => disable(tx, caller.tenant, id, now)?,
                 Some(Wanted::Active) if before.state == "disabled" => enable(tx, &before)?,
                 Some(Wanted::Active) if before.state == "invited" => {
                     return Err(Problem::new(Code::Conflict, "the person has not accepted the invitation yet"));
@@ -86,8 +86,14 @@ pub(super) async fn change_person(
     Ok(Json(view))
 }
 
-fn disable(tx: &mut quell_store::Tx<'_>, id: Uuid, now: i64) -> Result<(), Problem> {
-    let (tenants, before) = administrators(tx, id)?;
+fn disable(tx: &mut quell_store::Tx<'_>, home: Uuid, id: Uuid, now: i64) -> Result<(), Problem> {
+    let (mut tenants, mut before) = administrators(tx, id)?;
+    // Another tenant that let somebody in as its only administrator keeps nobody from disabling them at home.
+    if let Some(at) = tenants.iter().position(|tenant| *tenant == home) {
+        (tenants, before) = (vec![tenants[at]], vec![before[at]]);
+    } else {
+        (tenants, before) = (Vec::new(), Vec::new());
+    }
     person::set_state(tx, id, "disabled")?;
     session::revoke_others(tx, id, Uuid::nil(), now)?;
     ticket::void(tx, id, now)?;

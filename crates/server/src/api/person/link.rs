@@ -13,7 +13,7 @@ use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::state::App;
 
 pub(super) fn route() -> Route {
@@ -49,6 +49,12 @@ pub(super) async fn link_person(
         .write(move |tx| {
             let one = managed(tx, &caller, id)?;
             let other = managed(tx, &caller, wanted.person)?;
+            for human in [one.human, other.human] {
+                if person::is_elsewhere(tx, human, caller.tenant)? {
+                    return Err(Problem::new(Code::Conflict, "one of them has an account in another tenant")
+                        .hint("Accounts of one e-mail address are one human's already."));
+                }
+            }
             person::merge_humans(tx, other.human, one.human)?;
             let detail =
                 json!({ "name": one.name, "other": other.id, "other_name": other.name, "human": one.human });

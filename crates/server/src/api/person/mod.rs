@@ -163,8 +163,11 @@ pub(super) fn managed(tx: &mut Tx<'_>, caller: &Caller, id: Uuid) -> Result<Pers
         )
         .hint("Here you give and take roles: `PUT /people/{id}/roles`."));
     }
-    for grant in access_of(tx, caller.tenant, id)?.grants() {
-        give::may_give(caller, grant, &person.name)?;
+    // In other tenants too: who takes an account over has all that it may, wherever.
+    for tenant in membership::tenants(tx, id)? {
+        for grant in access_of(tx, tenant.id, id)?.grants() {
+            give::may_give(caller, grant, &person.name)?;
+        }
     }
     Ok(person)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use quell_access::Grant;
+use quell_access::policy::Class;
 use quell_store::membership::{self, MANUAL, Membership};
 use quell_store::{Micros, Tx, audit, session};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission, give, identify};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::state::App;
 
 /// Most roles of one person in one tenant.
@@ -114,6 +115,10 @@ pub(super) async fn set_person_roles(
         .store
         .write(move |tx| {
             let person = find(tx, caller.tenant, id)?;
+            // Who asks as an outside team must not make themselves one of the staff.
+            if id == caller.identity.id && caller.class() == Class::Operations {
+                return Err(Problem::new(Code::Forbidden, "an outside team does not change its own roles"));
+            }
             let (tenants, before) = administrators(tx, id)?;
             let chosen = choose(tx, &caller, &wanted.roles)?;
             let (given, taken) = replace(tx, &caller, id, &chosen, now)?;

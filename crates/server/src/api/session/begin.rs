@@ -98,7 +98,7 @@ async fn shown_to_be(
 ) -> Result<(Person, Used), Problem> {
     let found = app.store.read(move |tx| person::by_local(tx, &account)).await?;
     let stored = found.as_ref().and_then(|person| person.password.clone());
-    let fits = app.hasher.verify(text, stored, tried.is_known).await?;
+    let fits = password::verified(app, tried, text, stored, tried.is_known).await?;
     let refuse = |person: Option<&Person>, why| password::refuse(app, tried, origin, person, why);
     let (true, Some(person)) = (fits, found.clone()) else { return Err(refuse(found.as_ref(), "password")) };
     if person.state != "active" {

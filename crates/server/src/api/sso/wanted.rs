@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::purpose;
 use crate::api::text;
 use crate::auth::oidc::{Mapping, Settings, checked};
-use crate::auth::{Caller, identify};
+use crate::auth::{Caller, give, identify};
 use crate::problem::{Code, Problem};
 use crate::seal;
 use crate::state::App;
@@ -149,15 +149,9 @@ impl Checked {
             let granted = identify::of_role(tx, caller.tenant, &mapping.role)?.ok_or_else(|| {
                 Problem::bad_field(format!("mapping[{index}].role"), "there is no such role in this tenant")
             })?;
-            if !caller.access().covers(&granted) {
-                let role = &mapping.role;
-                return Err(Problem::new(
-                    Code::Forbidden,
-                    format!("the role {role} may more than who gives it"),
-                )
-                .field(format!("mapping[{index}].role"), "beyond your own roles")
-                .hint("Nobody gives what they do not have. Choose another role."));
-            }
+            give::may_give(caller, &granted, &format!("the role {}", mapping.role)).map_err(|problem| {
+                problem.field(format!("mapping[{index}].role"), "beyond your own roles")
+            })?;
         }
         Ok(())
     }

@@ -25,7 +25,8 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStepUp {
-    /// SHA-256 of the exact body of the request that follows, hexadecimal.
+    /// SHA-256, hexadecimal, of the request that follows: `POST /api/v1/tasks` (its method and path), a newline, and its
+    /// exact body.
     #[schema(min_length = 64, max_length = 64)]
     request: String,
     /// The person's password.

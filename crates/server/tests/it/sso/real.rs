@@ -227,8 +227,8 @@ async fn the_way_back_leads_here_and_other_tenants_are_not_there() {
     let stopped = browser.sign_in_until(&start(&world, ""), "alice", at_callback).await;
     let mut body = provider(row["issuer"].as_str().unwrap(), OidcProvider::CLIENT, OidcProvider::SECRET);
     body["enabled"] = json!(false);
-    let put = world.request(reqwest::Method::PUT, &path).json(&body).send().await.unwrap();
-    assert_eq!(put.status(), 200);
+    let keeper = world.person("second-keeper", &["administrator"]).await;
+    assert_eq!(keeper.put(&path, body).await.0, 200);
     assert_eq!(browser.open(stopped.url.as_str()).await.status, 403);
     assert_eq!(Browser::new().open(&start(&world, "")).await.status, 404);
     world.stop().await;

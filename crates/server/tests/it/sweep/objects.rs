@@ -141,7 +141,7 @@ impl Objects {
             crate::artifacts::stored(world, task_id, command.parse().unwrap(), endpoint, b"content")
                 .await
                 .to_string();
-        let proof = proven(&objects.officer, &reason.to_string()).await;
+        let proof = proven(&objects.officer, "POST /api/v1/break-glass", &reason.to_string()).await;
         let request = objects
             .officer
             .request(reqwest::Method::POST, "/api/v1/break-glass")
@@ -187,14 +187,15 @@ impl Objects {
     /// The confirmation that the change asks for.
     pub async fn proof(&self, route: &str, body: &str) -> Option<String> {
         match route {
-            "POST /api/v1/break-glass" => Some(proven(&self.admin, body).await),
+            "POST /api/v1/break-glass" => Some(proven(&self.admin, route, body).await),
             _ => None,
         }
     }
 }
 
-async fn proven(who: &Person, body: &str) -> String {
-    let wanted = json!({ "request": hex(&sha256(&[body.as_bytes()])), "password": PASSWORD });
+async fn proven(who: &Person, route: &str, body: &str) -> String {
+    let wanted =
+        json!({ "request": hex(&sha256(&[format!("{route}\n{body}").as_bytes()])), "password": PASSWORD });
     text(&made(who, "/api/v1/step-up", wanted).await, "proof")
 }
 
