@@ -215,7 +215,9 @@ async fn alike_notices_become_one_mail_and_none_is_lost() {
     // The window is over.
     world
         .store
-        .write(|tx: &mut Tx<'_>| tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending'", &[]))
+        .write(|tx: &mut Tx<'_>| {
+            tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending' AND claim IS NULL", &[])
+        })
         .await
         .unwrap();
     let mails = sink.wait_for(3, LIMIT).await;
@@ -244,7 +246,9 @@ async fn many_requests_become_one_mail_with_a_link_for_each() {
         assert_eq!(olivia.post("/api/v1/tasks", body).await.0, 201);
     }
     notices(&world, "", |list| list.len() == 12).await;
-    let hurry = |tx: &mut Tx<'_>| tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending'", &[]);
+    let hurry = |tx: &mut Tx<'_>| {
+        tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending' AND claim IS NULL", &[])
+    };
     world.store.write(hurry).await.unwrap();
     let list = notices(&world, "?limit=20", |list| {
         list.iter().all(|notice| notice["deliveries"][0]["state"] == "sent")
@@ -327,7 +331,9 @@ async fn nobody_is_asked_about_what_was_decided() {
     let (_, request) = ann.get(&format!("/api/v1/approvals/{last}")).await;
     let ballot = json!({ "digest": request["digest"], "note": "no" });
     assert_eq!(ann.post(&format!("/api/v1/approvals/{last}/reject"), ballot).await.0, 200);
-    let hurry = |tx: &mut Tx<'_>| tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending'", &[]);
+    let hurry = |tx: &mut Tx<'_>| {
+        tx.execute("UPDATE delivery SET next_at = 1 WHERE state = 'pending' AND claim IS NULL", &[])
+    };
     world.store.write(hurry).await.unwrap();
     let held = notices(&world, "?state=held", |list| !list.is_empty()).await;
     assert_eq!(held[0]["object_id"], last.as_str());
