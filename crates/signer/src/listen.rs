@@ -77,21 +77,20 @@ pub struct Listening {
 
 /// Listens, in threads of its own.
 pub fn listen(service: &Arc<Service>, directory: &Path, options: Options) -> Result<Listening, Error> {
-    let busy = Arc::new(AtomicUsize::new(0));
+    // Each way in has places of its own: who fills one shuts neither the operator nor a server out of another.
+    let busy = || Arc::new(AtomicUsize::new(0));
     let admin_path = directory.join(ADMIN_SOCKET);
     let admin = bind(&admin_path, 0o600)?;
     let held = Arc::clone(service);
     // The keys are changed by the signer's own user alone, whoever may ask for signatures.
-    accept_unix("admin", admin, Vec::new(), Arc::clone(&busy), move |stream| admin::answer(stream, &held))?;
+    accept_unix("admin", admin, Vec::new(), busy(), move |stream| admin::answer(stream, &held))?;
     if let Some(path) = &options.unix {
         let mode = if options.peers.is_empty() { 0o600 } else { 0o666 };
         let socket = bind(path, mode)?;
         let held = Arc::clone(service);
-        accept_unix("server", socket, options.peers, Arc::clone(&busy), move |stream| {
-            converse(stream, &held)
-        })?;
+        accept_unix("server", socket, options.peers, busy(), move |stream| converse(stream, &held))?;
     }
-    let tcp = options.tcp.map(|tcp| accept_tcp(&tcp, service, &busy)).transpose()?;
+    let tcp = options.tcp.map(|tcp| accept_tcp(&tcp, service, &busy())).transpose()?;
     let held = Arc::clone(service);
     thread("journal", move || {
         loop {

@@ -54,9 +54,18 @@ impl Session {
         let Some(detail) = detail.filter(|detail| detail.is_object() && is_code(&event.kind)) else {
             return self.strike("an event is no code with a JSON object").await;
         };
+        // Pinned by hand while it was connected: from now on it takes what the tenant's root says later.
+        let pinned = detail.get("serial").and_then(Value::as_u64).filter(|_| event.kind == "trust_pinned");
         let standing = Standing::of(&event.kind);
         let detail = json!({ "event": event.kind, "at_us": event.at_us, "detail": detail });
-        self.keep(&format!("endpoint.{}", event.kind), "ok", detail, standing).await
+        let flow = self.keep(&format!("endpoint.{}", event.kind), "ok", detail, standing).await;
+        if let Some(serial) = pinned {
+            self.trust_serial = serial;
+            if self.send_trust().await.is_err() {
+                return Flow::End;
+            }
+        }
+        flow
     }
 
     /// Keeps that the agent refused an order which this server did not give it.
