@@ -25,7 +25,7 @@ const ROLES: [(char, &str); 6] = [
     ('U', "auditor"),
 ];
 
-/// Who may do what: written by hand, reviewed, and compared with what the server does.
+/// Who may do what: kept apart from the code, reviewed line by line, and compared with what the server does.
 const TABLE: &str = include_str!("sweep/table.txt");
 
 /// Where requests go, and which routes are said to be there.
