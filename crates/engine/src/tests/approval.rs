@@ -97,6 +97,27 @@ impl World {
         self.write(move |tx| approval_list::insert(tx, &entry)).await;
     }
 
+    /// Half an hour in which a person acts without approval.
+    async fn break_glass(&self, who: &Actor) -> Uuid {
+        let (id, now) = (Uuid::now_v7(), self.now());
+        let row = break_glass::BreakGlass {
+            tenant_id: TENANT,
+            id,
+            person_id: who.person().unwrap(),
+            human: who.human.unwrap(),
+            name: who.name.clone(),
+            reason: "nobody answers".to_owned(),
+            begun_at: now,
+            until_at: now + HOUR / 2,
+            ended_at: None,
+            reviewed_by: None,
+            reviewed_at: None,
+            note: None,
+        };
+        self.write(move |tx| break_glass::insert(tx, &row)).await;
+        id
+    }
+
     pub(super) async fn ballot(&self, task: Uuid, approve: bool) -> Ballot {
         Ballot {
             digest: self.task(task).await.intent_digest,
@@ -469,22 +490,7 @@ async fn broken_glass_is_for_one_person_and_a_time_and_leaves_its_mark() {
     let agent = world.agent("a").await;
     let officer = world.person("olaf", &["security_officer"]).await;
     let other = world.person("other", &["security_officer"]).await;
-    let (now, person) = (world.now(), officer.person().unwrap());
-    let row = break_glass::BreakGlass {
-        tenant_id: TENANT,
-        id: Uuid::now_v7(),
-        person_id: person,
-        human: officer.human.unwrap(),
-        name: officer.name.clone(),
-        reason: "nobody answers".to_owned(),
-        begun_at: now,
-        until_at: now + HOUR / 2,
-        ended_at: None,
-        reviewed_by: None,
-        reviewed_at: None,
-        note: None,
-    };
-    world.write(move |tx| break_glass::insert(tx, &row)).await;
+    world.break_glass(&officer).await;
     let made = world.engine.submit(&officer, isolate(&[&agent])).await.unwrap();
     assert_eq!(made.state, TaskState::Queued);
     assert_eq!(world.task(made.task_id).await.approval, "break_glass");
@@ -635,22 +641,8 @@ async fn what_was_allowed_ends_with_who_asked_and_with_the_broken_glass() {
 
     world.policy(json!({ "rules": [{ "actions": ["*"], "require": { "people": {} } }] })).await;
     let officer = world.person("olaf", &["security_officer"]).await;
-    let (now, glass) = (world.now(), Uuid::now_v7());
-    let row = break_glass::BreakGlass {
-        tenant_id: TENANT,
-        id: glass,
-        person_id: officer.person().unwrap(),
-        human: officer.human.unwrap(),
-        name: officer.name.clone(),
-        reason: "nobody answers".to_owned(),
-        begun_at: now,
-        until_at: now + HOUR / 2,
-        ended_at: None,
-        reviewed_by: None,
-        reviewed_at: None,
-        note: None,
-    };
-    world.write(move |tx| break_glass::insert(tx, &row)).await;
+    let now = world.now();
+    let glass = world.break_glass(&officer).await;
     let made = world.engine.submit(&officer, isolate(&[&agent])).await.unwrap();
     assert_eq!(made.state, TaskState::Queued);
     let now = now + SECOND;

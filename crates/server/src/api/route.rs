@@ -24,36 +24,33 @@ const ANY: &str = "any";
 
 /// The route, for callers with this permission only.
 pub(crate) fn permit(permission: Permission, mut route: Route) -> Route {
-    for item in route.1.paths.values_mut() {
-        for operation in operations(item) {
-            let named = Extensions::builder().add(EXTENSION, permission.as_str()).build();
-            operation.extensions.get_or_insert_default().merge(named);
-        }
-    }
+    name(&mut route, permission.as_str());
     route.layer(from_fn(move |request: Request, next: Next| check(permission, request, next)))
 }
 
 /// The route, for whoever has a credential: it tells them of themselves.
 pub(crate) fn signed_in(mut route: Route) -> Route {
-    for item in route.1.paths.values_mut() {
-        for operation in operations(item) {
-            let named = Extensions::builder().add(EXTENSION, ANY).build();
-            operation.extensions.get_or_insert_default().merge(named);
-        }
-    }
+    name(&mut route, ANY);
     route
 }
 
 /// The route, for everybody: whoever signs in has no credential yet. Its path stands in [`crate::auth::OPEN`].
 pub(crate) fn open(mut route: Route) -> Route {
+    name(&mut route, OPEN);
     for item in route.1.paths.values_mut() {
-        for operation in operations(item) {
-            let named = Extensions::builder().add(EXTENSION, OPEN).build();
-            operation.extensions.get_or_insert_default().merge(named);
-            operation.security = Some(Vec::new());
-        }
+        operations(item).for_each(|operation| operation.security = Some(Vec::new()));
     }
     route
+}
+
+/// Says in the OpenAPI document what the route asks for.
+fn name(route: &mut Route, permission: &str) {
+    for item in route.1.paths.values_mut() {
+        for operation in operations(item) {
+            let named = Extensions::builder().add(EXTENSION, permission).build();
+            operation.extensions.get_or_insert_default().merge(named);
+        }
+    }
 }
 
 async fn check(permission: Permission, request: Request, next: Next) -> Response {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use quell_store::person::{self, Person};
 use quell_store::{Micros, Tx, audit, step_up};
-use quell_wire::digest::{Digest, sha256};
+use quell_wire::digest::{Digest, hex, sha256};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use uuid::Uuid;
@@ -119,25 +119,4 @@ fn request(route: &str, body: &[u8]) -> Digest {
 fn needed(detail: &str) -> Problem {
     Problem::new(Code::StepUpNeeded, detail)
         .hint("`POST /api/v1/step-up` with the SHA-256 of method, path and body, then send the body with the proof in `Quell-Step-Up`.")
-}
-
-/// A digest as it is written.
-pub(crate) fn hex(digest: &Digest) -> String {
-    use std::fmt::Write as _;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A digest as it was written.
-pub(crate) fn unhex(text: &str) -> Option<Digest> {
-    let mut digest = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use quell_store::passkey;
+use quell_wire::digest::unhex;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -44,7 +45,7 @@ pub(super) async fn begin_passkey_confirmation(
     caller: Caller,
     JsonUpTo(asked): JsonUpTo<ToConfirm, { 4 << 10 }>,
 ) -> Result<Json<PasskeyAsked>, Problem> {
-    let request = step_up::unhex(&asked.request)
+    let request = unhex(&asked.request)
         .ok_or_else(|| Problem::bad_field("request", "must be a SHA-256, 64 hexadecimal digits"))?;
     let who = caller.person()?;
     let (_, keys) = mine(&app, &caller).await?;

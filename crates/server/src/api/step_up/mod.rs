@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use quell_store::person;
+use quell_wire::digest::unhex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -64,7 +65,7 @@ pub(super) async fn confirm_request(
     caller: Caller,
     JsonUpTo(asked): JsonUpTo<NewStepUp, { 16 << 10 }>,
 ) -> Result<Response, Problem> {
-    let request = step_up::unhex(&asked.request)
+    let request = unhex(&asked.request)
         .ok_or_else(|| Problem::bad_field("request", "must be a SHA-256, 64 hexadecimal digits"))?;
     let issued = match (&asked.password, &asked.totp) {
         (Some(text), _) => {
