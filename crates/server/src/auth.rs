@@ -1,7 +1,7 @@
 //! Who asks: the credential of a request, the tenant and rights that it stands for, and the guard in front of every route.
 //!
-//! Deny by default: only the paths named in [`OPEN`] are answered without a credential, and a route without a declared
-//! permission cannot be written down (see [`crate::api::route`]).
+//! Deny by default: only the paths named in [`OPEN`] are answered without a credential, and those at which there is no route
+//! and the console may have a file. A route without a declared permission cannot be written down (see [`crate::api::route`]).
 
 pub(crate) mod approver_key;
 mod bucket;
@@ -24,7 +24,7 @@ pub(crate) mod ticket;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use quell_store::{Micros, api_key, audit};
@@ -39,6 +39,7 @@ pub use quell_access::Permission;
 
 use credential::Presented;
 
+use crate::console;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -75,6 +76,13 @@ fn is_open(asked: &str, path: &str) -> bool {
     })
 }
 
+/// The console's files and screens are open: they hold nothing of anybody. A path that leads to a route is never among
+/// them, whatever it is called.
+fn is_console(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_none()
+        && console::may_have(request.method(), request.uri().path())
+}
+
 /// Metrics are open to programs on the same machine. A forwarding header says that the peer is a proxy, and then
 /// loopback says nothing about who asks. Whoever sends a key wants it to be checked.
 fn is_local_metrics(request: &Request) -> bool {
@@ -89,7 +97,10 @@ fn is_local_metrics(request: &Request) -> bool {
 /// Lets a request through that has a valid key, and tells the handlers whose it is.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     use axum::response::IntoResponse as _;
-    if is_open(request.method().as_str(), request.uri().path()) || is_local_metrics(&request) {
+    if is_open(request.method().as_str(), request.uri().path())
+        || is_local_metrics(&request)
+        || is_console(&request)
+    {
         return next.run(request).await;
     }
     let caller = match Claim::of(&request, app.is_tls) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quell_notify::Reach;
 
+use crate::console::Assets;
 use crate::signing::Signing;
 
 /// The set-up of a server.
@@ -31,6 +32,8 @@ pub struct Config {
     pub destinations: Reach,
     /// Who signs orders.
     pub signing: Signing,
+    /// The web console; none where it is empty.
+    pub console: Assets,
     /// Bounds.
     pub limits: Limits,
 }
@@ -133,6 +136,7 @@ impl Config {
             public_url: None,
             destinations: Reach::Global,
             signing: Signing::default(),
+            console: Assets::default(),
             limits: Limits::default(),
         }
     }

@@ -10,6 +10,7 @@ mod approve;
 mod auth;
 mod background;
 mod config;
+pub mod console;
 mod directory;
 mod first_key;
 pub mod gateway;

@@ -15,6 +15,7 @@ use crate::auth::oidc::Oidc;
 use crate::auth::passkey::Passkeys;
 use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
+use crate::console::Console;
 use crate::gateway::{Addresses, Sessions, Trusts};
 use crate::live;
 use crate::metrics::Metrics;
@@ -76,6 +77,8 @@ pub(crate) struct Inner {
     pub public: Option<Public>,
     /// Where a tenant's settings may send the server.
     pub destinations: Reach,
+    /// The web console.
+    pub console: Console,
     /// Whether people's connections are encrypted, here or by a proxy at the address where people find the server.
     pub is_tls: bool,
     /// Rises whenever a credential ends or what somebody may do changes.
@@ -158,6 +161,7 @@ impl Inner {
             oidc: Oidc::new(config.destinations),
             notices: Notices::new(config.destinations),
             destinations: config.destinations,
+            console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()
                 || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             revocations: watch::Sender::new(0),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use quell_server::console::Asset;
 use quell_server::{ApiTls, Config, Listeners, Reach, Server, Signing, TlsFiles};
 use quell_signer::Place;
 use tracing_subscriber::EnvFilter;
@@ -83,6 +84,7 @@ impl Arguments {
         let mut config = Config::new(self.data_dir);
         config.signing = signing;
         config.own_machine = own_machine();
+        config.console = quell_console::FILES.iter().map(asset).collect();
         config.database = self.database;
         config.api = self.api;
         config.gateway = self.gateway;
@@ -194,6 +196,12 @@ pub fn log(json: bool) {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     // A second logger would be a mistake of ours and no reason to stop.
     let _ = if json { lines.json().try_init() } else { lines.try_init() };
+}
+
+/// A file of the console as the server takes it: neither crate knows the other.
+fn asset(file: &quell_console::File) -> Asset {
+    let quell_console::File { path, media_type, tag, plain, gzip, brotli } = *file;
+    Asset { path, media_type, tag, plain, gzip, brotli }
 }
 
 /// What the agent of this machine would say of it.

@@ -54,6 +54,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::approve;
 use crate::auth;
+use crate::console;
 use crate::openapi;
 use crate::problem::{Code, Problem};
 use crate::state::App;
@@ -112,7 +113,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(metrics::show))
         .merge(approve::routes())
         .route("/api/v1/openapi.json", get(openapi::show))
-        .fallback(async || Problem::new(Code::NotFound, "the path leads nowhere"))
+        .fallback(console::show)
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "the resource does not take this method")
         })

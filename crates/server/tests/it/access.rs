@@ -81,9 +81,15 @@ async fn every_route_wants_a_key() {
         let guessed = world.with_key(method(name), &path, &other).send().await.unwrap().status().as_u16();
         assert!([401, 429].contains(&guessed), "{name} {path} with a wrong key: {guessed}");
     }
-    for path in ["/", "/api", "/api/v1", "/api/v1/nothing", "/api/v1/openapi.json", "/console"] {
+    for path in ["/api", "/api/v1", "/api/v1/nothing", "/api/v1/openapi.json", "/install", "/metrics/x"] {
         let status = world.http.get(format!("{}{path}", world.base)).send().await.unwrap().status();
         assert_eq!(status, 401, "{path}");
+    }
+    for path in ["/", "/console"] {
+        let status = world.http.get(format!("{}{path}", world.base)).send().await.unwrap().status();
+        assert_eq!(status, 404, "{path} of a server without a console");
+        let status = world.http.post(format!("{}{path}", world.base)).send().await.unwrap().status();
+        assert_eq!(status, 401, "a change at {path}");
     }
     let wrong = world.with_key(Method::GET, "/metrics", &other).send().await.unwrap().status().as_u16();
     assert!([401, 429].contains(&wrong), "metrics with a wrong key, from loopback: {wrong}");

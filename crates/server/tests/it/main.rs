@@ -7,6 +7,7 @@ mod addresses;
 mod approval;
 mod artifacts;
 mod bodies;
+mod console;
 mod document;
 mod endpoints;
 mod gateway;
