@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::cargo::{cargo, must, root, target};
-use crate::setup;
+use crate::{console, setup};
 
 /// Measures; its exit status is ours.
 pub fn run(arguments: &[&str]) -> Result<ExitCode> {
@@ -23,6 +23,7 @@ pub fn faults(arguments: &[&str]) -> Result<ExitCode> {
 }
 
 fn start(program: &str, arguments: &[&str]) -> Result<ExitCode> {
+    console::build_or_say()?;
     eprintln!("== building in the release profile");
     must(&mut cargo(&[
         "build",

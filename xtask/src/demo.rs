@@ -5,12 +5,13 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::cargo::{cargo, must, root, target};
-use crate::setup;
+use crate::{console, setup};
 
 /// Runs it; its exit status is ours.
 pub fn run(arguments: &[&str]) -> Result<ExitCode> {
     eprintln!("== system packages");
     setup::for_demo()?;
+    console::build_or_say()?;
     eprintln!("== building the server and the agent (a first build takes minutes, the next ones seconds)");
     must(&mut cargo(&["build", "--package", "quell", "--package", "quell-agent"]))?;
     let folder = target().join("debug");

@@ -1,10 +1,12 @@
-//! Files that are written from the code, never by hand: the OpenAPI document and the reference of the command line.
+//! Files that are written from the code, never by hand: the OpenAPI document, the types of the console's client, and the
+//! reference of the command line.
 
 use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::{cargo, must, output, root, target};
+use crate::console;
 
 /// Each file, and the command of the binary that prints it.
 const FILES: &[(&str, &str)] = &[("openapi/v1.json", "openapi"), ("docs/cli.md", "reference")];
@@ -22,6 +24,11 @@ pub fn write() -> Result<()> {
         fs::write(&file, text).with_context(|| format!("writing {path}"))?;
         eprintln!("wrote {path}");
     }
+    match console::node() {
+        Err(error) => eprintln!("the types of the console's client are not written: {error:#}"),
+        Ok(()) if console::write_client()? => eprintln!("wrote the types of the console's client"),
+        Ok(()) => {}
+    }
     Ok(())
 }
 
@@ -36,6 +43,10 @@ pub fn check() -> Result<()> {
         let line = old.lines().zip(text.lines()).position(|(old, new)| old != new);
         let line = line.unwrap_or(old.lines().count().min(text.lines().count())) + 1;
         stale.push(format!("{path} differs from line {line} on"));
+    }
+    match console::node() {
+        Err(error) => eprintln!("the types of the console's client are not looked at: {error:#}"),
+        Ok(()) => stale.extend(console::check_client()?),
     }
     if stale.is_empty() { Ok(()) } else { bail!("{}; run `cargo xtask gen`", stale.join("; ")) }
 }

@@ -1,9 +1,10 @@
-//! The one door for developers: `cargo xtask demo`, `test`, `check`, `gen`, `tidy`, `bench`, `setup`. Automation calls
-//! nothing else, so that whatever it does can be done at a desk.
+//! The one door for developers: `cargo xtask demo`, `console`, `test`, `check`, `gen`, `tidy`, `bench`, `setup`. Automation
+//! calls nothing else, so that whatever it does can be done at a desk.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal of a developer")]
 
 mod bench;
 mod cargo;
+mod console;
 mod demo;
 mod generate;
 mod report;
@@ -17,7 +18,9 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "\
 cargo xtask demo [--once] [--json]   build, then show the product on endpoints made on this machine
+cargo xtask console                  build the web console, where its sources changed
 cargo xtask test [--nightly] [-p X]  all that must hold: format, lints, tidy, generated files, licences, tests
+                                     (-p console: those of the web console alone)
 cargo xtask check                    the quick part of it: types, lints of layout
 cargo xtask gen [--check]            write the generated files, or say which differ
 cargo xtask tidy                     crate edges, names, lengths, headers
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<ExitCode> {
     match arguments {
         ["demo", rest @ ..] => demo::run(rest),
+        ["console"] => console::build().map(|()| ExitCode::SUCCESS),
         ["test", rest @ ..] => Ok(test::run(&test::Options::read(rest)?)),
         ["check"] => Ok(test::check()),
         ["gen"] => generate::write().map(|()| ExitCode::SUCCESS),

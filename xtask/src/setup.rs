@@ -12,7 +12,7 @@ use crate::cargo::{must, words};
 struct Need {
     /// What it is for.
     purpose: &'static str,
-    /// Any of these files shows that it is there; one `*` may stand for a folder.
+    /// Any of these files shows that it is there; one `*` may stand for a folder, a bare name for a program on the path.
     shown_by: &'static [&'static str],
     /// The package that brings it, by its names on different releases; the first that exists is taken.
     packages: &'static [&'static str],
@@ -81,12 +81,44 @@ const STRACE: Need = Need {
     missed_as: &["strace is not installed"],
 };
 
-const TESTS: &[&Need] =
-    &[&NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE];
+const NODE: Need = Need {
+    purpose: "building the web console",
+    shown_by: &["node"],
+    packages: &["nodejs"],
+    missed_as: &["Node.js is absent"],
+};
+const NPM: Need = Need {
+    purpose: "the packages of the web console",
+    shown_by: &["npm"],
+    packages: &["npm"],
+    missed_as: &["Node.js has no npm"],
+};
+const CHROMIUM: Need = Need {
+    purpose: "tests of the web console in a browser",
+    shown_by: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+    packages: &["chromium", "chromium-browser"],
+    missed_as: &["no browser: install the package chromium"],
+};
+const PNGQUANT: Need = Need {
+    purpose: "small pictures of the web console",
+    shown_by: &["pngquant"],
+    packages: &["pngquant"],
+    missed_as: &["pngquant is not installed"],
+};
+
+const TESTS: &[&Need] = &[
+    &NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE, &NODE, &NPM,
+    &CHROMIUM, &PNGQUANT,
+];
 
 /// What the demo needs. An error where something is missing and cannot be installed.
 pub fn for_demo() -> Result<()> {
-    install(&[&NFT, &IP, &UNSHARE, &SEVEN_ZIP])
+    install(&[&NFT, &IP, &UNSHARE, &SEVEN_ZIP])?;
+    // It can be shown without the console, so this is no reason to stop.
+    if let Err(error) = install(&[&NODE, &NPM]) {
+        eprintln!("warning: {error:#}");
+    }
+    Ok(())
 }
 
 /// What the tests need.
@@ -144,6 +176,8 @@ impl Need {
 
 fn exists(pattern: &str) -> bool {
     match pattern.split_once("/*/") {
+        None if !pattern.contains('/') => std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(pattern).is_file())),
         None => Path::new(pattern).exists(),
         Some((folder, rest)) => fs::read_dir(folder)
             .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().join(rest).exists())),

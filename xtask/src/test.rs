@@ -8,7 +8,10 @@ use anyhow::{Result, bail};
 
 use crate::cargo::{cargo, must};
 use crate::report::Report;
-use crate::{generate, setup, tidy};
+use crate::{console, generate, setup, tidy};
+
+/// What the web console is called among packages.
+const CONSOLE: &str = "console";
 
 /// How much to do.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +44,21 @@ impl Options {
 pub fn run(options: &Options) -> ExitCode {
     let mut report = Report::new();
     if !options.packages.is_empty() {
-        report.counted("tests", || harness::run(options));
+        let (of_console, packages): (Vec<String>, Vec<String>) =
+            options.packages.iter().cloned().partition(|name| name == CONSOLE);
+        if !of_console.is_empty() {
+            console::test::run(&mut report, options.nightly);
+        }
+        if !packages.is_empty() {
+            report.counted("tests", || harness::run(&Options { packages, ..options.clone() }));
+        }
         return if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if let Err(error) = setup::for_tests() {
         // Tests that need them say so themselves, and are counted.
         report.skip("system packages", &format!("{error:#}"));
     }
+    report.step("console", console::build_or_say);
     report.step("format", || must(&mut cargo(&["fmt", "--all", "--check"])));
     report.step("tidy", tidy::run);
     deny(&mut report);
@@ -58,6 +69,7 @@ pub fn run(options: &Options) -> ExitCode {
         report.step("generated files", generate::check);
     }
     report.counted("tests", || harness::run(options));
+    console::test::run(&mut report, options.nightly);
     if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -62,7 +62,8 @@ fn walk() -> Result<String> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
             let entry = entry?;
-            let hidden = matches!(entry.file_name().to_str(), Some(".git" | "target" | "node_modules"));
+            let hidden =
+                matches!(entry.file_name().to_str(), Some(".git" | "target" | "node_modules" | "dist"));
             let kind = entry.file_type()?;
             if kind.is_dir() && !hidden {
                 folders.push(entry.path());
