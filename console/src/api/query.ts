@@ -1,0 +1,29 @@
+/// How answers are kept: fresh by live news, tried again only where that can help.
+
+import { QueryClient } from "@tanstack/react-query";
+
+import { asApiError } from "./problem";
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      gcTime: 5 * 60_000,
+      refetchOnWindowFocus: false,
+      // Only what may pass by itself: the network, a busy server.
+      retry: (count, error) => {
+        const { status } = asApiError(error);
+        return count < 3 && (status === 0 || status === 502 || status === 503 || status === 504);
+      },
+    },
+    mutations: { retry: false },
+  },
+});
+
+/** Reads again every answer whose path begins so. */
+export function refresh(...prefixes: string[]): Promise<void> {
+  return queries.invalidateQueries({
+    predicate: ({ queryKey: [, path] }) =>
+      typeof path === "string" && prefixes.some((prefix) => path.startsWith(prefix)),
+  });
+}

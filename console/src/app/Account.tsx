@@ -1,0 +1,67 @@
+/// Who is signed in, in which tenant, and the way out.
+
+import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
+import { IconBuilding, IconCheck, IconLogout, IconUser } from "@tabler/icons-react";
+import { Link, useNavigate } from "@tanstack/react-router";
+
+import { $api, api } from "../api/client";
+import { useMe } from "../api/me";
+import { queries } from "../api/query";
+import { Name } from "../ui/Name";
+import { clip, inert } from "../ui/text";
+
+export function Account() {
+  const me = useMe();
+  const navigate = useNavigate();
+  const tenants = $api.useQuery("get", "/api/v1/tenants");
+  const change = async (tenant: string): Promise<void> => {
+    await api.POST("/api/v1/session/tenant", { body: { tenant } });
+    // Nothing of the tenant before may stay on the screen.
+    queries.clear();
+    await navigate({ to: "/" });
+  };
+  const leave = async (): Promise<void> => {
+    await api.DELETE("/api/v1/session");
+    queries.clear();
+    await navigate({ to: "/sign-in" });
+  };
+  const name = inert(me.name);
+  return (
+    <Menu position="bottom-end" width={260}>
+      <Menu.Target>
+        <UnstyledButton aria-label={`${clip(name, 60)}, account`}>
+          <Avatar size={34} radius="xl" color="quell" variant="filled" name={clip(name, 40)} alt="" />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          <Text size="sm" fw={600}>
+            <Name length={30}>{me.name}</Name>
+          </Text>
+          <Text size="xs">{me.roles.map((role) => clip(inert(role), 30)).join(", ")}</Text>
+        </Menu.Label>
+        <Menu.Item component={Link} to="/profile" leftSection={<IconUser size={16} aria-hidden />}>
+          You and your sessions
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Label>Tenant</Menu.Label>
+        {(tenants.data?.items ?? []).map((tenant) => (
+          <Menu.Item
+            key={tenant.id}
+            leftSection={<IconBuilding size={16} aria-hidden />}
+            rightSection={tenant.id === me.tenant.id ? <IconCheck size={14} aria-label="now" /> : null}
+            onClick={() => {
+              if (tenant.id !== me.tenant.id) void change(tenant.id);
+            }}
+          >
+            <Name length={30}>{tenant.name}</Name>
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void leave()}>
+          Sign out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,20 @@
+/// What a screen is. Each folder of `screens/` lists its own in `index.ts`; `screens.ts` lists the folders.
+
+import type { Icon } from "@tabler/icons-react";
+import type { ComponentType } from "react";
+
+export type Group = "Respond" | "Look" | "Settings";
+
+export type Screen = {
+  /** `/tasks/$id`; parameters by `useParams({ strict: false })`. */
+  path: string;
+  title: string;
+  /** Read when it is first shown. */
+  load: () => Promise<{ default: ComponentType }>;
+  /** In the navigation, under which heading, with the second key of `g` and a letter. */
+  nav?: { group: Group; icon: Icon; key?: string };
+  /** The permission without which it shows nothing; its entry says so. */
+  needs?: string;
+  /** Drawn without the frame, for who is not signed in. */
+  isPublic?: boolean;
+};

@@ -1,0 +1,26 @@
+/// Every screen, in the order of the navigation. A new one is a folder and a line here.
+
+import type { Screen } from "./screen";
+import { screens as approvals } from "../screens/approvals";
+import { screens as artifacts } from "../screens/artifacts";
+import { screens as audit } from "../screens/audit";
+import { screens as endpoints } from "../screens/endpoints";
+import { screens as library } from "../screens/library";
+import { screens as overview } from "../screens/overview";
+import { screens as profile } from "../screens/profile";
+import { screens as settings } from "../screens/settings";
+import { screens as signIn } from "../screens/sign-in";
+import { screens as tasks } from "../screens/tasks";
+
+export const screens: Screen[] = [
+  ...overview,
+  ...tasks,
+  ...approvals,
+  ...endpoints,
+  ...library,
+  ...artifacts,
+  ...audit,
+  ...settings,
+  ...profile,
+  ...signIn,
+];

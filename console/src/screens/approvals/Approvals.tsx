@@ -1,0 +1,7 @@
+/// Approvals.
+
+import { Page } from "../../ui/Page";
+
+export default function Approvals() {
+  return <Page title="Approvals">…</Page>;
+}

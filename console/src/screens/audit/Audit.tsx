@@ -1,0 +1,7 @@
+/// Audit.
+
+import { Page } from "../../ui/Page";
+
+export default function Audit() {
+  return <Page title="Audit">…</Page>;
+}

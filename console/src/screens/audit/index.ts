@@ -1,0 +1,12 @@
+import { IconHistory } from "@tabler/icons-react";
+import type { Screen } from "../../app/screen";
+
+export const screens: Screen[] = [
+  {
+    path: "/audit",
+    title: "Audit",
+    load: () => import("./Audit"),
+    needs: "audit.read",
+    nav: { group: "Look", icon: IconHistory, key: "a" },
+  },
+];

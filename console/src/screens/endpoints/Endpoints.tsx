@@ -1,0 +1,7 @@
+/// Endpoints.
+
+import { Page } from "../../ui/Page";
+
+export default function Endpoints() {
+  return <Page title="Endpoints">…</Page>;
+}

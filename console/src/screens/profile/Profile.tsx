@@ -1,0 +1,7 @@
+/// You.
+
+import { Page } from "../../ui/Page";
+
+export default function Profile() {
+  return <Page title="You">…</Page>;
+}

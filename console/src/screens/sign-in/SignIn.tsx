@@ -1,0 +1,7 @@
+/// Sign in.
+
+import { Page } from "../../ui/Page";
+
+export default function SignIn() {
+  return <Page title="Sign in">…</Page>;
+}

@@ -1,0 +1,222 @@
+/// The bar above a list: a search, choices, saved views. All of it stands in the address.
+
+import { ActionIcon, Button, Group, Menu, MultiSelect, Select, TextInput, Tooltip } from "@mantine/core";
+import { useDebouncedCallback } from "@mantine/hooks";
+import { IconBookmark, IconDownload, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
+import { useEffect, useRef, useState } from "react";
+
+import { useSetting } from "../api/settings";
+import { useFilters, writeSearch, type Search } from "../app/url";
+
+/** One choice of the bar; its value stands under `name` in the address, several with commas. */
+export type Choice = { name: string; label: string; options: { value: string; label: string }[]; isMany?: boolean };
+
+type Props = { search?: string; choices?: Choice[]; views?: string };
+
+/** `search` names the word of the address that the text goes to; `views` is under which name views are saved. */
+export function Filters({ search, choices = [], views }: Props) {
+  const [filters, set] = useFilters();
+  const isFiltered = [search, ...choices.map((choice) => choice.name)].some(
+    (name) => name !== undefined && filters[name],
+  );
+  const clear = (): void => {
+    set(
+      Object.fromEntries(
+        [search, ...choices.map((choice) => choice.name)]
+          .filter((name) => name !== undefined)
+          .map((name) => [name, undefined]),
+      ),
+    );
+  };
+  return (
+    <Group gap="xs" mb="sm" align="flex-end">
+      {search === undefined ? null : (
+        <SearchBox
+          value={filters[search] ?? ""}
+          change={(text) => {
+            set({ [search]: text === "" ? undefined : text });
+          }}
+        />
+      )}
+      {choices.map((choice) => (
+        <ChoiceBox
+          key={choice.name}
+          choice={choice}
+          value={filters[choice.name]}
+          change={(value) => {
+            set({ [choice.name]: value });
+          }}
+        />
+      ))}
+      {isFiltered ? (
+        <Button variant="subtle" size="sm" onClick={clear} leftSection={<IconX size={14} aria-hidden />}>
+          Clear
+        </Button>
+      ) : null}
+      {views === undefined ? null : <Views name={views} />}
+    </Group>
+  );
+}
+
+function SearchBox({ value, change }: { value: string; change: (text: string) => void }) {
+  const [text, setText] = useState(value);
+  const box = useRef<HTMLInputElement>(null);
+  const soon = useDebouncedCallback(change, 250);
+  // The address changed by other means: a view was chosen, the way back was taken.
+  useEffect(() => {
+    if (document.activeElement !== box.current) setText(value);
+  }, [value]);
+  return (
+    <TextInput
+      ref={box}
+      data-search
+      aria-label="Search"
+      placeholder="Search  /"
+      leftSection={<IconSearch size={16} aria-hidden />}
+      value={text}
+      maxLength={200}
+      w={260}
+      onChange={(event) => {
+        setText(event.currentTarget.value);
+        soon(event.currentTarget.value);
+      }}
+    />
+  );
+}
+
+function ChoiceBox({
+  choice,
+  value,
+  change,
+}: {
+  choice: Choice;
+  value: string | undefined;
+  change: (value: string | undefined) => void;
+}) {
+  const common = {
+    "aria-label": choice.label,
+    placeholder: choice.label,
+    data: choice.options,
+    clearable: true,
+    searchable: choice.options.length > 8,
+  };
+  if (choice.isMany) {
+    const values = value === undefined || value === "" ? [] : value.split(",");
+    return (
+      <MultiSelect
+        {...common}
+        {...(values.length > 0 ? { placeholder: "" } : {})}
+        value={values}
+        onChange={(next) => {
+          change(next.length === 0 ? undefined : next.join(","));
+        }}
+        miw={180}
+      />
+    );
+  }
+  return (
+    <Select
+      {...common}
+      value={value ?? null}
+      onChange={(next) => {
+        change(next ?? undefined);
+      }}
+      w={180}
+    />
+  );
+}
+
+type View = { name: string; search: Search };
+
+function Views({ name }: { name: string }) {
+  const [filters, set] = useFilters();
+  const [views, save] = useSetting<View[]>(`views.${name}`, []);
+  const [title, setTitle] = useState("");
+  const now = writeSearch(filters);
+  const add = (): void => {
+    const trimmed = title.trim();
+    if (trimmed === "") return;
+    save([...views.filter((view) => view.name !== trimmed), { name: trimmed, search: filters }].slice(-50));
+    setTitle("");
+  };
+  const blank = Object.fromEntries(Object.keys(filters).map((key) => [key, undefined]));
+  return (
+    <Menu position="bottom-start" closeOnItemClick={false} trapFocus>
+      <Menu.Target>
+        <Button variant="default" leftSection={<IconBookmark size={16} aria-hidden />}>
+          Views
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown miw={280}>
+        {views.length === 0 ? (
+          <Menu.Label>No view is saved. Filter the list, then name what you see.</Menu.Label>
+        ) : null}
+        {views.map((view) => (
+          <Group key={view.name} gap={4} wrap="nowrap">
+            <Menu.Item
+              onClick={() => {
+                set({ ...blank, ...view.search });
+              }}
+              fw={writeSearch(view.search) === now ? 700 : 400}
+            >
+              {view.name}
+            </Menu.Item>
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              aria-label={`Remove the view ${view.name}`}
+              onClick={() => {
+                save(views.filter((each) => each !== view));
+              }}
+            >
+              <IconTrash size={14} />
+            </ActionIcon>
+          </Group>
+        ))}
+        <Menu.Divider />
+        <Group gap={6} p={6} wrap="nowrap">
+          <TextInput
+            size="xs"
+            aria-label="Name of the view"
+            placeholder="Save this as…"
+            maxLength={60}
+            value={title}
+            onChange={(event) => {
+              setTitle(event.currentTarget.value);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") add();
+            }}
+          />
+          <Button size="xs" onClick={add}>
+            Save
+          </Button>
+        </Group>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+/** What is listed, as a file. The server writes it, without limit of rows, inert in spreadsheets. */
+export function Export({ path, query }: { path: string; query: Search }) {
+  const link = (format: string): string => `${path}${writeSearch({ ...query, format })}`;
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Tooltip label="Export what is listed">
+          <ActionIcon variant="default" size="md" aria-label="Export">
+            <IconDownload size={16} />
+          </ActionIcon>
+        </Tooltip>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item component="a" href={link("csv")} download>
+          CSV
+        </Menu.Item>
+        <Menu.Item component="a" href={link("jsonl")} download>
+          JSON lines
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
