@@ -181,7 +181,7 @@ fn protect(headers: &mut HeaderMap, styles: &str) {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data: blob:; font-src 'self'; \
         connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; \
-        frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default"
     );
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
