@@ -6,6 +6,7 @@
 pub(crate) mod approver_key;
 mod bucket;
 mod caller;
+mod client;
 pub(crate) mod credential;
 pub(crate) mod give;
 mod hasher;
@@ -33,6 +34,7 @@ use quell_wire::digest::Digest;
 pub use bucket::Guesses;
 pub(crate) use caller::only_people;
 pub use caller::{Caller, Identity, Peer, Principal, RequestId};
+pub use client::Client;
 pub use hasher::Hasher;
 pub use lockout::Lockout;
 pub use quell_access::Permission;
@@ -159,6 +161,7 @@ struct Claim {
     remote: IpAddr,
     request_id: String,
     route: String,
+    client: Client,
 }
 
 impl Claim {
@@ -168,16 +171,17 @@ impl Claim {
         let peer = request.extensions().get::<Peer>().ok_or_else(refused)?;
         let request_id = request.extensions().get::<RequestId>().ok_or_else(refused)?.0.clone();
         let route = format!("{} {}", request.method(), request.uri().path());
-        Ok(Self { credential, remote: peer.0.ip().to_canonical(), request_id, route })
+        let client = Client::of(request.headers());
+        Ok(Self { credential, remote: peer.0.ip().to_canonical(), request_id, route, client })
     }
 }
 
 async fn identify(app: &App, claim: Claim) -> Result<Caller, Problem> {
-    let Claim { credential, remote, request_id, route } = claim;
+    let Claim { credential, remote, request_id, route, client } = claim;
     let (credential, now) = (Arc::new(credential), app.now());
     let identity = known(app, &credential, remote, now).await?;
     app.touched(&identity, now);
-    Ok(Caller { tenant: identity.tenant, identity, credential, route, request_id, remote })
+    Ok(Caller { tenant: identity.tenant, identity, credential, route, client, request_id, remote })
 }
 
 async fn known(

@@ -21,7 +21,9 @@ pub(crate) fn frame() -> OpenApi {
     let mut info = Info::new("Quell", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Response management: every act is asked for once, carried out once, verified, recorded and reversible. \
-         Errors are problem documents (RFC 9457); lists are pages with cursors, and whole as CSV or JSON lines."
+         Errors are problem documents (RFC 9457); lists are pages with cursors, and whole as CSV or JSON lines. \
+         A request may say with what it is made, by the header `Quell-Client`: `cli`, `console`, or `console/` and the screen \
+         (1 to 32 of a-z and -); tasks keep it as `created_from`. Nothing is allowed or refused by it."
             .to_owned(),
     );
     info.license = Some(License::new("Apache-2.0"));

@@ -27,6 +27,8 @@ const PAGE: usize = 200;
 
 /// A request that a server may see twice and will answer once.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// With what the person asks; kept with what they ask for.
+const CLIENT: HeaderName = HeaderName::from_static("quell-client");
 /// That the person confirmed a request.
 const STEP_UP: HeaderName = HeaderName::from_static("quell-step-up");
 
@@ -44,6 +46,7 @@ impl Client {
             Url::parse(&profile.url).map_err(|error| Failure::new(format!("`{}`: {error}", profile.url)))?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("quell/", env!("CARGO_PKG_VERSION")))
+            .default_headers([(CLIENT, HeaderValue::from_static("cli"))].into_iter().collect())
             .connect_timeout(CONNECT)
             .read_timeout(READ)
             // A redirect would carry the key to where somebody else points.

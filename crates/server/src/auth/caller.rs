@@ -13,6 +13,7 @@ use quell_store::{Micros, Tx, audit};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::client::Client;
 use super::credential::Presented;
 use super::step_up;
 use crate::problem::{Code, Problem};
@@ -81,6 +82,8 @@ pub struct Caller {
     pub(crate) credential: Arc<Presented>,
     /// Method and path of this request.
     pub route: String,
+    /// With what they ask.
+    pub client: Client,
     /// This request.
     pub request_id: String,
     /// Where it came from.
@@ -147,7 +150,7 @@ impl Caller {
             kind: self.identity.principal.kind().to_owned(),
             id: self.identity.id.to_string(),
             name: self.identity.name.clone(),
-            from: "api".to_owned(),
+            from: self.client.to_string(),
             request_id: Some(self.request_id.clone()),
             remote: Some(self.remote.to_string()),
             class: self.class(),

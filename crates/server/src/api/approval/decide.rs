@@ -103,7 +103,7 @@ pub(super) async fn approve(
         digest: digest("digest", &wanted.digest)?,
         approve: true,
         note: wanted.note,
-        via: "api".to_owned(),
+        via: caller.client.kind().to_owned(),
         valid_for: wanted.valid_for_seconds.map(Duration::from_secs),
         signature: wanted.signature.map(signature).transpose()?,
     };
@@ -125,7 +125,7 @@ pub(super) async fn reject(
         digest: digest("digest", &wanted.digest)?,
         approve: false,
         note: wanted.note,
-        via: "api".to_owned(),
+        via: caller.client.kind().to_owned(),
         valid_for: None,
         signature: None,
     };

@@ -121,7 +121,7 @@ async fn one(app: &App, caller: &Caller, word: Word, note: &str, chosen: &Chosen
         digest: digest("digest", &chosen.digest)?,
         approve: word == Word::Approve,
         note: note.to_owned(),
-        via: "api".to_owned(),
+        via: caller.client.kind().to_owned(),
         valid_for: None,
         signature: None,
     };

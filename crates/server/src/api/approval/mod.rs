@@ -103,7 +103,7 @@ pub(crate) struct Decision {
     word: String,
     /// What they said.
     note: String,
-    /// `api`, `console` or `mail`.
+    /// `api`, `cli`, `console` or `mail`.
     via: String,
     /// When.
     #[schema(format = DateTime)]

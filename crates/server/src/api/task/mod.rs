@@ -64,7 +64,7 @@ pub(crate) struct Task {
     reason: String,
     /// Who asked.
     requester: Requester,
-    /// `api`, `cli`, `console`, `timer`.
+    /// `api`, `cli`, `console` (or `console/` and the screen), by the header `Quell-Client` of the request; `timer`.
     created_from: String,
     /// When it was accepted.
     #[schema(format = DateTime)]
