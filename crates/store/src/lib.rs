@@ -35,6 +35,7 @@ pub mod membership;
 pub mod notice;
 pub mod passkey;
 pub mod person;
+pub mod person_setting;
 pub mod role;
 pub mod script;
 pub mod server_key;
@@ -72,6 +73,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("checkpoint", checkpoint::ALL),
         ("command", command::ALL),
         ("endpoint", endpoint::ALL),
+        ("endpoint::list", endpoint::list::ALL),
         ("enrolment", enrolment::ALL),
         ("identity", identity::ALL),
         ("identity_provider", identity_provider::ALL),
@@ -80,6 +82,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("notice::delivery", notice::delivery::ALL),
         ("passkey", passkey::ALL),
         ("person", person::ALL),
+        ("person_setting", person_setting::ALL),
         ("role", role::ALL),
         ("script", script::ALL),
         ("server_key", server_key::ALL),

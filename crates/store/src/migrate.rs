@@ -29,6 +29,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "approval", text: include_str!("../../../migrations/0004_approval.sql") },
     Migration { version: 5, name: "notice", text: include_str!("../../../migrations/0005_notice.sql") },
     Migration { version: 6, name: "trust", text: include_str!("../../../migrations/0006_trust.sql") },
+    Migration { version: 7, name: "console", text: include_str!("../../../migrations/0007_console.sql") },
+    Migration {
+        version: 8,
+        name: "endpoint_list",
+        text: include_str!("../../../migrations/0008_endpoint_list.sql"),
+    },
 ];
 
 /// The schema version that this program writes.

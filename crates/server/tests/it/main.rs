@@ -15,6 +15,7 @@ mod lists;
 mod live;
 mod notices;
 mod overview;
+mod own_settings;
 mod passkeys;
 mod people;
 mod scripts;

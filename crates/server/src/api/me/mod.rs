@@ -1,6 +1,7 @@
-//! One's own account: who one is, the password, the one-time codes.
+//! One's own account: who one is, the password, the one-time codes, what one set for oneself.
 
 mod password;
+mod setting;
 mod show;
 mod totp;
 
@@ -8,5 +9,8 @@ use super::route::Route;
 
 /// The routes of one's own account.
 pub(crate) fn routes() -> Vec<Route> {
-    [vec![show::route(), password::route()], totp::routes()].into_iter().flatten().collect()
+    [vec![show::route(), password::route()], totp::routes(), setting::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

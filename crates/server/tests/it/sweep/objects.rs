@@ -71,6 +71,8 @@ impl Objects {
         let script =
             json!({ "name": named("script"), "interpreter": "sh", "body": format!("echo {number}") });
         made(&admin, "/api/v1/scripts", script).await;
+        let view = format!("/api/v1/me/settings/{}", named("script"));
+        assert_eq!(admin.put(&view, json!({})).await.0, 204);
         let ask = async |pid: u32| {
             let body = json!({ "action": "process.terminate", "params": { "pid": pid, "start_time": 9 },
                 "targets": { "endpoints": [endpoint] }, "reason": "x" });
@@ -236,9 +238,16 @@ fn webhook(name: &str) -> Value {
 /// Whether a path names one object that belongs to a tenant.
 pub fn names_an_object(path: &str) -> bool {
     path.contains('{')
-        && !["/actions/", "/problems/", "/mail/templates/", "/approval-policy/lists/", "/sso/start/"]
-            .iter()
-            .any(|part| path.contains(part))
+        && ![
+            "/actions/",
+            "/problems/",
+            "/mail/templates/",
+            "/approval-policy/lists/",
+            "/sso/start/",
+            "/me/settings/",
+        ]
+        .iter()
+        .any(|part| path.contains(part))
 }
 
 /// The path with the ids of these objects.
@@ -306,6 +315,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "PUT /api/v1/roles/{id}" => {
             json!({ "name": format!("changed-{number}"), "description": "", "grants": { "permissions": [] } })
         }
+        "PUT /api/v1/me/settings/{name}" => json!({ "columns": ["id"] }),
         "POST /api/v1/tenants" => json!({ "name": format!("tenant-{number}"),
             "administrator": { "name": "T", "email": format!("t-{number}@quell.example") } }),
         "POST /api/v1/sso/providers" => provider(&format!("more-{number}")),
