@@ -54,7 +54,7 @@ pub struct Decision {
     pub digest: [u8; 32],
     /// What they said.
     pub note: String,
-    /// `api`, `console` or `mail`.
+    /// `api`, `cli`, `console` or `mail`.
     pub via: String,
     /// When.
     pub decided_at: Micros,
@@ -188,6 +188,21 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Resul
         }
     };
     Ok(page.cut(rows, |request| request.task_id))
+}
+
+/// A page of a tenant's requests in any of these states, newest first.
+pub fn list_of_states(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    states: &[String],
+    page: Page,
+) -> Result<Paged<Request>, Error> {
+    let after = page.after.unwrap_or(Uuid::max());
+    let lists = states
+        .iter()
+        .map(|state| tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read))
+        .collect::<Result<_, _>>()?;
+    Ok(page.merge(lists, |request| request.task_id))
 }
 
 /// Moves a request on. `false` when it is not in that state any more.

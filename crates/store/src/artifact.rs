@@ -41,6 +41,17 @@ pub struct Artifact {
     pub expires_at: Micros,
 }
 
+/// Whose artifacts to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// All of the tenant.
+    Tenant,
+    /// Those of a task.
+    Task(Uuid),
+    /// Those of an endpoint.
+    Endpoint(Uuid),
+}
+
 /// The columns of the table, in the order in which they are read.
 macro_rules! columns {
     () => {
@@ -54,10 +65,12 @@ sql! {
         sha1, state, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploading', $11, $12)";
     GET = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND id = $2");
-    LIST = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC \
-        LIMIT $3");
-    OF_TASK = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 AND id < $3 \
-        ORDER BY id DESC LIMIT $4");
+    LIST = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) \
+        ORDER BY created_at DESC, id DESC LIMIT $4");
+    OF_TASK = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 \
+        AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
+    OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
     OF_COMMAND = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND command_id = $2 \
         ORDER BY id LIMIT 1000");
     RECEIVED = "UPDATE artifact SET received = $3 \
@@ -121,12 +134,22 @@ pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Artifact>, 
     tx.query_opt(GET, &[&tenant, &id], read)
 }
 
-/// A page of a tenant's artifacts, newest first; of one task when that is named.
-pub fn list(tx: &mut Tx<'_>, tenant: Uuid, task: Option<Uuid>, page: Page) -> Result<Paged<Artifact>, Error> {
-    let after = page.after.unwrap_or(Uuid::max());
-    let rows = match task {
-        Some(task) => tx.query(OF_TASK, &[&tenant, &task, &after, &page.fetch()], read)?,
-        None => tx.query(LIST, &[&tenant, &after, &page.fetch()], read)?,
+/// A page of a tenant's artifacts, newest first. The last artifact of the page before says where it begins; one that is
+/// gone leads nowhere.
+pub fn list(tx: &mut Tx<'_>, tenant: Uuid, of: Of, page: Page) -> Result<Paged<Artifact>, Error> {
+    let (at, after) = match page.after {
+        None => (Micros::MAX, Uuid::max()),
+        Some(after) => match get(tx, tenant, after)? {
+            Some(last) => (last.created_at, after),
+            None => return Ok(Paged { rows: Vec::new(), next: None }),
+        },
+    };
+    let rows = match of {
+        Of::Tenant => tx.query(LIST, &[&tenant, &at, &after, &page.fetch()], read)?,
+        Of::Task(task) => tx.query(OF_TASK, &[&tenant, &task, &at, &after, &page.fetch()], read)?,
+        Of::Endpoint(endpoint) => {
+            tx.query(OF_ENDPOINT, &[&tenant, &endpoint, &at, &after, &page.fetch()], read)?
+        }
     };
     Ok(page.cut(rows, |artifact| artifact.id))
 }

@@ -26,6 +26,13 @@ impl Page {
         i64::from(self.limit.clamp(1, MAX)) + 1
     }
 
+    /// The page of several lists together, each newest first and read by [`Page::fetch`].
+    pub(crate) fn merge<T>(self, lists: Vec<Vec<T>>, id: impl Fn(&T) -> Uuid) -> Paged<T> {
+        let mut rows: Vec<T> = lists.into_iter().flatten().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(id(row)));
+        self.cut(rows, id)
+    }
+
     pub(crate) fn cut<T>(self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Paged<T> {
         let limit = self.limit.clamp(1, MAX) as usize;
         let more = rows.len() > limit;

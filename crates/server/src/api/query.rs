@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::cursor::Turn;
 use crate::problem::{Code, Problem};
 
+/// Values that one parameter may have.
+const SEVERAL: usize = 64;
+
 /// The parameters of a query. Unknown ones are refused, so that a misspelt filter does not list everything.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub T);
@@ -56,6 +59,31 @@ fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
         let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
         Problem::new(Code::InvalidQuery, detail)
     })
+}
+
+/// The values of a parameter that takes several, with commas between; none where it is absent.
+pub(crate) fn several(name: &str, text: Option<&str>) -> Result<Vec<String>, Problem> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let mut values: Vec<String> = Vec::new();
+    for value in text.split(',') {
+        if value.is_empty() || values.len() == SEVERAL {
+            let detail = format!("{name}: 1 to {SEVERAL} values with a comma between");
+            return Err(Problem::new(Code::InvalidQuery, detail).field(name, "empty or too many values"));
+        }
+        if !values.iter().any(|known| known == value) {
+            values.push(value.to_owned());
+        }
+    }
+    Ok(values)
+}
+
+/// A text to look for, in lower case; at most 200 characters.
+pub(crate) fn looked_for(text: Option<String>) -> Result<Option<String>, Problem> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > 200) {
+        return Err(Problem::new(Code::InvalidQuery, "text: longer than 200 characters")
+            .field("text", "longer than 200 characters"));
+    }
+    Ok(text.map(|text| text.to_lowercase()))
 }
 
 /// The id at the end of a path. What is no id names nothing.

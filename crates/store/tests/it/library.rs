@@ -49,10 +49,16 @@ async fn an_artifact_grows_and_ends(world: &World) {
         ("stored", 100, Some("k/1"))
     );
     assert_eq!(
-        world.read(move |tx| artifact::list(tx, tenant, Some(task.id), Page::default())).await.rows,
+        world
+            .read(move |tx| artifact::list(tx, tenant, artifact::Of::Task(task.id), Page::default()))
+            .await
+            .rows,
         stored
     );
-    assert_eq!(world.read(move |tx| artifact::list(tx, tenant, None, Page::default())).await.rows, stored);
+    assert_eq!(
+        world.read(move |tx| artifact::list(tx, tenant, artifact::Of::Tenant, Page::default())).await.rows,
+        stored
+    );
     assert_eq!(world.read(|tx| artifact::due(tx, 50, 10)).await, stored);
     assert!(!world.write(move |tx| artifact::end(tx, tenant, id, "uploading", "failed")).await.unwrap());
     assert!(world.write(move |tx| artifact::end(tx, tenant, id, "stored", "expired")).await.unwrap());

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use quell_store::artifact;
+use quell_store::artifact::{self, Of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::Artifact;
 use crate::api::cursor::{List, Page, Turn};
-use crate::api::export;
 use crate::api::query::{Listing, parse_id};
 use crate::api::route::{Route, permit};
 use crate::api::scan::{Span, scan};
+use crate::api::{export, targets};
 use crate::auth::{Caller, Permission};
 use crate::problem::{Code, Problem};
 use crate::state::App;
@@ -30,13 +30,13 @@ pub(super) fn route() -> Route {
 pub(super) struct Filter {
     /// Of this task.
     task: Option<String>,
+    /// Of this endpoint: its id, or its name where only one has it.
+    endpoint: Option<String>,
     /// In this state.
     state: Option<String>,
 }
 
-/// Artifacts
-///
-/// In the order of their ids, which says nothing about time.
+/// Artifacts, newest first
 #[utoipa::path(get, path = "/artifacts", tag = "artifacts", params(Turn, Filter),
     responses((status = 200, body = Page<Artifact>)))]
 pub(super) async fn list_artifacts(
@@ -51,9 +51,13 @@ pub(super) async fn list_artifacts(
         }
         None => None,
     };
+    let endpoint = match &filter.endpoint {
+        Some(name) => Some(targets::find_one(&app, caller.tenant, name).await?),
+        None => None,
+    };
     let state = filter.state;
     export::list(turn, &headers, "artifacts", move |turn| {
-        read(app.clone(), caller.tenant, task, state.clone(), turn)
+        read(app.clone(), caller.tenant, (task, endpoint), state.clone(), turn)
     })
     .await
 }
@@ -61,7 +65,7 @@ pub(super) async fn list_artifacts(
 async fn read(
     app: App,
     tenant: Uuid,
-    task: Option<Uuid>,
+    (task, endpoint): (Option<Uuid>, Option<Uuid>),
     state: Option<String>,
     turn: Turn,
 ) -> Result<Page<Artifact>, Problem> {
@@ -69,14 +73,22 @@ async fn read(
     let paged = app
         .store
         .read(move |tx| {
-            let keep = |row: &artifact::Artifact| state.as_ref().is_none_or(|state| *state == row.state);
+            let of = match (task, endpoint) {
+                (Some(task), _) => Of::Task(task),
+                (None, Some(endpoint)) => Of::Endpoint(endpoint),
+                (None, None) => Of::Tenant,
+            };
+            let keep = |row: &artifact::Artifact| {
+                state.as_ref().is_none_or(|state| *state == row.state)
+                    && endpoint.is_none_or(|endpoint| endpoint == row.endpoint_id)
+            };
             scan(
                 page,
                 Span::default(),
                 |row| row.created_at,
                 |row| row.id,
                 keep,
-                |page| artifact::list(tx, tenant, task, page),
+                |page| artifact::list(tx, tenant, of, page),
             )
         })
         .await?;

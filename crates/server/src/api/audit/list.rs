@@ -14,7 +14,7 @@ use super::ocsf::Event;
 use crate::api::cursor::{List, Page, Turn};
 use crate::api::endpoint::stored_json;
 use crate::api::export::{self, Cells};
-use crate::api::query::Listing;
+use crate::api::query::{Listing, looked_for};
 use crate::api::route::{Route, permit};
 use crate::api::scan::{Span, scan};
 use crate::api::time;
@@ -72,6 +72,10 @@ struct Filter {
     since: Option<String>,
     /// Before this time.
     until: Option<String>,
+    /// With this text in the actor's name, the verb, the object, the outcome, the detail or the address, upper and lower case
+    /// alike.
+    #[param(max_length = 200)]
+    text: Option<String>,
 }
 
 /// The audit trail, newest first
@@ -90,21 +94,38 @@ async fn list_audit(
         since: time::parse("since", filter.since.as_deref())?,
         until: time::parse("until", filter.until.as_deref())?,
     };
+    let text = looked_for(filter.text)?;
     let filter = audit::Filter { object_id: filter.object, actor_id: filter.actor, verb: filter.verb };
-    let tenant = caller.tenant;
+    let wanted = Wanted { tenant: caller.tenant, filter, text };
     if turn.format.as_deref() == Some("ocsf") {
         let turn = Turn { format: Some("jsonl".to_owned()), ..turn };
-        let fetch = move |turn| read(app.clone(), tenant, filter.clone(), span, turn, |row| Event::of(&row));
+        let fetch = move |turn| read(app.clone(), wanted.clone(), span, turn, |row| Event::of(&row));
         return export::list(turn, &headers, "audit-ocsf", fetch).await;
     }
-    let fetch = move |turn| read(app.clone(), tenant, filter.clone(), span, turn, AuditRecord::of);
+    let fetch = move |turn| read(app.clone(), wanted.clone(), span, turn, AuditRecord::of);
     export::list(turn, &headers, "audit", fetch).await
+}
+
+/// The filter as it was read.
+#[derive(Clone, Debug)]
+struct Wanted {
+    tenant: Uuid,
+    filter: audit::Filter,
+    text: Option<String>,
+}
+
+impl Wanted {
+    fn keeps(&self, row: &audit::Record) -> bool {
+        let Some(text) = &self.text else { return true };
+        let parts = [&row.actor_name, &row.verb, &row.object_kind, &row.object_id, &row.outcome, &row.detail];
+        let holds = |held: &String| held.to_lowercase().contains(text);
+        parts.into_iter().any(holds) || row.remote.as_ref().is_some_and(holds)
+    }
 }
 
 async fn read<T>(
     app: App,
-    tenant: Uuid,
-    filter: audit::Filter,
+    wanted: Wanted,
     span: Span,
     turn: Turn,
     view: impl FnMut(audit::Record) -> T,
@@ -118,8 +139,8 @@ async fn read<T>(
                 span,
                 |row: &audit::Record| row.at,
                 |row| row.id,
-                |_| true,
-                |page| audit::list(tx, tenant, &filter, page),
+                |row| wanted.keeps(row),
+                |page| audit::list(tx, wanted.tenant, &wanted.filter, page),
             )
         })
         .await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Task;
 use crate::api::cursor::{List, Page, Turn};
-use crate::api::query::Listing;
+use crate::api::query::{Listing, looked_for, several};
 use crate::api::route::{Route, permit};
 use crate::api::scan::{Span, scan};
 use crate::api::{export, targets, time};
@@ -29,10 +29,12 @@ pub(super) fn route() -> Route {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// In this state.
+    /// In any of these states, with commas between; `open` is all that have not ended, `ended` all others.
     state: Option<String>,
-    /// Of this action.
+    /// Of any of these actions, with commas between.
     action: Option<String>,
+    /// Asked for with `api`, `cli`, `console` or `timer`; `console/` and a screen is that screen alone.
+    created_from: Option<String>,
     /// Acting on this endpoint: its id, or its name where only one has it.
     endpoint: Option<String>,
     /// Asked for by the requester of this id.
@@ -55,60 +57,114 @@ pub(super) async fn list_tasks(
     headers: HeaderMap,
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
-    if let Some(state) = &filter.state
-        && TaskState::parse(state).is_none()
-    {
-        return Err(Problem::new(Code::InvalidQuery, format!("state: there is no state {state:?}")));
-    }
+    let states = states(filter.state.as_deref())?;
+    let actions = several("action", filter.action.as_deref())?;
     let span = Span {
         since: time::parse("since", filter.since.as_deref())?,
         until: time::parse("until", filter.until.as_deref())?,
     };
-    if filter.text.as_ref().is_some_and(|text| text.chars().count() > 200) {
-        return Err(Problem::new(Code::InvalidQuery, "text: longer than 200 characters"));
-    }
+    let text = looked_for(filter.text)?;
     let endpoint_id = match &filter.endpoint {
         Some(name) => Some(targets::find_one(&app, caller.tenant, name).await?),
         None => None,
     };
-    let rows = task::Filter {
-        state: filter.state,
-        action: filter.action,
-        requester_id: filter.requester,
-        endpoint_id,
+    let wanted = Wanted {
+        states,
+        actions,
+        requester: filter.requester,
+        endpoint: endpoint_id,
+        created_from: filter.created_from,
+        text,
     };
-    let text = filter.text.map(|text| text.to_lowercase());
     export::list(turn, &headers, "tasks", move |turn| {
-        read(app.clone(), caller.tenant, rows.clone(), span, text.clone(), turn)
+        read(app.clone(), caller.tenant, wanted.clone(), span, turn)
     })
     .await
 }
 
-async fn read(
-    app: App,
-    tenant: Uuid,
-    filter: task::Filter,
-    span: Span,
+/// The states that are meant; none where all are.
+fn states(text: Option<&str>) -> Result<Vec<String>, Problem> {
+    let mut states: Vec<String> = Vec::new();
+    for name in several("state", text)? {
+        let of_group = |is_open: bool| TaskState::ALL.iter().filter(move |state| state.is_end() != is_open);
+        match name.as_str() {
+            "open" => states.extend(of_group(true).map(|state| state.as_str().to_owned())),
+            "ended" => states.extend(of_group(false).map(|state| state.as_str().to_owned())),
+            _ if TaskState::parse(&name).is_some() => states.push(name),
+            _ => {
+                return Err(Problem::new(Code::InvalidQuery, format!("state: there is no state {name:?}"))
+                    .field("state", "not a state"));
+            }
+        }
+    }
+    states.sort();
+    states.dedup();
+    Ok(states)
+}
+
+/// The filter as it was read.
+#[derive(Clone, Debug)]
+struct Wanted {
+    states: Vec<String>,
+    actions: Vec<String>,
+    requester: Option<String>,
+    endpoint: Option<Uuid>,
+    created_from: Option<String>,
     text: Option<String>,
-    turn: Turn,
-) -> Result<Page<Task>, Problem> {
+}
+
+impl Wanted {
+    /// What the database chooses by; [`Wanted::keeps`] looks at the rest.
+    fn rows(&self) -> task::Filter {
+        let one = |list: &[String]| if let [one] = list { Some(one.clone()) } else { None };
+        task::Filter {
+            state: one(&self.states),
+            action: one(&self.actions),
+            requester_id: self.requester.clone(),
+            endpoint_id: self.endpoint,
+        }
+    }
+
+    fn is_by_state_alone(&self) -> bool {
+        self.states.len() > 1
+            && self.actions.is_empty()
+            && self.requester.is_none()
+            && self.endpoint.is_none()
+    }
+
+    fn keeps(&self, row: &task::Task) -> bool {
+        let any = |list: &[String], value: &String| list.is_empty() || list.contains(value);
+        any(&self.states, &row.state)
+            && any(&self.actions, &row.action)
+            && self.created_from.as_ref().is_none_or(|wanted| {
+                row.created_from == *wanted || row.created_from.split('/').next() == Some(wanted)
+            })
+            && self.text.as_ref().is_none_or(|text| {
+                let holds = |held: &str| held.to_lowercase().contains(text);
+                holds(&row.reason) || holds(&row.requester_name) || holds(&row.params_public)
+            })
+    }
+}
+
+async fn read(app: App, tenant: Uuid, wanted: Wanted, span: Span, turn: Turn) -> Result<Page<Task>, Problem> {
     let page = turn.page(List::Tasks)?;
-    let keep = move |row: &task::Task| {
-        let holds = |held: &str, text: &str| held.to_lowercase().contains(text);
-        text.as_ref().is_none_or(|text| {
-            holds(&row.reason, text) || holds(&row.requester_name, text) || holds(&row.params_public, text)
-        })
-    };
     let paged = app
         .store
         .read(move |tx| {
+            let rows = wanted.rows();
             scan(
                 page,
                 span,
-                |row| row.created_at,
+                |row: &task::Task| row.created_at,
                 |row| row.id,
-                keep,
-                |page| task::list(tx, tenant, &filter, page),
+                |row| wanted.keeps(row),
+                |page| {
+                    if wanted.is_by_state_alone() {
+                        task::list_of_states(tx, tenant, &wanted.states, page)
+                    } else {
+                        task::list(tx, tenant, &rows, page)
+                    }
+                },
             )
         })
         .await?;
