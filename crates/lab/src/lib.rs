@@ -8,6 +8,7 @@
 
 #[cfg(target_os = "linux")]
 mod capture;
+pub mod crowd;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]

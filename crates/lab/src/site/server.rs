@@ -15,8 +15,15 @@ const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(20);
 const ASK: Duration = Duration::from_secs(2);
 /// Settings of whoever starts this must not reach the server.
-const SETTINGS: [&str; 6] =
-    ["QUELL_DATABASE", "QUELL_DATA_DIR", "QUELL_SIGNER", "QUELL_URL", "QUELL_API_KEY", "QUELL_CA"];
+const SETTINGS: [&str; 7] = [
+    "QUELL_DATABASE",
+    "QUELL_DATA_DIR",
+    "QUELL_PUBLIC_URL",
+    "QUELL_SIGNER",
+    "QUELL_URL",
+    "QUELL_API_KEY",
+    "QUELL_CA",
+];
 
 /// What a server is started with.
 #[derive(Debug)]

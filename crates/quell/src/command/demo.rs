@@ -18,14 +18,19 @@ pub struct Arguments {
     /// The agent's program; the file `quell-agent` next to this program where absent
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
+    /// Be the stage of tests in a browser: one line of JSON says where everything is, standard input asks, its end ends it
+    #[cfg(target_os = "linux")]
+    #[arg(long, hide = true, value_enum, conflicts_with_all = ["once", "json"])]
+    stage: Option<crate::demo::Kind>,
 }
 
 /// Shows it.
 #[cfg(target_os = "linux")]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let beside = || std::env::current_exe().map(|program| program.with_file_name("quell-agent"));
-    let agent = arguments.agent.map_or_else(beside, Ok)?;
-    crate::demo::run(&crate::demo::Options { once: arguments.once, json: arguments.json, agent })
+    let agent = arguments.agent.clone().map_or_else(beside, Ok)?;
+    let Arguments { once, json, stage, .. } = arguments;
+    crate::demo::run(&crate::demo::Options { once, json, stage, agent })
 }
 
 /// Endpoints are made of what only Linux has.

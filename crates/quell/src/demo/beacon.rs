@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use quell_lab::{Child, SINK_PORT};
+use quell_lab::site::Machine;
+use quell_lab::{Child, Lab, SINK_PORT};
 
-use crate::demo::stage::{Machine, Stage, lab_failed};
+use crate::demo::stage::{Stage, lab_failed};
 use crate::failure::Failure;
 
 /// Its folder.
@@ -16,8 +17,8 @@ pub const PROGRAM: &str = "/var/tmp/.cache-update/sysupdated";
 pub const SCRIPT: &str = "/var/tmp/.cache-update/stage2";
 
 /// Starts it.
-pub fn start(stage: &Stage, on: &Machine) -> Result<Child, Failure> {
-    let home = stage.lab.outside().addresses().ip4();
+pub fn start(lab: &Lab, on: &Machine) -> Result<Child, Failure> {
+    let home = lab.outside().addresses().ip4();
     let script = format!(
         "{PROGRAM} -c 'while :; do sleep 1; done' idle &\n\
          while :; do\n\
@@ -48,7 +49,7 @@ pub async fn heard(stage: &Stage) -> bool {
     false
 }
 
-/// How many processes of an endpoint run this program, by the links of its own `/proc`.
+/// How many processes of an endpoint run the beacon, by the links of its own `/proc`.
 pub fn running(on: &Machine) -> Result<usize, Failure> {
     let count = format!(
         "for exe in /proc/[0-9]*/exe; do readlink \"$exe\" 2>/dev/null; done | grep -c '^{PROGRAM}' || true"

@@ -11,12 +11,10 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::demo::report::{Report, Seen, judged};
-use crate::demo::server::Server;
-use crate::demo::stage::request;
+use crate::demo::stage::{client, request, serve};
 use crate::failure::Failure;
 use crate::output::table::field;
 use crate::output::text;
-use crate::profile::{ApiKey, Profile};
 
 /// The endpoint's name: it is this machine.
 const NAME: &str = "this-machine";
@@ -40,10 +38,9 @@ pub async fn show(agent: &Path, refused: &str, report: &mut Report) -> Result<()
     let folder = TempDir::with_prefix("quell-demo-")?;
     let gateway = TcpListener::bind("127.0.0.1:0")?;
     let address = gateway.local_addr()?;
-    let server = Server::start(folder.path(), gateway, &[address]).await?;
-    report.say(&format!("the server answers on {}", server.url));
-    let api_key = Some(ApiKey::new(&server.key)?);
-    let client = Client::new(&Profile { url: server.url.clone(), api_key, ca: None })?;
+    let server = serve(folder.path(), gateway, vec![address])?;
+    report.say(&format!("the server answers on {}", server.url()));
+    let client = client(&server)?;
     let _agent = join(&client, agent, &address.to_string(), folder.path()).await?;
     report.say("the agent is connected");
     terminate(&client, folder.path(), report).await?;

@@ -1,59 +1,48 @@
-//! The stage: lab, server, and three endpoints with enrolled agents.
+//! The stage: lab, server, people, and endpoints with enrolled agents.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use quell_lab::{Child, Lab, LabEndpoint, LabOptions, Share};
+use quell_lab::site::{AGENT, GATEWAY, Machine, Places, Server};
+use quell_lab::{Lab, LabOptions, Share};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
+use crate::demo::people::People;
 use crate::demo::report::Report;
-use crate::demo::server::Server;
 use crate::failure::Failure;
 use crate::output::Format;
 use crate::output::table::field;
 use crate::profile::{ApiKey, Profile};
 use crate::wait;
 
-/// The port of agents.
-const GATEWAY: u16 = 8421;
-/// Where an endpoint finds the agent.
-const AGENT: &str = "/opt/quell/quell-agent";
+/// The port of people that is tried first, so that the address is easy to remember.
+const PORT: u16 = 8420;
 const CONNECT: Duration = Duration::from_mins(1);
 /// The longest that a step may take.
 const STEP: Duration = Duration::from_mins(3);
+/// The endpoints; the first is acted on.
+const ENDPOINTS: [&str; 4] = ["hr-laptop", "web-1", "db-1", "sales-laptop"];
 
 /// Everything that is running. Endpoints go before the server, and files last.
 pub struct Stage {
     /// The endpoint that is acted on.
     pub suspect: Machine,
-    #[expect(dead_code, reason = "they run as long as the stage stands")]
-    others: Vec<Machine>,
+    /// The other ones.
+    pub others: Vec<Machine>,
     /// The network and the host outside.
     pub lab: Lab,
-    /// Speaks to the server as an administrator.
+    /// Who has an account.
+    pub people: People,
+    /// Speaks to the server with the first administrator's key.
     pub client: Client,
-    server: Server,
+    /// The server's process.
+    pub server: Server,
     /// Logs, data and downloads.
     pub folder: TempDir,
-}
-
-/// An endpoint with its agent.
-pub struct Machine {
-    /// The endpoint.
-    pub endpoint: LabEndpoint,
-    /// Its agent.
-    _agent: Child,
-}
-
-impl Machine {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.endpoint.name()
-    }
 }
 
 /// A fault of the lab.
@@ -64,13 +53,32 @@ pub fn lab_failed(error: impl std::error::Error) -> Failure {
     }
 }
 
+/// Starts a server with its data in `folder`; people reach it on this machine.
+pub fn serve(
+    folder: &Path,
+    gateway: TcpListener,
+    advertise: Vec<std::net::SocketAddr>,
+) -> Result<Server, Failure> {
+    let api = TcpListener::bind(("127.0.0.1", PORT)).or_else(|_| TcpListener::bind("127.0.0.1:0"))?;
+    let program = std::env::current_exe()?;
+    let places = Places { program, folder: folder.to_owned(), api, gateway, advertise };
+    Server::start(places).map_err(|error| Failure::of(&error))
+}
+
+/// Where a browser finds it: passkeys want a name.
+pub fn address(server: &Server) -> String {
+    server.url().replace("127.0.0.1", "localhost")
+}
+
+/// Speaks to a server with the first administrator's key.
+pub fn client(server: &Server) -> Result<Client, Failure> {
+    Client::new(&Profile { url: server.url(), api_key: Some(ApiKey::new(server.key())?), ca: None })
+}
+
 impl Stage {
     /// Builds it.
     pub async fn set(agent: &Path, report: &Report) -> Result<Self, Failure> {
-        let agent = agent.canonicalize().map_err(|error| {
-            Failure::new(format!("the agent's program {}: {error}", agent.display()))
-                .hint("cargo build -p quell-agent, or name it by --agent")
-        })?;
+        let agent = program(agent)?;
         let folder = TempDir::with_prefix("quell-demo-")?;
         let share = Share { host: agent, inside: AGENT.into() };
         let lab =
@@ -78,22 +86,42 @@ impl Stage {
         report.say("a network of namespaces is up; this machine's own is not touched");
         let gateway = lab.listen_in_server_ns(GATEWAY).map_err(lab_failed)?;
         let addresses = lab.server().sockets(GATEWAY);
-        let server = Server::start(folder.path(), gateway, &addresses).await?;
-        report.say(&format!("the server answers on {} (SQLite in {})", server.url, folder.path().display()));
-        let api_key = Some(ApiKey::new(&server.key)?);
-        let client = Client::new(&Profile { url: server.url.clone(), api_key, ca: None })?;
-        let token = json!({"name": "demo", "max_uses": 3, "expires_in_seconds": 600, "tags": ["demo"]});
+        let server = serve(folder.path(), gateway, addresses.into())?;
+        report.say(&format!(
+            "the server answers on {} (SQLite in {})",
+            address(&server),
+            folder.path().display()
+        ));
+        let client = client(&server)?;
+        let people = People::seed(&server.url(), &folder.path().join("data")).await?;
+        let count = ENDPOINTS.len();
+        let token = json!({"name": "demo", "max_uses": count, "expires_in_seconds": 600, "tags": ["demo"]});
         let token = field(&client.post("/api/v1/enrolment-tokens", &token, None).await?, "/text");
         let mut machines = Vec::new();
-        for name in ["hr-laptop", "web-1", "db-1"] {
-            machines.push(enrol(&lab, name, &token, &addresses[0].to_string(), folder.path())?);
+        for name in ENDPOINTS {
+            let mut machine = Machine::enrol(&lab, name, &token, &addresses[0].to_string(), folder.path())
+                .map_err(lab_failed)?;
+            machine.start_agent().map_err(lab_failed)?;
+            machines.push(machine);
             report.say(&format!("{name} is up and its agent is enrolled"));
         }
         let suspect = machines.remove(0);
-        let stage = Self { suspect, others: machines, lab, client, server, folder };
-        stage.wait_for_agents(3).await?;
-        report.say("three agents are connected");
+        let stage = Self { suspect, others: machines, lab, people, client, server, folder };
+        stage.wait_for_agents(count).await?;
+        report.say(&format!("{count} agents are connected"));
         Ok(stage)
+    }
+
+    /// The endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Result<&Machine, Failure> {
+        let mut all = std::iter::once(&self.suspect).chain(&self.others);
+        all.find(|machine| machine.name() == name).ok_or_else(|| unknown(name))
+    }
+
+    /// The same, to switch its agent on and off.
+    pub fn machine(&mut self, name: &str) -> Result<&mut Machine, Failure> {
+        let mut all = std::iter::once(&mut self.suspect).chain(&mut self.others);
+        all.find(|machine| machine.name() == name).ok_or_else(|| unknown(name))
     }
 
     async fn wait_for_agents(&self, count: usize) -> Result<(), Failure> {
@@ -122,16 +150,17 @@ impl Stage {
         found.pop().ok_or_else(|| Failure::new("the endpoint is not known"))
     }
 
-    /// Requests an action on the suspect, and waits for its end.
+    /// Requests an action on the suspect as the analyst, and waits for its end.
     pub async fn act(&self, action: &str, params: Value, reason: &str) -> Result<Value, Failure> {
-        request(&self.client, self.suspect.name(), action, params, reason).await
+        request(self.people.client("ana")?, self.suspect.name(), action, params, reason).await
     }
 
-    /// Requests what takes a task back, and waits for its end.
+    /// Requests what takes a task back, as the analyst, and waits for its end.
     pub async fn undo(&self, task: &str, reason: &str) -> Result<Value, Failure> {
+        let ana = self.people.client("ana")?;
         let path = format!("/api/v1/tasks/{task}/undo");
-        let undo = self.client.post(&path, &json!({"reason": reason}), None).await?;
-        wait::until_ended(&self.client, &field(&undo, "/id"), STEP, Format::Table).await
+        let undo = ana.post(&path, &json!({"reason": reason}), None).await?;
+        ended(ana, &field(&undo, "/id")).await
     }
 
     /// Keeps the files for whoever looks for the fault; answers where.
@@ -153,20 +182,36 @@ impl Stage {
 
     /// What a person may do now.
     pub fn invitation(&self) -> String {
-        let Server { url, key, .. } = &self.server;
+        let (url, key) = (self.server.url(), self.server.key());
         let program = std::env::current_exe().unwrap_or_default();
         let folder = program.parent().unwrap_or(Path::new(".")).display();
+        let (suspect, people, console) = (self.suspect.name(), self.people.table(), address(&self.server));
         format!(
-            "it is yours now; in another terminal:\n\n\
+            "it is yours now: {console}\n\n{people}\n\n\
+             sign in as Ana, then press Ctrl+K, type `isolate {suspect}`, and watch the evidence arrive;\n\
+             sign in as Arno (another browser, or a private window), then open Approvals: Olga asks to end a process on web-1;\n\
+             sign in as Maria, then open Overview: what is cut off now and until when, and who asked for it.\n\n\
+             Or from a terminal:\n\n\
              export PATH={folder}:$PATH QUELL_URL={url} QUELL_API_KEY={key}\n\
              quell endpoints list\n\
-             quell act endpoint isolate --endpoint web-1 --reason \"try it\" --wait\n\
+             quell act endpoint isolate --endpoint {suspect} --reason \"try it\" --wait\n\
              quell overview\n\n\
              curl -s -H \"Authorization: Bearer $QUELL_API_KEY\" $QUELL_URL/api/v1/endpoints\n\n\
-             A new beacon runs on {}. Ctrl-C ends it all; nothing stays behind.",
-            self.suspect.name()
+             A new beacon runs on {suspect}. Ctrl-C ends it all; nothing stays behind."
         )
     }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(format!("there is no endpoint {name:?}"))
+}
+
+/// The agent's program, as an absolute path.
+fn program(agent: &Path) -> Result<PathBuf, Failure> {
+    agent.canonicalize().map_err(|error| {
+        Failure::new(format!("the agent's program {}: {error}", agent.display()))
+            .hint("cargo build -p quell-agent, or name it by --agent")
+    })
 }
 
 /// Requests an action, as anybody would over the API, and waits for its end.
@@ -177,29 +222,27 @@ pub async fn request(
     params: Value,
     reason: &str,
 ) -> Result<Value, Failure> {
-    let body =
-        json!({"action": action, "params": params, "reason": reason, "targets": {"endpoints": [target]}});
-    let key = uuid::Uuid::new_v4().to_string();
-    let task =
-        client.post("/api/v1/tasks", &body, Some(&key)).await.map_err(|failure| failure.during(action))?;
-    wait::until_ended(client, &field(&task, "/id"), STEP, Format::Table).await
+    let task = submit(client, target, action, params, json!({"reason": reason})).await?;
+    ended(client, &field(&task, "/id")).await
 }
 
-fn enrol(lab: &Lab, name: &str, token: &str, gateway: &str, logs: &Path) -> Result<Machine, Failure> {
-    let endpoint = lab.endpoint(name).map_err(lab_failed)?;
-    let mut command = endpoint.command(AGENT);
-    // In the environment: a command line is seen by everybody on the endpoint.
-    command.args(["enrol", "--server", gateway]).env("QUELL_ENROL_TOKEN", token);
-    let log = std::fs::File::create(logs.join(format!("{name}.log")))?;
-    command.stdout(log.try_clone()?).stderr(log.try_clone()?);
-    let enrolled =
-        endpoint.spawn_command(command).and_then(|child| child.wait(CONNECT)).map_err(lab_failed)?;
-    if !enrolled.success() {
-        let told = std::fs::read_to_string(logs.join(format!("{name}.log"))).unwrap_or_default();
-        return Err(Failure::new(format!("{name} was not enrolled: {}", told.trim())));
+/// Requests an action, with the reason and whatever else the request holds. Does not wait for its end.
+pub async fn submit(
+    client: &Client,
+    target: &str,
+    action: &str,
+    params: Value,
+    more: Value,
+) -> Result<Value, Failure> {
+    let mut body = json!({"action": action, "params": params, "targets": {"endpoints": [target]}});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
     }
-    let mut command = endpoint.command(AGENT);
-    command.arg("run").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let agent = endpoint.spawn_command(command).map_err(lab_failed)?;
-    Ok(Machine { endpoint, _agent: agent })
+    let key = uuid::Uuid::new_v4().to_string();
+    client.post("/api/v1/tasks", &body, Some(&key)).await.map_err(|failure| failure.during(action))
+}
+
+/// Waits for the end of a task.
+pub async fn ended(client: &Client, task: &str) -> Result<Value, Failure> {
+    wait::until_ended(client, task, STEP, Format::Table).await
 }

@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_millis(1200);
 
 /// Shows it.
 pub async fn show(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
-    let process = beacon::start(stage, &stage.suspect)?;
+    let process = beacon::start(&stage.lab, &stage.suspect)?;
     let mut seen = Seen::default();
     seen.must(beacon::heard(stage).await, "outside: lines of the beacon arrived before");
     let before = beacon::running(&stage.suspect)?;
