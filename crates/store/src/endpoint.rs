@@ -1,6 +1,11 @@
 //! Endpoints: machines with our agent.
 
+pub mod list;
+mod search;
+
 use uuid::Uuid;
+
+pub use list::Filter;
 
 use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
 
@@ -57,21 +62,6 @@ pub struct Facts<'a> {
     pub capabilities: &'a str,
 }
 
-/// Which endpoints to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only those in this state.
-    pub state: Option<String>,
-    /// Only those with this exact name.
-    pub name: Option<String>,
-    /// Only those of this operating system.
-    pub os: Option<String>,
-    /// Only those isolated (`true`), or not (`false`).
-    pub isolated: Option<bool>,
-    /// Only those with an alarm (`true`), or without (`false`).
-    pub alarm: Option<bool>,
-}
-
 /// What is said of an endpoint whose rules its agent could not put back. It is the one alarm that events end: see
 /// [`isolation_broken`] and [`isolation_mended`].
 pub const BROKEN: &str = "its isolation is broken and could not be repaired";
@@ -79,24 +69,19 @@ pub const BROKEN: &str = "its isolation is broken and could not be repaired";
 /// What stands between alarms of one endpoint.
 const AND: &str = "; ";
 
-/// The columns of the table, in the order in which they are read.
-macro_rules! columns {
-    () => {
-        "tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, agent_version, \
-        facts, capabilities, isolation, tags, enrolled_at, last_seen_at, alarm"
-    };
-}
-
 sql! {
-    INSERT = concat!("INSERT INTO endpoint (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-        $12, $13, $14, $15, $16, $17, $18)");
-    GET = concat!("SELECT ", columns!(), " FROM endpoint WHERE tenant_id = $1 AND id = $2");
-    LIST = concat!("SELECT ", columns!(), " FROM endpoint WHERE tenant_id = $1 AND id < $2 \
-        AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (name = $4 OR CAST($4 AS TEXT) IS NULL) \
-        AND (os = $5 OR CAST($5 AS TEXT) IS NULL) \
-        AND (CAST($6 AS BIGINT) IS NULL OR CASE WHEN isolation IS NULL THEN 0 ELSE 1 END = CAST($6 AS BIGINT)) \
-        AND (CAST($7 AS BIGINT) IS NULL OR CASE WHEN alarm IS NULL THEN 0 ELSE 1 END = CAST($7 AS BIGINT)) \
-        ORDER BY id DESC LIMIT $8");
+    INSERT = "INSERT INTO endpoint (tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
+        agent_version, isolation, tags, enrolled_at, last_seen_at, alarm, name_key, search) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    INSERT_FACTS = "INSERT INTO endpoint_facts (tenant_id, endpoint_id, facts, capabilities) VALUES ($1, $2, $3, $4)";
+    GET = "SELECT e.tenant_id, e.id, e.name, e.state, e.public_key, e.cert_serial, e.cert_not_after, e.fingerprint, e.os, \
+        e.arch, e.agent_version, f.facts, f.capabilities, e.isolation, e.tags, e.enrolled_at, e.last_seen_at, e.alarm \
+        FROM endpoint e JOIN endpoint_facts f ON f.tenant_id = e.tenant_id AND f.endpoint_id = e.id \
+        WHERE e.tenant_id = $1 AND e.id = $2";
+    SEARCHED = "SELECT e.name, e.tags, f.facts FROM endpoint e JOIN endpoint_facts f ON f.tenant_id = e.tenant_id \
+        AND f.endpoint_id = e.id WHERE e.tenant_id = $1 AND e.id = $2";
+    SET_SEARCH = "UPDATE endpoint SET name_key = $3, search = $4 WHERE tenant_id = $1 AND id = $2 \
+        AND (name_key <> $3 OR search <> $4)";
     ISOLATIONS = "SELECT isolation FROM endpoint WHERE tenant_id = $1 AND isolation IS NOT NULL";
     ALARM = "SELECT alarm FROM endpoint WHERE tenant_id = $1 AND id = $2";
     ACTIVE_IDS = "SELECT id FROM endpoint WHERE tenant_id = $1 AND state = 'active' ORDER BY id LIMIT $2";
@@ -105,8 +90,8 @@ sql! {
     BY_NAME = "SELECT id FROM endpoint WHERE tenant_id = $1 AND name = $2 AND state = 'active' ORDER BY id LIMIT 100";
     BY_FINGERPRINT = "SELECT id FROM endpoint WHERE tenant_id = $1 AND fingerprint = $2 AND state = 'active' \
         ORDER BY id LIMIT 100";
-    SET_FACTS = "UPDATE endpoint SET agent_version = $3, facts = $4, capabilities = $5, last_seen_at = $6 \
-        WHERE tenant_id = $1 AND id = $2";
+    SET_VERSION = "UPDATE endpoint SET agent_version = $3, last_seen_at = $4 WHERE tenant_id = $1 AND id = $2";
+    SET_FACTS = "UPDATE endpoint_facts SET facts = $3, capabilities = $4 WHERE tenant_id = $1 AND endpoint_id = $2";
     SET_NAME = "UPDATE endpoint SET name = $3 WHERE tenant_id = $1 AND id = $2";
     SET_CERTIFICATE = "UPDATE endpoint SET cert_serial = $3, cert_not_after = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
@@ -166,16 +151,27 @@ pub fn insert(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
             &endpoint.os,
             &endpoint.arch,
             &endpoint.agent_version,
-            &endpoint.facts,
-            &endpoint.capabilities,
             &endpoint.isolation,
             &endpoint.tags,
             &endpoint.enrolled_at,
             &endpoint.last_seen_at,
             &endpoint.alarm,
+            &endpoint.name.to_lowercase(),
+            &search::text(&endpoint.name, &endpoint.tags, &endpoint.facts),
         ],
-    )
-    .map(drop)
+    )?;
+    let Endpoint { tenant_id, id, facts, capabilities, .. } = endpoint;
+    tx.execute(INSERT_FACTS, &[tenant_id, id, facts, capabilities]).map(drop)
+}
+
+/// Brings up to date what lists sort and search by.
+fn index(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), Error> {
+    let found = tx.query_opt(SEARCHED, &[&tenant, &id], |mut row| {
+        let (name, tags, facts): (String, String, String) = (row.take()?, row.take()?, row.take()?);
+        Ok((name.to_lowercase(), search::text(&name, &tags, &facts)))
+    })?;
+    let Some((key, text)) = found else { return Ok(()) };
+    tx.execute(SET_SEARCH, &[&tenant, &id, &key, &text]).map(drop)
 }
 
 /// The endpoint with this id.
@@ -185,10 +181,9 @@ pub fn get(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Endpoint>, 
 
 /// A page of a tenant's endpoints, latest enrolled first.
 pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Result<Paged<Endpoint>, Error> {
-    let after = page.after.unwrap_or(Uuid::max());
-    let Filter { state, name, os, isolated, alarm } = filter;
-    let rows = tx.query(LIST, &[&tenant, &after, state, name, os, isolated, alarm, &page.fetch()], read)?;
-    Ok(page.cut(rows, |endpoint| endpoint.id))
+    let after = page.after.map(|id| list::Place { id, name: String::new(), seen: 0 });
+    let listed = list::list(tx, tenant, filter, list::Order::default(), after.as_ref(), page.limit, None)?;
+    Ok(Paged { rows: listed.rows, next: listed.next.map(|place| place.id) })
 }
 
 /// The isolations that stand, JSON, of all endpoints of the tenant: revoked ones too, which nobody can restore.
@@ -225,7 +220,9 @@ pub fn set_facts(
     now: Micros,
 ) -> Result<(), Error> {
     let Facts { agent_version, facts, capabilities } = facts;
-    tx.change(SET_FACTS, &[&tenant, &id, agent_version, facts, capabilities, &now], ABSENT)
+    tx.change(SET_VERSION, &[&tenant, &id, agent_version, &now], ABSENT)?;
+    tx.change(SET_FACTS, &[&tenant, &id, facts, capabilities], ABSENT)?;
+    index(tx, tenant, id)
 }
 
 /// Gives the endpoint the name that a person chose; [`Error::Conflict`] where another active one has it.
@@ -234,7 +231,8 @@ pub fn set_name(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, name: &str) -> Result<(
     if by_name(tx, tenant, name)?.iter().any(|other| *other != id) {
         return Err(Error::Conflict(format!("endpoint name {name}")));
     }
-    tx.change(SET_NAME, &[&tenant, &id, &name], ABSENT)
+    tx.change(SET_NAME, &[&tenant, &id, &name], ABSENT)?;
+    index(tx, tenant, id)
 }
 
 /// The wanted name if no active endpoint has it, or else with a number that makes it unlike any other: `web-1-2`.
@@ -318,7 +316,7 @@ pub fn set_tags(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, tags: &[String], json: 
     for tag in tags {
         tx.execute(ADD_TAG, &[&tenant, tag, &id])?;
     }
-    Ok(())
+    index(tx, tenant, id)
 }
 
 /// Writes when endpoints were last heard, many at a time.

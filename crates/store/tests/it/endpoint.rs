@@ -2,7 +2,10 @@
 
 use quell_store::{
     Error, Page,
-    endpoint::{self, Facts, Filter},
+    endpoint::{
+        self, Facts, Filter,
+        list::{self, By, Order, Place},
+    },
 };
 use uuid::Uuid;
 
@@ -13,6 +16,7 @@ crate::both!(
     a_name_is_had_by_one,
     tags_select,
     lists_filter_and_page,
+    lists_sort_search_and_count,
     another_tenant_sees_and_changes_nothing
 );
 
@@ -113,6 +117,100 @@ async fn lists_filter_and_page(world: &World) {
     assert_eq!(of(Filter { name: Some("host-3".to_owned()), ..Filter::default() }).await, 1);
     assert_eq!(of(Filter { os: Some("windows".to_owned()), ..Filter::default() }).await, 0);
     assert_eq!(of(Filter { state: Some("active".to_owned()), ..Filter::default() }).await, 5);
+}
+
+/// All names, in pages of two.
+async fn walked(world: &World, filter: &Filter, order: Order, keep: Option<fn(Uuid) -> bool>) -> Vec<String> {
+    let (tenant, mut names, mut after) = (world.tenant, Vec::new(), None::<Place>);
+    loop {
+        let (filter, from) = (filter.clone(), after.clone());
+        let page = world
+            .read(move |tx| {
+                let keep = keep.as_ref().map(|keep| keep as &dyn Fn(Uuid) -> bool);
+                list::list(tx, tenant, &filter, order, from.as_ref(), 2, keep)
+            })
+            .await;
+        names.extend(page.rows.into_iter().map(|row| row.name));
+        after = page.next;
+        if after.is_none() {
+            return names;
+        }
+    }
+}
+
+async fn lists_sort_search_and_count(world: &World) {
+    let (tenant, other) = (world.tenant, world.other);
+    let mut ids = Vec::new();
+    for name in ["beta", "Alpha", "gamma", "100%_sure!", "\u{d6}rebro"] {
+        ids.push(world.endpoint(name).await);
+    }
+    let [beta, alpha, gamma, sure, _] = ids[..] else { panic!("five") };
+    world
+        .write(move |tx| {
+            endpoint::seen(tx, &[(tenant, gamma, 30), (tenant, beta, 20), (tenant, alpha, 20)])?;
+            for id in [alpha, sure] {
+                endpoint::set_tags(tx, tenant, id, &["x".to_owned(), "Yellow".to_owned()], "[\"x\",\"Yellow\"]")?;
+            }
+            endpoint::set_tags(tx, tenant, beta, &["x".to_owned()], "[\"x\"]")?;
+            let facts = "{\"hostname\":\"DB.internal\",\"addresses\":[\"10.9.8.7\"],\"logged_on\":[\"Ann\"],\"os_name\":\"Alpine\"}";
+            let facts = Facts { agent_version: "1", facts, capabilities: "[]" };
+            endpoint::set_facts(tx, tenant, gamma, &facts, 30)
+        })
+        .await
+        .unwrap();
+    let all = Filter::default();
+    for (by, up, down) in [
+        (By::Name, "100%_sure! Alpha beta gamma \u{d6}rebro", "\u{d6}rebro gamma beta Alpha 100%_sure!"),
+        (By::LastSeen, "100%_sure! \u{d6}rebro beta Alpha gamma", "gamma Alpha beta \u{d6}rebro 100%_sure!"),
+        (By::Enrolled, "beta Alpha gamma 100%_sure! \u{d6}rebro", "\u{d6}rebro 100%_sure! gamma Alpha beta"),
+    ] {
+        for (upwards, expected) in [(true, up), (false, down)] {
+            assert_eq!(
+                walked(world, &all, Order { by, upwards }, None).await.join(" "),
+                expected,
+                "{by:?} {upwards}"
+            );
+        }
+    }
+    let by_name = Order { by: By::Name, upwards: true };
+    for (text, expected) in [
+        ("ALPHA", "Alpha"),
+        ("alp", "Alpha gamma"),
+        ("db.INT", "gamma"),
+        ("10.9.8", "gamma"),
+        ("ann", "gamma"),
+        ("yellow", "100%_sure! Alpha"),
+        ("%", "100%_sure!"),
+        ("_", "100%_sure!"),
+        ("!", "100%_sure!"),
+        ("\u{f6}REBRO", "\u{d6}rebro"),
+        ("alpha\nx", "Alpha"),
+        ("'; DROP TABLE endpoint", ""),
+        ("nowhere", ""),
+    ] {
+        let filter = Filter { text: Some(text.to_owned()), ..Filter::default() };
+        assert_eq!(walked(world, &filter, by_name, None).await.join(" "), expected, "{text}");
+        let counted = world.read(move |tx| list::count(tx, tenant, &filter, None)).await;
+        assert_eq!(counted, expected.split(' ').filter(|name| !name.is_empty()).count() as u64, "{text}");
+    }
+    for (tags, expected) in
+        [(&["x"][..], 3), (&["x", "Yellow"], 2), (&["x", "no"], 0), (&["x", "x", "x", "x", "x"], 0)]
+    {
+        let filter = Filter { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..Filter::default() };
+        assert_eq!(walked(world, &filter, by_name, None).await.len(), expected, "{tags:?}");
+    }
+    let kept = walked(world, &all, by_name, Some(|id| id.as_u128() % 2 == 0)).await;
+    let rest = walked(world, &all, by_name, Some(|id| id.as_u128() % 2 == 1)).await;
+    assert_eq!(kept.len() + rest.len(), 5);
+    let even = ids.iter().filter(|id| id.as_u128() % 2 == 0).count() as u64;
+    let filter = Filter::default();
+    let counted =
+        world.read(move |tx| list::count(tx, tenant, &filter, Some(&|id: Uuid| id.as_u128() % 2 == 0))).await;
+    assert_eq!((counted, kept.len() as u64), (even, even));
+    assert_eq!(world.read(move |tx| list::count(tx, other, &Filter::default(), None)).await, 0);
+    // A name that was given later is found and sorted by.
+    world.write(move |tx| endpoint::set_name(tx, tenant, gamma, "Zeta")).await.unwrap();
+    assert_eq!(walked(world, &all, Order { by: By::Name, upwards: false }, None).await[1], "Zeta");
 }
 
 async fn another_tenant_sees_and_changes_nothing(world: &World) {

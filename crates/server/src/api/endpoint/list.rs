@@ -51,7 +51,7 @@ pub(super) async fn list_endpoints(
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
     let Filter { state, name, os, tag, isolated, alarm } = filter;
-    let filter = endpoint::Filter { state, name, os, isolated, alarm };
+    let filter = endpoint::Filter { state, name, os, isolated, alarm, ..endpoint::Filter::default() };
     export::list(turn, &headers, "endpoints", move |turn| {
         read(app.clone(), caller.tenant, filter.clone(), tag.clone(), turn)
     })
