@@ -75,7 +75,7 @@ function Frame() {
   return (
     <AppShell
       header={{ height: 52 }}
-      navbar={{ width: 216, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+      navbar={{ width: 228, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
       padding="md"
     >
       <a href="#content" className={classes.skip}>

@@ -3,7 +3,7 @@
 import type { Icon } from "@tabler/icons-react";
 import type { ComponentType } from "react";
 
-export type Group = "Respond" | "Look" | "Settings";
+export type Group = "Respond" | "Evidence" | "Settings";
 
 export type Screen = {
   /** `/tasks/$id`; parameters by `useParams({ strict: false })`. */

@@ -16,8 +16,22 @@ const quell: MantineColorsTuple = [
   "#064451",
 ];
 
+/** Text, borders, controls and ground of the dark theme, from light to dark, a little to the blue. */
+const dark: MantineColorsTuple = [
+  "#dce1e5",
+  "#bcc4cb",
+  "#a3acb4",
+  "#69737d",
+  "#363f48",
+  "#2a323a",
+  "#1f262d",
+  "#14191e",
+  "#0f1317",
+  "#0a0d10",
+];
+
 export const theme = createTheme({
-  colors: { quell },
+  colors: { quell, dark },
   primaryColor: "quell",
   primaryShade: { light: 7, dark: 7 },
   autoContrast: true,
@@ -67,8 +81,8 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-placeholder": "#9aa0a7",
     "--mantine-color-anchor": "#56ccda",
     "--mantine-color-error": "#ff8787",
-    "--quell-surface": "#1b1e22",
-    "--quell-line": "#343a40",
+    "--quell-surface": "#1a2026",
+    "--quell-line": "#2a323a",
     "--quell-ok": "#69db7c",
     "--quell-warn": "#ffc078",
     "--quell-bad": "#ff8787",

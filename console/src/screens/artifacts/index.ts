@@ -7,6 +7,6 @@ export const screens: Screen[] = [
     title: "Artifacts",
     load: () => import("./Artifacts"),
     needs: "artifact.read",
-    nav: { group: "Look", icon: IconArchive, key: "f" },
+    nav: { group: "Evidence", icon: IconArchive, key: "f" },
   },
 ];

@@ -7,6 +7,6 @@ export const screens: Screen[] = [
     title: "Audit",
     load: () => import("./Audit"),
     needs: "audit.read",
-    nav: { group: "Look", icon: IconHistory, key: "a" },
+    nav: { group: "Evidence", icon: IconHistory, key: "a" },
   },
 ];

@@ -7,6 +7,6 @@ export const screens: Screen[] = [
     title: "Library",
     load: () => import("./Scripts"),
     needs: "script.read",
-    nav: { group: "Look", icon: IconBooks, key: "l" },
+    nav: { group: "Evidence", icon: IconBooks, key: "l" },
   },
 ];
