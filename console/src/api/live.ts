@@ -51,6 +51,24 @@ function touched(kind: string, news: News): string[] {
   }
 }
 
+/** What happened since the last news: which paths' answers are old, about which objects; `all` where some were lost. */
+export type Heard = { paths: ReadonlySet<string>; ids: ReadonlySet<string>; all: boolean };
+
+const hearers = new Set<(heard: Heard) => void>();
+
+/**
+ * Hears the news as they come, for a list that mends itself instead of being read again: its queries carry `OWN_NEWS` as
+ * `meta`. Returns how to stop.
+ */
+export function hear(hearer: (heard: Heard) => void): () => void {
+  hearers.add(hearer);
+  return () => {
+    hearers.delete(hearer);
+  };
+}
+
+export const OWN_NEWS = { hasOwnNews: true };
+
 const KINDS = ["task", "command", "progress", "endpoint", "approval", "artifact"];
 
 /** Listens until the returned function is called. */
@@ -72,7 +90,11 @@ export function listen(queries: QueryClient): () => void {
   };
   const flush = (): void => {
     timer = undefined;
-    void queries.invalidateQueries({ predicate: (query) => concerns(query.queryKey) });
+    void queries.invalidateQueries({
+      predicate: ({ queryKey, meta }) => meta?.["hasOwnNews"] !== true && concerns(queryKey),
+    });
+    const heard = { paths: new Set(old), ids: new Set(ids), all };
+    for (const hearer of hearers) hearer(heard);
     old.clear();
     ids.clear();
     all = false;

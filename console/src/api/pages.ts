@@ -18,8 +18,9 @@ export type Pages<Row> = {
   again: () => void;
 };
 
-/** For `$api.useInfiniteQuery(…, PAGED)`. */
+/** For `$api.useInfiniteQuery(…, PAGED)`. Long lists are not compared with what was there before: that grows with them. */
 export const PAGED = {
+  structuralSharing: false,
   pageParamName: "cursor",
   initialPageParam: undefined as unknown as string,
   getNextPageParam: (page: unknown) => (page as Page<unknown>).next ?? undefined,

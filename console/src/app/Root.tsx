@@ -7,6 +7,7 @@ import { Component, type ReactNode } from "react";
 
 import { Empty } from "../ui/Empty";
 import { Failure } from "../ui/Failure";
+import { Hints } from "../ui/Hints";
 
 /** Shows what failed in a screen, in the place of that screen. */
 export class Boundary extends Component<{ children: ReactNode; at: string }, { error: unknown }> {
@@ -34,7 +35,12 @@ export class Boundary extends Component<{ children: ReactNode; at: string }, { e
 }
 
 export function Root() {
-  return <Outlet />;
+  return (
+    <>
+      <Outlet />
+      <Hints />
+    </>
+  );
 }
 
 /** An address that leads nowhere. */

@@ -1,6 +1,6 @@
 /// A string that somebody hostile may have chosen, on one line.
 
-import { Text, Tooltip, type TextProps } from "@mantine/core";
+import { Text, type TextProps } from "@mantine/core";
 
 import { clip, inert } from "./text";
 
@@ -10,10 +10,15 @@ type Props = TextProps & { children: string | null | undefined; length?: number;
 export function Name({ children, length = 120, mono = false, ...rest }: Props) {
   const whole = inert(children ?? "");
   const shown = clip(whole, length);
-  const text = (
-    <Text component="bdi" inherit {...(mono ? { ff: "monospace" } : {})} {...rest}>
+  return (
+    <Text
+      component="bdi"
+      inherit
+      {...(mono ? { ff: "monospace" } : {})}
+      {...(shown === whole ? {} : { "data-hint": clip(whole, 1200) })}
+      {...rest}
+    >
       {shown === "" ? "–" : shown}
     </Text>
   );
-  return shown === whole ? text : <Tooltip label={clip(whole, 1200)}>{text}</Tooltip>;
 }

@@ -1,6 +1,5 @@
 /// A moment: how long ago, in the viewer's zone; the exact value on hover.
 
-import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 
 let now = Date.now();
@@ -77,8 +76,8 @@ export function Time({ at, empty = "–" }: { at: string | null | undefined; emp
   const moment = Date.parse(at);
   if (Number.isNaN(moment)) return empty;
   return (
-    <Tooltip label={exact(moment)}>
-      <time dateTime={at}>{ago(moment, from)}</time>
-    </Tooltip>
+    <time dateTime={at} data-hint-time={at}>
+      {ago(moment, from)}
+    </time>
   );
 }
