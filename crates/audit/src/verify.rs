@@ -102,10 +102,27 @@ pub struct Report {
     pub waiting: i64,
     /// The digest of the last checkpoint: kept elsewhere, it shows a later cut.
     pub head: Option<(i64, Digest)>,
+    /// When the last checkpoint that can be believed was made.
+    pub sealed_at: Option<Micros>,
     /// What is wrong, the first hundred.
     pub problems: Vec<Problem>,
     /// How many problems there are.
     pub wrong: u64,
+}
+
+impl Problem {
+    /// The number of the checkpoint that it is about, where it is about one.
+    pub fn checkpoint(&self) -> Option<i64> {
+        match self {
+            Self::Checkpoint { batch, .. }
+            | Self::Gap { batch, .. }
+            | Self::Chain { batch }
+            | Self::Missing { batch, .. }
+            | Self::Changed { batch, .. } => Some(*batch),
+            Self::NotKept { batch } => Some(batch.cast_signed()),
+            Self::Stray { .. } | Self::Late { .. } => None,
+        }
+    }
 }
 
 impl Report {
@@ -194,6 +211,7 @@ impl Walk<'_> {
         self.report.head = Some((batch, this));
         match opened {
             Ok(checkpoint) => {
+                self.report.sealed_at = Some(checkpoint.sealed_at_us);
                 if batch == after + 1 && checkpoint.previous != previous {
                     self.report.add(Problem::Chain { batch });
                 }

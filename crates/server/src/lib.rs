@@ -34,6 +34,7 @@ mod signing;
 mod state;
 pub mod tls;
 mod trail;
+mod verification;
 
 pub use config::{ApiTls, Config, ConfigError, Limits, TlsFiles};
 pub use first_key::FirstKey;

@@ -23,6 +23,7 @@ use crate::notices::Notices;
 use crate::pki::Authority;
 use crate::public::Public;
 use crate::setup_code::SetupCode;
+use crate::verification::Verifications;
 
 /// Shared by all requests.
 pub(crate) type App = Arc<Inner>;
@@ -77,6 +78,8 @@ pub(crate) struct Inner {
     pub public: Option<Public>,
     /// Where a tenant's settings may send the server.
     pub destinations: Reach,
+    /// Verifications of audit trails, under way and just done.
+    pub verifications: Verifications,
     /// The web console.
     pub console: Console,
     /// Whether people's connections are encrypted, here or by a proxy at the address where people find the server.
@@ -161,6 +164,7 @@ impl Inner {
             oidc: Oidc::new(config.destinations),
             notices: Notices::new(config.destinations),
             destinations: config.destinations,
+            verifications: Verifications::new(),
             console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()
                 || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),

@@ -26,4 +26,5 @@ mod start;
 mod sweep;
 mod tasks;
 mod trust;
+mod verification;
 mod world;
