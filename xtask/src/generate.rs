@@ -26,7 +26,7 @@ pub fn write() -> Result<()> {
     }
     match console::node() {
         Err(error) => eprintln!("the types of the console's client are not written: {error:#}"),
-        Ok(()) if console::write_client()? => eprintln!("wrote the types of the console's client"),
+        Ok(()) if console::write_client()? => eprintln!("wrote {}", console::CLIENT),
         Ok(()) => {}
     }
     Ok(())
@@ -46,7 +46,8 @@ pub fn check() -> Result<()> {
     }
     match console::node() {
         Err(error) => eprintln!("the types of the console's client are not looked at: {error:#}"),
-        Ok(()) => stale.extend(console::check_client()?),
+        Ok(()) if console::check_client()? => {}
+        Ok(()) => stale.push(format!("{} differs", console::CLIENT)),
     }
     if stale.is_empty() { Ok(()) } else { bail!("{}; run `cargo xtask gen`", stale.join("; ")) }
 }

@@ -40,10 +40,10 @@ pub async fn library(stage: &Stage) -> Result<(), Failure> {
         ("verify-backup", "Whether last night's backup is there", BACKUP_FIRST),
         ("verify-backup", "Whether last night's backup is there, and says where it looked", BACKUP),
     ];
-    let ana = stage.people.client("ana")?;
+    let maria = stage.people.client("maria")?;
     for (name, description, body) in scripts {
         let script = json!({"name": name, "interpreter": "sh", "body": body, "description": description});
-        ana.post("/api/v1/scripts", &script, None).await?;
+        maria.post("/api/v1/scripts", &script, None).await?;
     }
     Ok(())
 }
