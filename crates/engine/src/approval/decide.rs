@@ -103,6 +103,36 @@ impl Engine {
         self.announce(moved);
         Ok(decided)
     }
+
+    /// What hinders this person from deciding about a request now, in words; `None` where nothing does. To be said
+    /// beforehand: [`Engine::decide`] asks again.
+    ///
+    /// # Errors
+    /// Where the store fails, or holds what cannot be read.
+    pub fn hinders(
+        tx: &mut Tx<'_>,
+        request: &Request,
+        task: &Task,
+        person: Uuid,
+        now: Micros,
+    ) -> Result<Option<String>, Error> {
+        if let Some(before) = mine(tx, request, person)? {
+            let back = if before.revoked_at.is_some() { ", and took it back" } else { "" };
+            return Ok(Some(format!("you decided to {} it{back}", before.decision)));
+        }
+        if request.state != state::PENDING {
+            return Ok(Some(format!("it is {} already", request.state)));
+        }
+        if task.expires_at <= now || request.expires_at <= now {
+            return Ok(Some("its time is over".to_owned()));
+        }
+        let Some(vote) = standing::vote(tx, task, person, true, true)? else {
+            return Ok(Some("this account is unknown".to_owned()));
+        };
+        let people = standing::people(request)?;
+        let may = eligible(&people, standing::requester(tx, request, task)?, &vote);
+        Ok(may.err().map(|why| why.to_string()))
+    }
 }
 
 fn decide(

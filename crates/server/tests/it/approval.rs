@@ -78,6 +78,33 @@ async fn a_person_of_the_tenant_decides_about_the_very_thing_that_was_asked() {
 }
 
 #[tokio::test]
+async fn a_request_says_what_its_reader_can_do_about_it() {
+    let world = World::new().await;
+    let web = world.endpoint("web-1").await;
+    let (olga, arno) =
+        (world.person("olga", &["operations"]).await, world.person("arno", &["approver"]).await);
+    let ana = world.person("ana", &["analyst"]).await;
+    let (task, digest) = asked(&world, &olga, web).await;
+    let path = format!("/api/v1/approvals/{task}");
+
+    let (_, request) = arno.get(&path).await;
+    assert_eq!(request["you"], json!({ "can_decide": true, "hinders": null, "signing": null }));
+    let (_, listed) = arno.get("/api/v1/approvals?state=pending").await;
+    assert_eq!(listed["items"][0]["you"]["can_decide"], true, "{listed}");
+    for (who, why) in [(&olga, "who asks does not decide"), (&ana, "may not decide")] {
+        let (_, request) = who.get(&path).await;
+        assert_eq!(request["you"]["can_decide"], false, "{request}");
+        assert!(request["you"]["hinders"].as_str().unwrap().contains(why), "{request}");
+    }
+    let (_, request) = world.get(&path).await;
+    assert_eq!(request["you"], Value::Null, "a program decides nothing");
+
+    arno.post(&format!("{path}/approve"), json!({ "digest": digest })).await;
+    let (_, request) = arno.get(&path).await;
+    assert_eq!(request["you"]["hinders"], "you decided to approve it");
+}
+
+#[tokio::test]
 async fn another_account_of_the_one_who_asks_decides_nothing() {
     let world = World::new().await;
     let web = world.endpoint("web-1").await;

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Approval, with_task};
+use super::{Approval, Reader, read_whole, with_task};
 use crate::api::cursor::{List, Page, Turn};
 use crate::api::export;
 use crate::api::query::{Listing, looked_for, several};
@@ -70,8 +70,9 @@ pub(super) async fn list_approvals(
         requester: filter.requester.or(own),
         text: looked_for(filter.text)?,
     };
+    let reader = Reader::of(&app, &caller);
     export::list(turn, &headers, "approvals", move |turn| {
-        read(app.clone(), caller.tenant, wanted.clone(), turn)
+        read(app.clone(), (caller.tenant, reader.clone()), wanted.clone(), turn)
     })
     .await
 }
@@ -123,17 +124,29 @@ struct Row {
     view: Option<Approval>,
 }
 
-async fn read(app: App, tenant: Uuid, wanted: Wanted, turn: Turn) -> Result<Page<Approval>, Problem> {
+async fn read(
+    app: App,
+    (tenant, reader): (Uuid, Reader),
+    wanted: Wanted,
+    turn: Turn,
+) -> Result<Page<Approval>, Problem> {
     let page = turn.page(List::Approvals)?;
     let found = app.store.read(move |tx| {
-        scan(
+        let mut paged = scan(
             page,
             Span::default(),
             |row: &Row| row.made_at,
             |row| row.id,
             |row| wanted.keeps(row),
             |page| wanted.fetch(tx, tenant, page),
-        )
+        )?;
+        // What waits is looked at by whom it waits for.
+        for row in &mut paged.rows {
+            if row.view.as_ref().is_some_and(|view| view.state() == state::PENDING) {
+                row.view = read_whole(tx, &reader, (tenant, row.id), false)?;
+            }
+        }
+        Ok::<_, quell_engine::Error>(paged)
     });
     let Paged { rows, next } = found.await?;
     Ok(Page {

@@ -6,6 +6,7 @@ mod expire;
 mod list;
 mod revoke;
 mod show;
+mod you;
 
 use quell_catalog::ActionKind;
 use quell_store::{Tx, approval, task};
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(crate) use decide::{NewSignature, digest, signature};
+use you::{Reader, You};
 
 use super::endpoint::stored_json;
 use super::export::Cells;
@@ -88,6 +90,8 @@ pub(crate) struct Approval {
     /// Until when what was approved may begin and go on; the task's own end where absent.
     #[schema(format = DateTime)]
     valid_until: Option<String>,
+    /// What you can do about it; absent for programs, and where something else was asked for.
+    you: Option<You>,
 }
 
 /// A person's decision.
@@ -143,6 +147,7 @@ impl Approval {
             expires_at: time::text(request.expires_at),
             decided_at: time::maybe(request.decided_at),
             valid_until: time::maybe(request.valid_until),
+            you: None,
         }
     }
 }
@@ -168,18 +173,24 @@ pub(crate) fn read(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Option<App
     with_task(tx, request)
 }
 
-/// The same, with the parameters as they are carried out for who decides about them.
+/// The same for somebody who looks at it: with what they can do about it, and with the parameters as they are carried out
+/// where they decide.
 fn read_whole(
     tx: &mut Tx<'_>,
-    tenant: Uuid,
-    id: Uuid,
+    reader: &Reader,
+    (tenant, id): (Uuid, Uuid),
     may_see: bool,
-) -> Result<Option<Approval>, quell_store::Error> {
-    let Some(mut view) = read(tx, tenant, id)? else { return Ok(None) };
-    if may_see && let Some(task) = task::get(tx, tenant, id)? {
-        view.params = stored_json(&task.params);
+) -> Result<Option<Approval>, quell_engine::Error> {
+    let Some(request) = approval::get(tx, tenant, id)? else { return Ok(None) };
+    let Some(task) = task::get(tx, tenant, id)? else { return Ok(None) };
+    let you = reader.you(tx, &request, &task)?;
+    let params = may_see.then(|| stored_json(&task.params));
+    let decisions = approval::decisions(tx, tenant, id)?;
+    let mut view = Approval::of(request, task, decisions);
+    if let Some(params) = params {
+        view.params = params;
     }
-    Ok(Some(view))
+    Ok(Some(Approval { you, ..view }))
 }
 
 fn with_task(tx: &mut Tx<'_>, request: approval::Request) -> Result<Option<Approval>, quell_store::Error> {

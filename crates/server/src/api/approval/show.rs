@@ -3,7 +3,7 @@
 use axum::extract::State;
 use utoipa_axum::routes;
 
-use super::{Approval, read_whole};
+use super::{Approval, Reader, read_whole};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -28,6 +28,7 @@ pub(super) async fn show_approval(
 ) -> Result<Json<Approval>, Problem> {
     let tenant = caller.tenant;
     let may_see = caller.access().allows(Permission::ApprovalDecide);
-    let found = app.store.read(move |tx| read_whole(tx, tenant, id, may_see)).await?;
+    let reader = Reader::of(&app, &caller);
+    let found = app.store.read(move |tx| read_whole(tx, &reader, (tenant, id), may_see)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("request for approval"))
 }

@@ -6,7 +6,7 @@
 
 mod decide;
 mod show;
-mod signing;
+pub(crate) mod signing;
 
 use quell_access::Permission;
 use quell_store::person::{self, Person};

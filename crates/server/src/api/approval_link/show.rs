@@ -1,7 +1,7 @@
 //! `POST /approval-links/show`.
 
 use axum::extract::State;
-use quell_store::{passkey, tenant};
+use quell_store::{passkey, task, tenant};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -65,7 +65,10 @@ pub(super) async fn show_approval_link(
         let request = approval::read(tx, link.tenant_id, link.task_id)?;
         let organisation = tenant::get(tx, link.tenant_id)?.map_or_else(String::new, |tenant| tenant.name);
         let has_passkey = !passkey::of_person(tx, person.tenant_id, person.id)?.is_empty();
-        let signing = signing::of(tx, public.as_ref(), &link, &person)?;
+        let signing = match task::get(tx, link.tenant_id, link.task_id)? {
+            Some(task) => signing::of(tx, public.as_ref(), &task, &person)?,
+            None => None,
+        };
         Ok::<_, quell_store::Error>((request, organisation, has_passkey, signing))
     });
     let (request, tenant, has_passkey, signing) = found.await?;

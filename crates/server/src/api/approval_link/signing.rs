@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use quell_store::approval_link::Link;
 use quell_store::person::Person;
-use quell_store::{Tx, passkey, task, trust};
+use quell_store::task::Task;
+use quell_store::{Tx, passkey, trust};
 use quell_wire::approver::WEBAUTHN;
 use quell_wire::trust::SignedTrustBundle;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::public::Public;
 
 /// What it takes to sign for a request: an assertion of one of these passkeys, whose challenge is the 32 bytes of the digest.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Signing {
+pub(crate) struct Signing {
     /// The relying party to ask for.
     rp_id: String,
     /// The person's passkeys that the keyring has; where there is none, `quell trust sign` may have a key that it has.
@@ -24,7 +24,7 @@ pub(super) struct Signing {
 
 /// A passkey that can sign.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SigningPasskey {
+pub(crate) struct SigningPasskey {
     /// Its id in the keyring.
     key_id: String,
     /// The credential to ask for, base64url.
@@ -32,14 +32,13 @@ pub(super) struct SigningPasskey {
 }
 
 /// `None` where no signature is demanded.
-pub(super) fn of(
+pub(crate) fn of(
     tx: &mut Tx<'_>,
     public: Option<&Public>,
-    link: &Link,
+    task: &Task,
     person: &Person,
 ) -> Result<Option<Signing>, quell_store::Error> {
-    let Some(row) = trust::newest(tx, link.tenant_id)? else { return Ok(None) };
-    let Some(task) = task::get(tx, link.tenant_id, link.task_id)? else { return Ok(None) };
+    let Some(row) = trust::newest(tx, task.tenant_id)? else { return Ok(None) };
     let signed = SignedTrustBundle { bundle: row.bundle, signature: row.signature, key_id: row.key_id };
     let Some(bundle) = signed.open().ok().filter(|bundle| bundle.quorum(&task.action).is_some()) else {
         return Ok(None);
