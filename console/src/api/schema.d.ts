@@ -318,10 +318,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Artifacts
-         * @description In the order of their ids, which says nothing about time.
-         */
+        /** Artifacts, newest first */
         get: operations["list_artifacts"];
         put?: never;
         post?: never;
@@ -402,6 +399,28 @@ export interface paths {
          * @description Every record is put under one within a second. `quell audit verify` checks all of it in the database itself.
          */
         get: operations["list_audit_checkpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify the audit trail
+         * @description Walks every checkpoint and every record, as `quell audit verify` does. A long trail is `incomplete` at first: ask again,
+         *     the verification goes on. It is the server's own word; a proof to whoever does not trust the server is
+         *     `quell audit verify` with a public key and a checkpoint that were kept elsewhere.
+         */
+        get: operations["verify_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -810,6 +829,47 @@ export interface paths {
          */
         post: operations["change_password"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your own settings in this tenant
+         * @description Saved views, the choice of columns, the theme: what the console keeps for you, wherever you sign in.
+         */
+        get: operations["list_my_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/settings/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep a setting of your own
+         * @description Any JSON value of up to 16 KiB, at most 64 of them; a name is 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`.
+         */
+        put: operations["set_my_setting"];
+        post?: never;
+        /** Remove a setting of your own */
+        delete: operations["remove_my_setting"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1630,6 +1690,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a request would do
+         * @description Takes the body of `POST /tasks` and answers what would come of it now: targets, refusal, approval, confirmation, the way
+         *     back. It is weighed by the code that accepts requests, for this caller, and nothing is written. A body that is wrong in
+         *     itself is a problem, as it is there.
+         */
+        post: operations["preview_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{id}": {
         parameters: {
             query?: never;
@@ -2052,6 +2134,7 @@ export interface components {
              * @description Until when what was approved may begin and go on; the task's own end where absent.
              */
             valid_until?: string | null;
+            you?: components["schemas"]["You"] | null;
         };
         /** @description A list of endpoints. */
         ApprovalList: {
@@ -2332,6 +2415,16 @@ export interface components {
             /** @description Ed25519 signature over `quell/audit-checkpoint/v1`, a zero byte, and these bytes; lower-case hex. */
             signature: string;
         };
+        /** @description Something that is wrong with the trail. */
+        AuditProblem: {
+            /**
+             * Format: int64
+             * @description The number of the checkpoint that it is about.
+             */
+            checkpoint?: number | null;
+            /** @description Where it is and what is wrong. */
+            problem: string;
+        };
         /** @description One record of the audit trail. */
         AuditRecord: {
             /** @description Which. */
@@ -2364,6 +2457,61 @@ export interface components {
             request_id?: string | null;
             /** @description What was done, `task.submit`. */
             verb: string;
+        };
+        /** @description What the server finds when it verifies its own audit trail. */
+        AuditVerification: {
+            /**
+             * Format: int64
+             * @description Checkpoints that were looked at.
+             */
+            checkpoints: number;
+            /** @description Its fingerprint: the first 16 hex digits of its SHA-256. */
+            key_id: string;
+            /** @description The last checkpoint, `number:sha256`. Kept elsewhere, it shows a later cut: `quell audit verify --kept`. */
+            last_checkpoint?: string | null;
+            /** @description The first hundred of them. */
+            problems: components["schemas"]["AuditProblem"][];
+            /** @description The public key that was believed, lower-case hex: the server's own. */
+            public_key: string;
+            /**
+             * Format: int64
+             * @description Records under a checkpoint that were looked at.
+             */
+            records: number;
+            /**
+             * Format: date-time
+             * @description When that checkpoint was made.
+             */
+            sealed_at?: string | null;
+            /**
+             * Format: int64
+             * @description The number of the last checkpoint: the trail is sealed through it.
+             */
+            sealed_through?: number | null;
+            /** @description `intact`; `broken`: see the problems; `incomplete`: not walked to its end, yet or at all, see `why`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description How long it took, milliseconds; absent while it goes on.
+             */
+            took_ms?: number | null;
+            /**
+             * Format: date-time
+             * @description When the verification began. A result is told again for some seconds.
+             */
+            verified_at: string;
+            /**
+             * Format: int64
+             * @description Records that no checkpoint covers yet; new ones are covered within a second.
+             */
+            waiting: number;
+            /** @description Why it is incomplete, in words. */
+            why?: string | null;
+            /**
+             * Format: int64
+             * @description How many problems there are.
+             */
+            wrong: number;
         };
         /** @description A time in which a person acts without approval. */
         BreakGlass: {
@@ -2568,7 +2716,7 @@ export interface components {
             revoked_at?: string | null;
             /** @description Whether they signed the digest with a key of their own. */
             signed: boolean;
-            /** @description `api`, `console` or `mail`. */
+            /** @description `api`, `cli`, `console` or `mail`. */
             via: string;
         };
         /**
@@ -2833,6 +2981,41 @@ export interface components {
              * @default []
              */
             canaries: string[];
+        };
+        /** @description An endpoint in a few words. */
+        EndpointRow: {
+            /** @description The first of its addresses, those first that reach far. */
+            addresses: string[];
+            /** @description Version of its agent. */
+            agent_version: string;
+            /** @description What a person should look at; absent where there is nothing. */
+            alarm?: string | null;
+            /** @description Its agent holds a session now. */
+            connected: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Whether it is isolated. */
+            isolated: boolean;
+            /**
+             * Format: date-time
+             * @description When it was last heard, within some seconds.
+             */
+            last_seen_at?: string | null;
+            /** @description The first of those who were logged on when its agent last said so; absent where nobody was. */
+            logged_on?: string[];
+            /** @description What people call it. */
+            name: string;
+            /** @description `linux`, `windows` or `macos`. */
+            os: string;
+            /** @description `active` or `revoked`. */
+            state: string;
+            /** @description Name and version of the system, as it calls itself: `Debian GNU/Linux 12`. */
+            system: string;
+            /** @description Tags, set by people. */
+            tags: string[];
         };
         /**
          * EndpointRunScriptOutcome
@@ -3426,6 +3609,11 @@ export interface components {
             /** @description Whether a person's account asks for one-time codes. */
             totp?: boolean | null;
         };
+        /** @description What you set for yourself in this tenant. */
+        MySettings: {
+            /** @description Each value by its name. */
+            settings: Record<string, never>;
+        };
         /** @description That somebody looked at the alarm of an endpoint. */
         NewAcknowledgement: {
             /** @description The alarm that was looked at. Where another one stands by now, it stays, and the answer is a conflict. */
@@ -3957,6 +4145,7 @@ export interface components {
                  * @description Until when what was approved may begin and go on; the task's own end where absent.
                  */
                 valid_until?: string | null;
+                you?: components["schemas"]["You"] | null;
             }[];
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
@@ -4573,7 +4762,7 @@ export interface components {
                  * @description When it was accepted.
                  */
                 created_at: string;
-                /** @description `api`, `cli`, `console`, `timer`. */
+                /** @description `api`, `cli`, `console` (or `console/` and the screen), by the header `Quell-Client` of the request; `timer`. */
                 created_from: string;
                 /**
                  * Format: date-time
@@ -4814,6 +5003,30 @@ export interface components {
             /** @description Whether the account asks for one-time codes. */
             totp: boolean;
         };
+        /** @description What the approval policy says of a request. */
+        PreviewApproval: {
+            /** @description `none`, `auto`, `people`, `break_glass` or `refused`. */
+            how: string;
+            /**
+             * Format: int32
+             * @description How many people must agree; 0 where nobody is asked.
+             */
+            quorum: number;
+            /** @description Of which roles each of them must have one; anybody who may decide where empty. */
+            roles: string[];
+            /** @description How the policy came to it, a line a step. */
+            trace: string[];
+        };
+        /** @description A target of a preview. */
+        PreviewTarget: components["schemas"]["EndpointRow"] & {
+            /** @description Whether its agent carries this action out. */
+            able: boolean;
+            /** @description Whether it is on the list of exceptions from automatic approval, where that matters to this request. */
+            excepted: boolean;
+            problem?: components["schemas"]["TargetProblem"] | null;
+            /** @description Why the approval settings protect it from this action; `null` where they do not. */
+            protected?: string | null;
+        };
         /** @description A problem document (RFC 9457), as `application/problem+json`. */
         Problem: {
             /** @description Stable code; `quell explain <code>` shows its page. */
@@ -4950,6 +5163,24 @@ export interface components {
             password: string;
             /** @description What stands behind `#` in the link. */
             token: string;
+        };
+        /** @description What `POST /tasks` would answer. */
+        Refusal: {
+            /** @description Stable code. */
+            code: string;
+            /** @description Fields that are not acceptable. */
+            fields: components["schemas"]["Field"][];
+            /** @description What to try. */
+            hint?: string | null;
+            /** @description What is in the way, safe to show. */
+            message: string;
+            /**
+             * Format: int32
+             * @description Its HTTP status.
+             */
+            status: number;
+            /** @description A few words, the same for every occurrence of the code. */
+            title: string;
         };
         /** @description The code that ends one isolation at the endpoint itself. */
         ReleaseCode: {
@@ -5133,6 +5364,13 @@ export interface components {
             /** @description The name that it asks for. */
             username?: string | null;
         };
+        /** @description A confirmation at the moment of asking. */
+        StepUp: {
+            /** @description With what the caller can give it: `password`, `totp`, `passkey`. Empty where none is needed, and for programs. */
+            methods: string[];
+            /** @description Whether the request needs one. */
+            needed: boolean;
+        };
         /** @description A proof for one request. */
         StepUpProof: {
             /**
@@ -5158,6 +5396,13 @@ export interface components {
             /** @description What the program kept to itself; its SHA-256 was the challenge. */
             verifier: string;
         };
+        /** @description Why a target cannot be acted on. */
+        TargetProblem: {
+            /** @description `revoked`, `unsupported_system`, `incapable` or `conflict`. */
+            code: string;
+            /** @description The same for people. */
+            message: string;
+        };
         /** @description One request of an action on one or more targets. */
         Task: {
             /**
@@ -5177,7 +5422,7 @@ export interface components {
              * @description When it was accepted.
              */
             created_at: string;
-            /** @description `api`, `cli`, `console`, `timer`. */
+            /** @description `api`, `cli`, `console` (or `console/` and the screen), by the header `Quell-Client` of the request; `timer`. */
             created_from: string;
             /**
              * Format: date-time
@@ -5251,6 +5496,36 @@ export interface components {
              * @description The task that undoes this one.
              */
             undone_by?: string | null;
+        };
+        /** @description What would come of a request if it were sent now. */
+        TaskPreview: {
+            /** @description What the approval policy says. */
+            approval: components["schemas"]["PreviewApproval"];
+            /** @description Targets that the caller's rights do not reach. They are counted and not shown. */
+            beyond_reach: number;
+            /**
+             * @description What it would touch, in the shape of `blast` of a request for approval: targets, who is logged on, what is
+             *     protected, what else waits there.
+             */
+            blast: Record<string, never>;
+            /**
+             * Format: int64
+             * @description The number that `confirm_count` must state; `null` where it may be left out.
+             */
+            confirm_count?: number | null;
+            refused?: components["schemas"]["Refusal"] | null;
+            /** @description The state that the task would begin in: `queued` or `pending_approval`. */
+            state: string;
+            /** @description The confirmation that the request needs (`POST /step-up`). */
+            step_up: components["schemas"]["StepUp"];
+            /** @description How many targets it has. */
+            target_count: number;
+            /** @description The first 200 of them, in their order. */
+            targets: components["schemas"]["PreviewTarget"][];
+            /** @description Commands that are open on these endpoints and go first, since the two exclude each other; at most 100. */
+            waits_for: components["schemas"]["WaitsFor"][];
+            /** @description The way back. */
+            way_back: components["schemas"]["WayBack"];
         };
         /** @description A task with its commands. */
         TaskWithCommands: components["schemas"]["Task"] & {
@@ -5387,6 +5662,25 @@ export interface components {
             /** @description Endpoints on which something is left that this task does not take back. */
             passed_over: components["schemas"]["PassedOver"][];
         };
+        /** @description An open command that goes first. */
+        WaitsFor: {
+            /** @description Its action. */
+            action: string;
+            /**
+             * Format: uuid
+             * @description On which endpoint.
+             */
+            endpoint: string;
+            /** @description The endpoint's name. */
+            endpoint_name: string;
+            /** @description Its state. */
+            state: string;
+            /**
+             * Format: uuid
+             * @description Its task.
+             */
+            task: string;
+        };
         /**
          * @description Whether an account may be used.
          * @enum {string}
@@ -5422,6 +5716,15 @@ export interface components {
             scopes?: string[];
             /** @description Whether an address counts of which the provider does not say that it is verified. */
             trust_email?: boolean;
+        };
+        /** @description How the effect is taken back. */
+        WayBack: {
+            /** @description `read_only`, `reversible` or `irreversible`. */
+            effect: string;
+            /** @description Whether `revert_after_seconds` may be given. */
+            revert_after: boolean;
+            /** @description The action that takes it back. */
+            undone_by?: string | null;
         };
         /** @description Where a system of the tenant's own is told of notices. */
         Webhook: {
@@ -5491,6 +5794,14 @@ export interface components {
          * @enum {string}
          */
         Word: "approve" | "reject";
+        /** @description What you can do about a request. */
+        You: {
+            /** @description Whether your decision would count now. */
+            can_decide: boolean;
+            /** @description Why not. */
+            hinders?: string | null;
+            signing?: components["schemas"]["Signing"] | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -5862,12 +6173,14 @@ export interface operations {
                  *     the `limit`.
                  */
                 format?: string;
-                /** @description In this state: `pending`, `approved`, `auto`, `rejected`, `expired`, `revoked` or `canceled`. */
+                /** @description In any of these states, with commas between: `pending`, `approved`, `auto`, `rejected`, `expired`, `revoked` or `canceled`. */
                 state?: string;
                 /** @description Of this action. */
                 action?: string;
                 /** @description Asked for by the requester of this id. */
                 requester?: string;
+                /** @description `true`: asked for by you. */
+                mine?: boolean;
                 /** @description With this text among the names of the targets, the reason or the requester's name, upper and lower case alike. */
                 text?: string;
             };
@@ -6100,6 +6413,8 @@ export interface operations {
                 format?: string;
                 /** @description Of this task. */
                 task?: string;
+                /** @description Of this endpoint: its id, or its name where only one has it. */
+                endpoint?: string;
                 /** @description In this state. */
                 state?: string;
             };
@@ -6220,6 +6535,11 @@ export interface operations {
                 since?: string;
                 /** @description Before this time. */
                 until?: string;
+                /**
+                 * @description With this text in the actor's name, the verb, the object, the outcome, the detail or the address, upper and lower case
+                 *     alike.
+                 */
+                text?: string;
             };
             header?: never;
             path?: never;
@@ -6271,6 +6591,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditCheckpoint"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerification"];
                 };
             };
             /** @description What was asked was not done */
@@ -7107,6 +7455,94 @@ export interface operations {
                 "application/json": components["schemas"]["NewPassword"];
             };
         };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MySettings"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_my_setting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_my_setting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             204: {
                 headers: {
@@ -8791,10 +9227,12 @@ export interface operations {
                  *     the `limit`.
                  */
                 format?: string;
-                /** @description In this state. */
+                /** @description In any of these states, with commas between; `open` is all that have not ended, `ended` all others. */
                 state?: string;
-                /** @description Of this action. */
+                /** @description Of any of these actions, with commas between. */
                 action?: string;
+                /** @description Asked for with `api`, `cli`, `console` or `timer`; `console/` and a screen is that screen alone. */
+                created_from?: string;
                 /** @description Acting on this endpoint: its id, or its name where only one has it. */
                 endpoint?: string;
                 /** @description Asked for by the requester of this id. */
@@ -8864,6 +9302,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskWithCommands"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPreview"];
                 };
             };
             /** @description What was asked was not done */
