@@ -22,7 +22,8 @@ export type Pages<Row> = {
 export const PAGED = {
   structuralSharing: false,
   pageParamName: "cursor",
-  initialPageParam: undefined as unknown as string,
+  // `undefined` would be sent as 0.
+  initialPageParam: null as unknown as string,
   getNextPageParam: (page: unknown) => (page as Page<unknown>).next ?? undefined,
 } as const;
 
