@@ -198,22 +198,21 @@ export const test = base.extend<{ faults: string[] }, Options & { stage: Stage }
   kind: ["fresh", { option: true, scope: "worker" }],
   alone: ["", { option: true, scope: "worker" }],
   stage: [
-    // eslint-disable-next-line @typescript-eslint/no-unused-vars
-    async ({ kind, alone }, use) => {
+    async ({ kind }, provide) => {
       const stage = await Stage.start(kind);
-      await use(stage);
+      await provide(stage);
       await stage.stop();
     },
     { scope: "worker", timeout: 120_000 },
   ],
-  baseURL: async ({ stage }, use) => {
-    await use(stage.url);
+  baseURL: async ({ stage }, provide) => {
+    await provide(stage.url);
   },
   faults: [
-    async ({ page }, use) => {
+    async ({ page }, provide) => {
       const faults: string[] = [];
       listen(page, faults);
-      await use(faults);
+      await provide(faults);
       if (faults.length > 0) throw new Error(`the page complained:\n${faults.join("\n")}`);
     },
     { auto: true },

@@ -1,0 +1,91 @@
+/// Every screen of the console with an address of its own, found where screens list themselves, so that no new one is
+/// left out.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, type Page } from "@playwright/test";
+
+import type { Stage } from "./stage";
+
+export interface Screen {
+  /** `task`, `settings-people`: the name of its pictures. */
+  name: string;
+  /** Where it is, with something to show. */
+  path: string;
+  isPublic: boolean;
+}
+
+/** Shown where nobody was ever set up, or behind a link of a mail: looked at by the tests of these ways. */
+const ELSEWHERE = ["/set-up", "/setup", "/redeem", "/sign-in/cli", "/sso"];
+
+interface Listed {
+  items: Record<string, unknown>[];
+}
+
+/** All of them, on a stage on which something happened. */
+export async function screens(stage: Stage): Promise<Screen[]> {
+  const folder = join(import.meta.dirname, "../src/screens");
+  const found: Screen[] = [];
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name, "index.ts"), "utf8");
+    for (const entry of text.split(/(?=\{[^{}]*?\bpath:)/).slice(1)) {
+      const path = /\bpath:\s*"([^"]+)"/.exec(entry)?.[1];
+      if (path === undefined || ELSEWHERE.some((start) => path.startsWith(start))) continue;
+      const isPublic = /isPublic:\s*true/.test(entry.split(/\bpath:/)[1] ?? "");
+      found.push({ name: title(path), path: await filled(path, stage), isPublic });
+    }
+  }
+  return found;
+}
+
+function title(path: string): string {
+  if (path === "/") return "overview";
+  return path
+    .slice(1)
+    .replace(/s\/\$\w+/g, "")
+    .replaceAll("/$", "-")
+    .replaceAll("/", "-");
+}
+
+/** The path with values for its parameters. */
+async function filled(path: string, stage: Stage): Promise<string> {
+  let full = path;
+  for (const [part, name] of path.matchAll(/\$(\w+)/g)) {
+    const before = path.slice(0, path.indexOf(part));
+    full = full.replace(part, encodeURIComponent(await value(before, name ?? "", stage)));
+  }
+  return full;
+}
+
+async function value(before: string, name: string, stage: Stage): Promise<string> {
+  const first = async (path: string, field = "id"): Promise<string> => {
+    const item = (await stage.api<Listed>("GET", path)).items[0];
+    if (item === undefined) throw new Error(`nothing at ${path} to show`);
+    return String(item[field]);
+  };
+  switch (before) {
+    case "/tasks/":
+      return await first("/tasks?action=endpoint.isolate&state=succeeded&limit=1");
+    case "/approvals/":
+      return await first("/approvals?state=pending&limit=1", "task");
+    case "/endpoints/":
+      return stage.told.endpoints["db-1"] ?? "";
+    case "/library/":
+    case "/library/scripts/":
+      return name === "version" ? "1" : "verify-backup";
+    case "/artifacts/":
+      return await first("/artifacts?limit=1");
+    default:
+      throw new Error(`${before}$${name} needs a value to be shown with; give it one in tests/screens.ts`);
+  }
+}
+
+/** Waits until a screen has read what it shows. */
+export async function settled(page: Page): Promise<void> {
+  await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
+  await expect(page.locator("[aria-label^='Reading'], .mantine-Skeleton-root[data-visible]")).toHaveCount(0);
+  await expect(page.getByText("Reading…", { exact: true })).toHaveCount(0);
+  // Pieces that fade in are half of their colours until they have.
+  await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => undefined))));
+}
