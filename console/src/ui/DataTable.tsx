@@ -4,7 +4,7 @@ import { Box, Checkbox, Group, Loader, Text, UnstyledButton } from "@mantine/cor
 import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, type ReactNode } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 import type { Pages } from "../api/pages";
 import { useSetting } from "../api/settings";
@@ -65,6 +65,8 @@ export function DataTable<Row>(props: Props<Row>) {
   });
   const drawn = rows.getVirtualItems();
   const last = drawn.at(-1)?.index ?? 0;
+  // Rows that leave at one end become those that come at the other: nothing is made while one scrolls.
+  const pool = usePool(drawn.length);
   const isShort = pages.isMore && !pages.isFetching && last >= pages.rows.length - AHEAD;
   const more = pages.more;
   useEffect(() => {
@@ -116,10 +118,10 @@ export function DataTable<Row>(props: Props<Row>) {
               {drawn.map((item) => {
                 const row = pages.rows[item.index];
                 return row === undefined ? (
-                  <UnreadRow key={item.key} index={item.index} start={item.start} />
+                  <UnreadRow key={item.index % pool} index={item.index} start={item.start} />
                 ) : (
                   <TableRow
-                    key={item.key}
+                    key={item.index % pool}
                     row={row}
                     rowId={id(row)}
                     to={to?.(row)}
@@ -144,6 +146,13 @@ export function DataTable<Row>(props: Props<Row>) {
       )}
     </Box>
   );
+}
+
+/** How many rows are kept: as many as were ever drawn at once. */
+function usePool(drawn: number): number {
+  const [size, setSize] = useState(drawn);
+  if (drawn > size) setSize(drawn);
+  return Math.max(size, drawn, 1);
 }
 
 /** On a phone a width in pixels stays, so that the cells of all rows stand under each other; the others share the rest. */

@@ -1,6 +1,6 @@
 /// A row of a table, cheap enough to scroll through tens of thousands.
 
-import { memo, type ReactNode } from "react";
+import { memo, useLayoutEffect, useRef, type ReactNode } from "react";
 
 import type { Column } from "./column";
 import classes from "../DataTable.module.css";
@@ -42,8 +42,15 @@ type RowProps<Row> = {
 /** A row that is read. Plain elements: while one scrolls, dozens are made in a frame, and each component of the library costs. */
 export const TableRow = memo(function TableRow<Row>(props: RowProps<Row>) {
   const { row, rowId, to, name, columns, tracks, index, start, toggle, isSelected } = props;
+  const element = useRef<HTMLDivElement>(null);
+  // The focus stays with the row that had it, and does not come to another that takes over its elements.
+  useLayoutEffect(() => {
+    const focused = document.activeElement;
+    if (focused instanceof HTMLElement && element.current?.contains(focused)) focused.blur();
+  }, [rowId]);
   return (
     <div
+      ref={element}
       role="row"
       aria-rowindex={index + 2}
       data-index={index}

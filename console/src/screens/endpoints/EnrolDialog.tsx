@@ -1,0 +1,3 @@
+export default function EnrolDialog(_: { close: () => void }) {
+  return null;
+}
