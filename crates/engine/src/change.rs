@@ -1,5 +1,7 @@
 //! News: what changed, for those who watch. Lossy: a slow watcher is told to look at everything again.
 
+use std::time::Instant;
+
 use serde::Serialize;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -39,10 +41,34 @@ pub enum Change {
     Progress {
         /// Whose.
         tenant: Uuid,
+        /// Of which task.
+        task: Uuid,
         /// Which.
         command: Uuid,
         /// How far.
         progress: Progress,
+    },
+    /// A request for approval was made, decided about, or took another state.
+    Approval {
+        /// Whose.
+        tenant: Uuid,
+        /// The task that it is about.
+        task: Uuid,
+        /// Its state.
+        state: &'static str,
+    },
+    /// An artifact took another state: `stored`, `failed` …
+    Artifact {
+        /// Whose.
+        tenant: Uuid,
+        /// Of which task.
+        task: Uuid,
+        /// Of which command.
+        command: Uuid,
+        /// Which.
+        artifact: Uuid,
+        /// Its state.
+        state: &'static str,
     },
     /// An endpoint changed: connected, isolated, revoked …
     Endpoint {
@@ -60,6 +86,8 @@ impl Change {
             Self::Task { tenant, .. }
             | Self::Command { tenant, .. }
             | Self::Progress { tenant, .. }
+            | Self::Approval { tenant, .. }
+            | Self::Artifact { tenant, .. }
             | Self::Endpoint { tenant, .. } => *tenant,
         }
     }
@@ -82,7 +110,7 @@ impl Change {
 /// Where news is told.
 #[derive(Clone)]
 pub struct Changes {
-    sender: broadcast::Sender<Change>,
+    sender: broadcast::Sender<(Instant, Change)>,
 }
 
 impl Default for Changes {
@@ -94,18 +122,18 @@ impl Default for Changes {
 impl Changes {
     /// Begins to watch one tenant.
     pub fn watch(&self, tenant: Uuid) -> ChangeStream {
-        ChangeStream { tenant: Some(tenant), receiver: self.sender.subscribe() }
+        ChangeStream { tenant: Some(tenant), receiver: self.sender.subscribe(), told_at: Instant::now() }
     }
 
     /// Begins to watch all tenants, for what only counts.
     pub fn watch_all(&self) -> ChangeStream {
-        ChangeStream { tenant: None, receiver: self.sender.subscribe() }
+        ChangeStream { tenant: None, receiver: self.sender.subscribe(), told_at: Instant::now() }
     }
 
     /// Tells everybody who watches.
     pub fn tell(&self, change: Change) {
         // Nobody watching is no error.
-        let _ = self.sender.send(change);
+        let _ = self.sender.send((Instant::now(), change));
     }
 }
 
@@ -121,15 +149,22 @@ pub enum Heard {
 /// A watcher of one tenant, or of all.
 pub struct ChangeStream {
     tenant: Option<Uuid>,
-    receiver: broadcast::Receiver<Change>,
+    receiver: broadcast::Receiver<(Instant, Change)>,
+    told_at: Instant,
 }
 
 impl ChangeStream {
+    /// When the last change that was heard was told: what was read later knows of it.
+    pub fn told_at(&self) -> Instant {
+        self.told_at
+    }
+
     /// The next news; `None` when the engine is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Heard> {
         loop {
             match self.receiver.recv().await {
-                Ok(change) if self.tenant.is_none_or(|tenant| tenant == change.tenant()) => {
+                Ok((told_at, change)) if self.tenant.is_none_or(|tenant| tenant == change.tenant()) => {
+                    self.told_at = told_at;
                     return Some(Heard::Change(change));
                 }
                 Ok(_) => {}

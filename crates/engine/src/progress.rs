@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use quell_store::Micros;
+use quell_store::{Micros, command::Command};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -36,13 +36,21 @@ pub(crate) struct Book {
 struct Page {
     /// The endpoint to which the command was handed.
     owner: Uuid,
+    task: Uuid,
     progress: Progress,
     told: Micros,
 }
 
 impl Book {
-    /// Notes a report; `true` when it is time to tell it on.
-    fn note(&self, tenant: Uuid, command: Uuid, endpoint: Uuid, progress: &Progress, now: Micros) -> bool {
+    /// Notes a report; the task when it is time to tell it on.
+    fn note(
+        &self,
+        tenant: Uuid,
+        command: Uuid,
+        endpoint: Uuid,
+        progress: &Progress,
+        now: Micros,
+    ) -> Option<Uuid> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         match pages.get_mut(&(tenant, command)).filter(|page| page.owner == endpoint) {
             Some(page) => {
@@ -51,18 +59,19 @@ impl Book {
                 if tell {
                     page.told = now;
                 }
-                tell
+                tell.then_some(page.task)
             }
-            None => false,
+            None => None,
         }
     }
 
     /// Opens a page for a command that was handed to an endpoint.
-    pub(crate) fn open(&self, tenant: Uuid, command: Uuid, endpoint: Uuid) {
+    pub(crate) fn open(&self, command: &Command) {
+        let Command { tenant_id: tenant, id, task_id: task, endpoint_id: endpoint, .. } = *command;
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if pages.len() < MOST {
             let empty = Progress { done: 0, total: 0, note: String::new() };
-            pages.entry((tenant, command)).or_insert(Page { owner: endpoint, progress: empty, told: 0 });
+            pages.entry((tenant, id)).or_insert(Page { owner: endpoint, task, progress: empty, told: 0 });
         }
     }
 
@@ -80,8 +89,8 @@ impl Engine {
     /// Takes a progress report of an endpoint. One about a command that it does not hold is dropped.
     pub fn report_progress(&self, tenant: Uuid, endpoint: Uuid, command: Uuid, progress: Progress) {
         let now = self.inner.clock.now();
-        if self.inner.progress.note(tenant, command, endpoint, &progress, now) {
-            self.inner.changes.tell(Change::Progress { tenant, command, progress });
+        if let Some(task) = self.inner.progress.note(tenant, command, endpoint, &progress, now) {
+            self.inner.changes.tell(Change::Progress { tenant, task, command, progress });
         }
     }
 

@@ -49,7 +49,7 @@ impl Engine {
         let approvals = self.approvals(&taken).await?;
         let mut orders = Vec::with_capacity(taken.len());
         for (task, command) in &taken {
-            self.inner.progress.open(command.tenant_id, command.id, command.endpoint_id);
+            self.inner.progress.open(command);
             let mut order = order::build(&self.inner, task, command)?;
             order.approvals = approvals.get(&task.id).cloned().unwrap_or_default();
             orders.push(order);

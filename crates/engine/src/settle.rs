@@ -60,6 +60,8 @@ pub(crate) struct Moved {
     pub(crate) state: CommandState,
     /// The state that its task took by this.
     pub(crate) task_state: Option<TaskState>,
+    /// The state that the request for approval took by this.
+    pub(crate) request: Option<&'static str>,
     /// Whether its endpoint may now be handed something.
     pub(crate) rings: bool,
 }
@@ -86,8 +88,13 @@ pub(crate) fn apply(
     if !command::transition(tx, tenant, id, from.as_str(), &change)? {
         return Err(Error::Raced);
     }
+    let mut request = None;
     let task_state = match to.end() {
-        Some(end) => count_end(tx, task, end, now)?,
+        Some(end) => {
+            let (state, settled) = count_end(tx, task, end, now)?;
+            request = settled;
+            state
+        }
         // Read in this transaction: what runs by now does not go back to waiting.
         None if from == CommandState::Queued
             && task.state == TaskState::Queued.as_str()
@@ -106,7 +113,7 @@ pub(crate) fn apply(
     let endpoint = command.endpoint_id;
     // The end of one command lets the next of its exclusion group begin.
     let rings = to == CommandState::Queued || (to.is_end() && command::is_waiting(tx, tenant, endpoint)?);
-    Ok(Some(Moved { tenant, task: task.id, command: id, endpoint, state: to, task_state, rings }))
+    Ok(Some(Moved { tenant, task: task.id, command: id, endpoint, state: to, task_state, request, rings }))
 }
 
 fn change<'a>(command: &Command, to: CommandState, step: &'a Step, now: Micros) -> command::Change<'a> {
@@ -129,22 +136,27 @@ fn change<'a>(command: &Command, to: CommandState, step: &'a Step, now: Micros) 
     }
 }
 
-/// Counts the end of a command; the state of the task when this was its last.
-fn count_end(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -> Result<Option<TaskState>, Error> {
+/// Counts the end of a command; when this was its last, the state of the task, and of the request that ended with it.
+fn count_end(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    end: TaskState,
+    now: Micros,
+) -> Result<(Option<TaskState>, Option<&'static str>), Error> {
     let tenant = task.tenant_id;
     let tally = task::tally(tx, tenant, task.id, end == TaskState::Succeeded, end.rank())?;
     if tally.open_count > 0 {
-        return Ok(None);
+        return Ok((None, None));
     }
     let state = TaskState::of_rank(tally.worst).ok_or(Error::Corrupt("task rank"))?;
     let partial = state != TaskState::Succeeded && tally.succeeded_count > 0;
     task::finish(tx, tenant, task.id, state.as_str(), partial.then_some("partial"), now)?;
     undo::ended(tx, task, state, now)?;
-    approval::ended(tx, task, state, now)?;
+    let request = approval::ended(tx, task, state, now)?;
     if task.approval != "none" || state != TaskState::Succeeded {
         note_end(tx, task, state, &tally, now)?;
     }
-    Ok(Some(state))
+    Ok((Some(state), request))
 }
 
 /// A record of its own for the end that somebody waits for: of what was asked about, and of what did not go well. The ends
@@ -196,13 +208,16 @@ pub(crate) fn every_open(
 impl Engine {
     /// Tells what was committed: to watchers, and to the sessions whose endpoints may now be handed more.
     pub(crate) fn announce(&self, moved: Vec<Moved>) {
-        for Moved { tenant, task, command, endpoint, state, task_state, rings } in moved {
+        for Moved { tenant, task, command, endpoint, state, task_state, request, rings } in moved {
             if state.is_end() {
                 self.inner.progress.close(tenant, command);
             }
             self.inner.changes.tell(Change::command(tenant, task, command, endpoint, state));
             if let Some(state) = task_state {
                 self.inner.changes.tell(Change::task(tenant, task, state));
+            }
+            if let Some(state) = request {
+                self.inner.changes.tell(Change::Approval { tenant, task, state });
             }
             if rings {
                 self.inner.bell.ring(tenant, endpoint);

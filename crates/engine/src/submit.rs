@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Change, Engine, Error, TaskState,
+    Actor, Change, Engine, Error, TaskState, approval,
     plan::{self, Draft},
 };
 
@@ -96,6 +96,10 @@ impl Engine {
     pub(crate) fn announce_task(&self, tenant: Uuid, submitted: &Submitted, endpoints: &[Uuid]) {
         if submitted.created {
             self.inner.changes.tell(Change::task(tenant, submitted.task_id, submitted.state));
+            if submitted.state == TaskState::PendingApproval {
+                let (task, state) = (submitted.task_id, approval::state::PENDING);
+                self.inner.changes.tell(Change::Approval { tenant, task, state });
+            }
         }
         if submitted.state == TaskState::Queued {
             for endpoint in endpoints {

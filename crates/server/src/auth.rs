@@ -211,14 +211,15 @@ async fn known(
     Ok(identity)
 }
 
-/// Whether the credential of a caller still stands for the same one. A database that does not answer ends nothing.
-pub(crate) async fn still_stands(app: &App, caller: &Caller) -> bool {
+/// The caller as they are now, where their credential still stands for the same one. A database that does not answer ends
+/// nothing.
+pub(crate) async fn still_stands(app: &App, caller: &Caller) -> Option<Arc<Identity>> {
     let (credential, now) = (caller.credential.clone(), app.now());
     match app.store.read(move |tx| identify::identify(tx, &credential, now)).await {
-        Ok(found) => {
-            found.is_some_and(|found| found.id == caller.identity.id && found.tenant == caller.tenant)
-        }
-        Err(quell_store::Error::Busy | quell_store::Error::Unavailable(_)) => true,
-        Err(_) => false,
+        Ok(found) => found
+            .filter(|found| found.id == caller.identity.id && found.tenant == caller.tenant)
+            .map(Arc::new),
+        Err(quell_store::Error::Busy | quell_store::Error::Unavailable(_)) => Some(caller.identity.clone()),
+        Err(_) => None,
     }
 }

@@ -1,30 +1,33 @@
 //! Live news as server-sent events (WHATWG HTML, section 9.2), bounded for each watcher and for all.
 //!
+//! Each says which thing changed and the little that a list shows of it; whoever needs more reads the thing. Who may not
+//! read a kind of thing hears nothing of it.
+//!
 //! A watcher that does not read holds nothing but its place in the engine's ring: when it falls out of it, it is
 //! told to look at everything again. A key that is revoked or ends takes its streams with it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use quell_engine::{Change, ChangeStream, Heard};
-use quell_store::command;
+use quell_store::{Store, endpoint};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use crate::auth::{self, Caller};
+use crate::auth::{self, Caller, Permission};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(15);
-/// Commands whose task one watcher remembers.
-const KNOWN: usize = 10_000;
+/// Endpoints that are remembered for those who watch at the same time.
+const REMEMBERED: usize = 10_000;
 /// Streams of all watchers together.
 pub(crate) const STREAMS: usize = 512;
 
@@ -36,8 +39,6 @@ struct Watcher {
     beat: Interval,
     stopping: watch::Receiver<bool>,
     revocations: watch::Receiver<u64>,
-    /// Commands that reported progress, and whether they are of the task that is watched.
-    known: HashMap<Uuid, bool>,
     number: u64,
     first: Option<&'static str>,
     _place: Place,
@@ -80,7 +81,6 @@ pub(crate) fn stream(
         caller,
         task,
         beat,
-        known: HashMap::new(),
         number: 0,
         first: Some(if is_return { "resync" } else { "ready" }),
     };
@@ -105,16 +105,12 @@ impl Watcher {
             };
             match heard {
                 None => {
-                    return if self.may_stay().await { Some(Event::default().comment("beat")) } else { None };
+                    self.caller.identity = auth::still_stands(&self.app, &self.caller).await?;
+                    return self.may(Permission::TaskRead).then(|| Event::default().comment("beat"));
                 }
                 Some(Heard::Resync) => return Some(self.event("resync", &json!({}))),
                 Some(Heard::Change(change)) => {
-                    if let Change::Progress { command, .. } = &change
-                        && !self.is_watched(*command).await
-                    {
-                        continue;
-                    }
-                    if let Some((kind, data)) = self.told(&change) {
+                    if let Some((kind, data)) = self.told(change).await {
                         return Some(self.event(kind, &data));
                     }
                 }
@@ -122,51 +118,100 @@ impl Watcher {
         }
     }
 
-    /// Whether the command is of the task that is watched; progress itself does not say of which it is.
-    async fn is_watched(&mut self, command: Uuid) -> bool {
-        let Some(task) = self.task else { return true };
-        if let Some(known) = self.known.get(&command) {
-            return *known;
-        }
-        let tenant = self.caller.tenant;
-        let row = self.app.store.read(move |tx| command::get(tx, tenant, command)).await;
-        let is_watched = row.ok().flatten().is_some_and(|row| row.task_id == task);
-        if self.known.len() >= KNOWN {
-            self.known.clear();
-        }
-        self.known.insert(command, is_watched);
-        is_watched
-    }
-
     fn event(&mut self, kind: &str, data: &Value) -> Event {
         self.number += 1;
         Event::default().event(kind).id(self.number.to_string()).data(data.to_string())
     }
 
-    /// The change as it is told, unless another task is watched.
-    fn told(&self, change: &Change) -> Option<(&'static str, Value)> {
-        let wanted = |of: &Uuid| self.task.is_none_or(|task| task == *of);
+    /// The change as it is told; nothing where another task is watched, or the caller may not read such things.
+    async fn told(&self, change: Change) -> Option<(&'static str, Value)> {
+        let wanted = |of: Uuid| self.task.is_none_or(|task| task == of);
         match change {
-            Change::Task { task, state, .. } => wanted(task).then(|| ("task", json!({ "task": id(task), "state": state }))),
+            Change::Task { task, state, .. } => {
+                wanted(task).then(|| ("task", json!({ "task": id(task), "state": state })))
+            }
             Change::Command { task, command, endpoint, state, .. } => wanted(task).then(|| {
                 let data = json!({ "task": id(task), "command": id(command), "endpoint": id(endpoint), "state": state });
                 ("command", data)
             }),
-            Change::Progress { command, progress, .. } => {
-                Some(("progress", json!({ "command": id(command), "progress": progress })))
+            Change::Progress { task, command, progress, .. } => wanted(task).then(|| {
+                ("progress", json!({ "task": id(task), "command": id(command), "progress": progress }))
+            }),
+            Change::Approval { task, state, .. } => (wanted(task) && self.may(Permission::ApprovalRead))
+                .then(|| ("approval", json!({ "task": id(task), "state": state }))),
+            Change::Artifact { task, command, artifact, state, .. } => {
+                (wanted(task) && self.may(Permission::ArtifactRead)).then(|| {
+                    let data = json!({ "task": id(task), "command": id(command), "artifact": id(artifact), "state": state });
+                    ("artifact", data)
+                })
             }
-            Change::Endpoint { endpoint, .. } => {
-                self.task.is_none().then(|| ("endpoint", json!({ "endpoint": id(endpoint) })))
+            Change::Endpoint { endpoint, .. } if self.task.is_none() => {
+                Some(("endpoint", self.endpoint(endpoint).await))
             }
+            Change::Endpoint { .. } => None,
         }
     }
 
-    /// Whether the credential is still good.
-    async fn may_stay(&self) -> bool {
-        auth::still_stands(&self.app, &self.caller).await
+    /// What lists show of an endpoint, for those who may read endpoints.
+    async fn endpoint(&self, endpoint: Uuid) -> Value {
+        let mut data = json!({ "endpoint": id(endpoint) });
+        if !self.may(Permission::EndpointRead) {
+            return data;
+        }
+        data["connected"] = json!(self.app.is_connected(endpoint));
+        let of = (self.caller.tenant, endpoint);
+        if let Some(standing) = self.app.standings.of(&self.app.store, of, self.news.told_at()).await {
+            data["state"] = json!(standing.state);
+            data["isolated"] = json!(standing.is_isolated);
+            data["alarm"] = json!(standing.alarm);
+        }
+        data
+    }
+
+    fn may(&self, permission: Permission) -> bool {
+        self.caller.access().allows(permission)
     }
 }
 
-fn id(id: &Uuid) -> String {
+/// How an endpoint stands.
+#[derive(Clone, Debug)]
+struct Standing {
+    state: String,
+    is_isolated: bool,
+    alarm: Option<String>,
+}
+
+/// How endpoints stood when they were last read: those who hear of the same change read it once together.
+#[derive(Default)]
+pub(crate) struct Standings {
+    // Held while one of them reads, so that the others find what it read.
+    read: tokio::sync::Mutex<HashMap<(Uuid, Uuid), (Instant, Option<Standing>)>>,
+}
+
+impl Standings {
+    /// How the endpoint stood at that time or later; `None` where it is gone or cannot be read now.
+    async fn of(&self, store: &Store, of: (Uuid, Uuid), at: Instant) -> Option<Standing> {
+        let mut read = self.read.lock().await;
+        if let Some((read_at, standing)) = read.get(&of)
+            && *read_at > at
+        {
+            return standing.clone();
+        }
+        let now = Instant::now();
+        let row = store.read(move |tx| endpoint::get(tx, of.0, of.1)).await.ok().flatten();
+        let standing = row.map(|row| Standing {
+            state: row.state,
+            is_isolated: row.isolation.is_some(),
+            alarm: row.alarm,
+        });
+        if read.len() >= REMEMBERED {
+            read.clear();
+        }
+        read.insert(of, (now, standing.clone()));
+        standing
+    }
+}
+
+fn id(id: Uuid) -> String {
     id.to_string()
 }

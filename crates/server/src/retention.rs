@@ -1,5 +1,6 @@
 //! Artifacts whose time is over: their bytes go, their records and digests stay.
 
+use quell_engine::Change;
 use quell_store::{approval, artifact, audit, session, step_up, ticket};
 use serde_json::json;
 use uuid::Uuid;
@@ -33,6 +34,10 @@ pub(crate) async fn sweep(app: &Inner) -> Result<usize, Problem> {
         if !is_ended {
             continue;
         }
+        let artifact::Artifact {
+            tenant_id: tenant, task_id: task, command_id: command, id: artifact, ..
+        } = row;
+        app.engine.changes().tell(Change::Artifact { tenant, task, command, artifact, state: "expired" });
         let gone = match &row.object_key {
             Some(key) => app.artifacts.delete(key).await,
             None => app.artifacts.discard(row.tenant_id, row.id).await,

@@ -17,7 +17,7 @@ use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
 use crate::console::Console;
 use crate::gateway::{Addresses, Sessions, Trusts};
-use crate::live;
+use crate::live::{self, Standings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::pki::Authority;
@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     pub setup: SetupCode,
     /// What is counted.
     pub metrics: Metrics,
+    /// How endpoints stood when they last changed.
+    pub standings: Standings,
     /// Places of live streams.
     pub streams: Arc<Semaphore>,
     /// Bounds.
@@ -157,6 +159,7 @@ impl Inner {
             lockout: Lockout::new(),
             hasher: Hasher::new(config.limits.password_cost),
             metrics: Metrics::new(),
+            standings: Standings::default(),
             streams: Arc::new(Semaphore::new(live::STREAMS)),
             limits: config.limits,
             passkeys: Passkeys::new(public.as_ref()),

@@ -99,6 +99,7 @@ impl Engine {
             .await?;
         if decided.is_new {
             self.inner.changes.tell(Change::task(tenant, task, decided.task_state));
+            self.inner.changes.tell(Change::Approval { tenant, task, state: decided.state });
         }
         self.announce(moved);
         Ok(decided)

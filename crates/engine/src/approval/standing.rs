@@ -179,10 +179,15 @@ pub(crate) fn of_order(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Approval>, Er
     approvals.collect()
 }
 
-/// The task ended: a request that was open ends with it.
-pub(crate) fn ended(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -> Result<(), Error> {
+/// The task ended: a request that was open ends with it. The state that it took.
+pub(crate) fn ended(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    end: TaskState,
+    now: Micros,
+) -> Result<Option<&'static str>, Error> {
     if task.approval != "people" {
-        return Ok(());
+        return Ok(None);
     }
     let to = match end {
         TaskState::Rejected => state::REJECTED,
@@ -196,6 +201,6 @@ pub(crate) fn ended(tx: &mut Tx<'_>, task: &Task, end: TaskState, now: Micros) -
         | TaskState::Canceled
         | TaskState::Indeterminate => state::CANCELED,
     };
-    approval::settle(tx, task.tenant_id, task.id, state::PENDING, to, now)?;
-    Ok(())
+    let is_settled = approval::settle(tx, task.tenant_id, task.id, state::PENDING, to, now)?;
+    Ok(is_settled.then_some(to))
 }

@@ -63,7 +63,7 @@ impl Engine {
                 Ok((if is_lost { state::REVOKED } else { state::PENDING }, moved))
             })
             .await?;
-        self.tell_lost(tenant, task, moved);
+        self.tell_lost(tenant, task, state, moved);
         Ok(state)
     }
 
@@ -74,11 +74,12 @@ impl Engine {
     pub async fn expire_approval(&self, actor: &Actor, tenant: Uuid, task: Uuid) -> Result<(), Error> {
         let (inner, actor) = (self.inner.clone(), actor.clone());
         let moved = self.write(move |tx| expire(tx, &inner, &actor, (tenant, task))).await?;
-        self.tell_lost(tenant, task, moved);
+        self.tell_lost(tenant, task, state::EXPIRED, moved);
         Ok(())
     }
 
-    fn tell_lost(&self, tenant: Uuid, task: Uuid, moved: Vec<Moved>) {
+    fn tell_lost(&self, tenant: Uuid, task: Uuid, request: &'static str, moved: Vec<Moved>) {
+        self.inner.changes.tell(Change::Approval { tenant, task, state: request });
         for step in moved.iter().filter(|step| !step.state.is_end()) {
             self.inner.bell.ring(step.tenant, step.endpoint);
         }
@@ -124,7 +125,13 @@ pub(crate) fn run_out(tx: &mut Tx<'_>, inner: &Inner) -> Result<Vec<Moved>, Erro
     let mut moved = Vec::new();
     for of in approval::run_out(tx, inner.clock.now(), GROUP)? {
         match expire(tx, inner, &Actor::system(), of) {
-            Ok(steps) => moved.extend(steps),
+            Ok(mut steps) => {
+                // Told with the first that moved by it.
+                if let Some(first) = steps.first_mut() {
+                    first.request = Some(state::EXPIRED);
+                }
+                moved.extend(steps);
+            }
             // The task ended meanwhile: the approval has nothing to be good for.
             Err(Error::State(_)) => {
                 approval::settle(tx, of.0, of.1, state::APPROVED, state::EXPIRED, inner.clock.now())?;

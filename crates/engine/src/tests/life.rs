@@ -54,7 +54,10 @@ async fn an_isolation_from_request_to_verified_end() {
         match change {
             Change::Task { state, .. } => states.push(format!("task {state}")),
             Change::Command { state, .. } => states.push(state.to_owned()),
-            Change::Progress { .. } | Change::Endpoint { .. } => {}
+            Change::Progress { .. }
+            | Change::Endpoint { .. }
+            | Change::Approval { .. }
+            | Change::Artifact { .. } => {}
         }
     }
     assert_eq!(

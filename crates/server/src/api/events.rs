@@ -28,11 +28,14 @@ struct Filter {
     task: Option<String>,
 }
 
-/// Live news of tasks, commands and endpoints
+/// Live news of tasks, commands, requests for approval, artifacts and endpoints
 ///
-/// Server-sent events. `ready` comes first; then `task`, `command`, `progress` and `endpoint`, each with ids and the
-/// new state: read the resource for the rest. `resync` says that something was missed (the watcher was too slow, or
-/// it came back with `Last-Event-ID`): read everything again. A comment comes every 15 seconds.
+/// Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
+/// Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
+/// `progress`), `approval` (`task`, `state`), `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`,
+/// `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
+/// missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. A comment comes every
+/// 15 seconds.
 #[utoipa::path(get, path = "/events", tag = "tasks", params(Filter),
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 async fn watch_events(

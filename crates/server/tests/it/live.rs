@@ -10,11 +10,16 @@ use crate::world::World;
 
 /// Reads until the text has come, or fails.
 async fn until(stream: &mut Response, wanted: &str) -> String {
+    until_event(stream, &[wanted]).await
+}
+
+/// Reads until an event has come with all of these texts in it, or fails.
+async fn until_event(stream: &mut Response, wanted: &[&str]) -> String {
     let mut text = String::new();
     let found = timeout(Duration::from_secs(10), async {
         while let Some(piece) = stream.chunk().await.unwrap() {
             text.push_str(std::str::from_utf8(&piece).unwrap());
-            if text.contains(wanted) {
+            if text.split("\n\n").any(|event| wanted.iter().all(|part| event.contains(part))) {
                 return true;
             }
         }
@@ -52,6 +57,47 @@ async fn news_come_as_they_happen_to_the_tenant_that_they_are_of() {
     assert_eq!(status, 201, "{theirs_made}");
     let text = until(&mut theirs, theirs_made["id"].as_str().unwrap()).await;
     assert!(!text.contains(id), "{text}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn requests_and_endpoints_are_told_with_what_lists_show_of_them() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("web-1").await;
+    let olga = world.person("olga", &["operations"]).await;
+    let arno = world.person("arno", &["approver"]).await;
+    let mut watching = arno.request(Method::GET, "/api/v1/events").send().await.unwrap();
+    until(&mut watching, "event: ready").await;
+    let body = json!({ "action": "process.terminate", "params": { "pid": 4001, "start_time": 7 },
+        "targets": { "endpoints": [endpoint] }, "reason": "x" });
+    let (status, task) = olga.post("/api/v1/tasks", body.clone()).await;
+    assert_eq!(status, 201, "{task}");
+    let told =
+        |state: &str, task: &serde_json::Value| json!({ "task": task["id"], "state": state }).to_string();
+    until_event(&mut watching, &["event: approval\n", &told("pending", &task)]).await;
+    let path = format!("/api/v1/approvals/{}/reject", task["id"].as_str().unwrap());
+    let (status, answer) = arno.post(&path, json!({ "digest": task["intent_sha256"] })).await;
+    assert_eq!(status, 200, "{answer}");
+    until_event(&mut watching, &["event: approval\n", &told("rejected", &task)]).await;
+    // A request ends with its task.
+    let (_, task) = olga.post("/api/v1/tasks", body).await;
+    let path = format!("/api/v1/tasks/{}/cancel", task["id"].as_str().unwrap());
+    assert_eq!(world.post(&path, json!({})).await.0, 200);
+    until_event(&mut watching, &["event: approval\n", &told("canceled", &task)]).await;
+    let path = format!("/api/v1/endpoints/{endpoint}/name");
+    let renamed = world.request(Method::PUT, &path).json(&json!({ "name": "web-2" })).send().await.unwrap();
+    assert_eq!(renamed.status(), 200);
+    let data = json!({ "endpoint": endpoint, "connected": false, "state": "active", "isolated": false, "alarm": null });
+    until_event(&mut watching, &["event: endpoint\n", &data.to_string()]).await;
+    // Who loses the right to look hears nothing any more.
+    let (tenant, id) = (world.tenant, arno.id);
+    let demoted =
+        world.request(Method::PUT, &format!("/api/v1/people/{id}/roles")).json(&json!({ "roles": [] }));
+    assert_eq!(demoted.send().await.unwrap().status(), 403, "only a person changes roles");
+    world.store.write(move |tx| quell_store::membership::delete_all(tx, tenant, id).map(drop)).await.unwrap();
+    let ended =
+        timeout(Duration::from_secs(20), async { while watching.chunk().await.unwrap().is_some() {} }).await;
+    assert!(ended.is_ok(), "the stream of somebody without a role went on");
     world.stop().await;
 }
 

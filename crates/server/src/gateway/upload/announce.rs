@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::reply::Refused;
 use super::super::{Shared, trail};
-use super::{Announced, Upload};
+use super::{Announced, Upload, receive};
 
 /// Least time between two beginnings of one file, microseconds.
 const PAUSE: i64 = 1_000_000;
@@ -59,6 +59,7 @@ pub async fn announce(
             audit::append(tx, &record)
         })
         .await?;
+    receive::tell(shared, &row, "uploading");
     Ok(row)
 }
 

@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use quell_engine::Change;
 use quell_store::artifact::{self, Artifact};
 use quell_store::endpoint::Endpoint;
 use quell_store::{audit, blob};
@@ -96,7 +97,10 @@ async fn finish(
         audit::append(tx, &record)
     });
     match stored.await {
-        Ok(()) => Ok(offset(StatusCode::CREATED, size)),
+        Ok(()) => {
+            tell(&shared, &row, "stored");
+            Ok(offset(StatusCode::CREATED, size))
+        }
         Err(quell_store::Error::Conflict(_)) => {
             // Ended meanwhile (expired, replaced): no row would ever name the object.
             let _ = shared.artifacts.delete(&key).await;
@@ -119,6 +123,7 @@ async fn failed(shared: &Shared, row: &Artifact, error: blob::Error) -> Result<R
         }
         blob::Error::Mismatch => {
             shared.store.write(move |tx| artifact::end(tx, tenant, id, "uploading", "failed")).await?;
+            tell(shared, row, "failed");
             discard(shared, row).await;
             Err(refused(&error))
         }
@@ -129,6 +134,12 @@ async fn failed(shared: &Shared, row: &Artifact, error: blob::Error) -> Result<R
         }
         other => Err(refused(&other)),
     }
+}
+
+/// Tells those who watch.
+pub(super) fn tell(shared: &Shared, row: &Artifact, state: &'static str) {
+    let Artifact { tenant_id: tenant, task_id: task, command_id: command, id: artifact, .. } = *row;
+    shared.engine.changes().tell(Change::Artifact { tenant, task, command, artifact, state });
 }
 
 async fn discard(shared: &Shared, row: &Artifact) {
