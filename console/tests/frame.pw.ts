@@ -7,7 +7,7 @@ import { expect, signIn, test } from "./stage";
 const SHELL = 300 * 1024;
 const USABLE = 1000;
 
-test("no code but our own runs, and nobody else is asked", async ({ page, stage }) => {
+test("no code but our own runs, and nobody else is asked", async ({ page, stage, faults }) => {
   const answer = await page.goto("/sign-in");
   const policy = answer?.headers()["content-security-policy"] ?? "";
   expect(policy).toContain("default-src 'none'");
@@ -27,6 +27,8 @@ test("no code but our own runs, and nobody else is asked", async ({ page, stage 
   expect(ran).toBe("refused");
   expect(await page.evaluate(() => fetch("https://example.org/").then(String, () => "refused"))).toBe("refused");
   expect(new URL(stage.url).hostname).toBe("localhost");
+  // Those were ours, and are the only ones.
+  expect(faults.splice(0).filter((fault) => !/TrustedScript|example\.org|Fetch API/.test(fault))).toEqual([]);
 });
 
 test("the first load is small, and soon there", async ({ page, stage }) => {
