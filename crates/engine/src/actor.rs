@@ -105,6 +105,14 @@ impl Actor {
         }
     }
 
+    /// Whether its rights reach the action on this endpoint.
+    pub(crate) fn reaches(&self, permission: Permission, action: &str, endpoint: &Endpoint) -> bool {
+        self.access.as_ref().is_none_or(|access| {
+            access.allows_action(permission, action)
+                && access.reach(permission, Some(action)).has(tags(endpoint).iter().map(String::as_str))
+        })
+    }
+
     /// An audit record of what this actor did.
     pub(crate) fn record(&self, ids: &Ids, tenant_id: Uuid, at: Micros, deed: Deed<'_>) -> audit::Record {
         self.record_as(ids.next(), tenant_id, at, deed)

@@ -5,7 +5,7 @@
 //! of it ([`Bell`], [`Changes`]). What lives in memory (bells, progress, subscribers) may be lost at any time:
 //! [`Engine::tick`] and [`Engine::resume`] find the rest in the database.
 //!
-//! One file per operation: [`submit`], [`lease`], [`outcome`], [`cancel`], [`undo`], [`approval`], [`tick`],
+//! One file per operation: [`submit`], [`preview`], [`lease`], [`outcome`], [`cancel`], [`undo`], [`approval`], [`tick`],
 //! [`revoke`]. What may follow what is one table, [`state`].
 
 pub mod access;
@@ -23,6 +23,7 @@ pub mod lease;
 mod order;
 pub mod outcome;
 mod plan;
+pub mod preview;
 pub mod progress;
 mod reference;
 mod refusal;
@@ -51,6 +52,7 @@ pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::{Error, Problem};
 pub use lease::{Resumed, Work};
 pub use outcome::Receipt;
+pub use preview::Preview;
 pub use progress::Progress;
 pub use secret::Secrets;
 pub use signer::{FileSigner, RemoteSigner, Signer};

@@ -9,6 +9,7 @@ use quell_catalog::ActionKind;
 use quell_store::{
     Micros, Tx, audit,
     command::{self, Command},
+    endpoint::Endpoint,
     task::{self, Task},
 };
 use quell_wire::{Intent, Requester, Target, intent, merkle::Tree};
@@ -16,8 +17,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, CommandState, Error, Inner, Targets, TaskState, actor::Deed, approval, reference,
-    submit::Submitted, targets,
+    Actor, CommandState, Error, Inner, Problem, Targets, TaskState,
+    actor::Deed,
+    approval::{self, Asked},
+    reference,
+    submit::Submitted,
+    targets::{self, Look},
 };
 
 /// A request whose own fields were checked.
@@ -43,6 +48,67 @@ pub(crate) struct Created {
     pub(crate) endpoints: Vec<Uuid>,
 }
 
+/// What would come of a draft in this transaction. Weighed by whoever writes the task, and by whoever only wants to know.
+pub(crate) struct Weighed {
+    /// Everything that stands in its way, what is told first at the beginning.
+    pub(crate) refusals: Vec<Error>,
+    /// The targets, pinned.
+    pub(crate) ids: Vec<Uuid>,
+    /// Their rows, as far as there are such.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// Those that cannot carry it out.
+    pub(crate) problems: Vec<Problem>,
+    /// Whether the requester has to state the number of targets.
+    pub(crate) is_counted: bool,
+    /// What the policy says.
+    pub(crate) asked: Asked,
+    /// The parameters as they are carried out, and the intent.
+    planned: Option<(Value, Plan)>,
+}
+
+/// Weighs a draft. Nothing is written.
+pub(crate) fn weigh(
+    tx: &mut Tx<'_>,
+    inner: &Inner,
+    actor: &Actor,
+    draft: &Draft,
+    look: Look<'_>,
+) -> Result<Weighed, Error> {
+    let now = inner.clock.now();
+    let spec = draft.kind.spec();
+    let mut refusals = Vec::new();
+    let ids = match targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets) {
+        Err(none @ Error::NoTargets) => {
+            refusals.push(none);
+            Vec::new()
+        }
+        resolved => resolved?,
+    };
+    let is_counted = is_counted(draft, ids.len(), inner.limits.confirm_above);
+    refusals.extend(confirm(draft, ids.len(), is_counted).err());
+    let (endpoints, problems) = targets::rows(tx, draft.tenant, &ids, look)?;
+    if !problems.is_empty() {
+        refusals.push(Error::Targets(problems.clone()));
+    }
+    refusals.extend(actor.may_reach(Permission::TaskSubmit, spec.id, &endpoints).err());
+    let asked = approval::ask(tx, inner, actor, spec, (draft.tenant, &endpoints))?;
+    refusals.extend(asked.refusals(spec));
+    let planned = match reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone()) {
+        Ok(params) => Plan::new(inner, actor, draft, &params, &ids, now).map(|plan| (params, plan)),
+        Err(error) => Err(error),
+    };
+    let planned = match planned {
+        Ok(planned) => Some(planned),
+        Err(refusal @ (Error::Params(_) | Error::Request { .. } | Error::NoTargets)) => {
+            refusals.push(refusal);
+            None
+        }
+        // No word about the request.
+        Err(error) => return Err(error),
+    };
+    Ok(Weighed { refusals, ids, endpoints, problems, is_counted, asked, planned })
+}
+
 /// Writes the task of a draft.
 pub(crate) fn create(
     tx: &mut Tx<'_>,
@@ -50,20 +116,17 @@ pub(crate) fn create(
     actor: &Actor,
     draft: &Draft,
 ) -> Result<Created, Error> {
-    let now = inner.clock.now();
     let spec = draft.kind.spec();
-    let ids = targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets)?;
-    confirm(draft, ids.len(), inner.limits.confirm_above)?;
-    // An undo looked at each of them already.
-    let able = draft.undo_of.is_none().then_some(spec);
-    let endpoints = targets::rows(tx, draft.tenant, &ids, able)?;
-    actor.may_reach(Permission::TaskSubmit, spec.id, &endpoints)?;
-    let asked = approval::ask(tx, inner, actor, spec, (draft.tenant, &endpoints))?;
+    // An undo looked at each of its targets already.
+    let look = if draft.undo_of.is_some() { Look::Known } else { Look::Held(spec) };
+    let weighed = weigh(tx, inner, actor, draft, look)?;
+    let Weighed { refusals, ids, endpoints, asked, planned, .. } = weighed;
+    if let Some(refusal) = refusals.into_iter().next() {
+        return Err(refusal);
+    }
+    let (params, plan) = planned.ok_or(Error::NoTargets)?;
     let state = asked.state();
-    let declared = draft.kind.declared();
-    let params = reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone())?;
-    let public = declared.redacted(&params);
-    let plan = Plan::new(inner, actor, draft, &params, &ids, now)?;
+    let public = draft.kind.declared().redacted(&params);
     let mut row = plan.task(actor, draft, &params, &public, state);
     asked.as_str().clone_into(&mut row.approval);
     if !task::insert(tx, &row)? {
@@ -89,7 +152,7 @@ pub(crate) fn create(
     }
     let verb = if draft.undo_of.is_some() { "task.undo" } else { "task.submit" };
     let deed = Deed { verb, kind: "task", object: row.id, outcome: "ok", detail };
-    audit::append(tx, &actor.record(&inner.ids, draft.tenant, now, deed))?;
+    audit::append(tx, &actor.record(&inner.ids, draft.tenant, plan.now, deed))?;
     approval::note(tx, inner, actor, &asked, (&row, spec, &endpoints))?;
     let state = TaskState::parse(&row.state).ok_or(Error::Corrupt("task state"))?;
     let submitted = Submitted { task_id: row.id, created: true, target_count: row.target_count, state };
@@ -97,17 +160,25 @@ pub(crate) fn create(
 }
 
 /// A selector, and a long list, hide how many they are: the requester says the number.
-fn confirm(draft: &Draft, count: usize, above: usize) -> Result<(), Error> {
+fn is_counted(draft: &Draft, count: usize, above: usize) -> bool {
+    match draft.targets {
+        Targets::Endpoints(_) => count > above && draft.undo_of.is_none(),
+        Targets::Tag(_) | Targets::Tags(_) | Targets::All => true,
+    }
+}
+
+fn confirm(draft: &Draft, count: usize, needed: bool) -> Result<(), Error> {
     let count = count as u64;
-    let needed = match draft.targets {
-        Targets::Endpoints(_) => count > above as u64 && draft.undo_of.is_none(),
-        Targets::Tag(_) | Targets::All => true,
-    };
     match draft.confirm_count {
         Some(stated) if stated == count => Ok(()),
         None if !needed => Ok(()),
         Some(_) | None => Err(Error::Confirm { count }),
     }
+}
+
+/// The state of a task whose commands begin in this one.
+pub(crate) fn begun(state: CommandState) -> TaskState {
+    if state == CommandState::Queued { TaskState::Queued } else { TaskState::PendingApproval }
 }
 
 struct Plan {
@@ -167,8 +238,7 @@ impl Plan {
     ) -> Task {
         let spec = draft.kind.spec();
         let count = self.leaves.len() as i64;
-        let state =
-            if state == CommandState::Queued { TaskState::Queued } else { TaskState::PendingApproval };
+        let state = begun(state);
         Task {
             tenant_id: draft.tenant,
             id: self.id,

@@ -51,6 +51,8 @@ pub enum Targets {
     Endpoints(Vec<Uuid>),
     /// Every active endpoint with this tag.
     Tag(String),
+    /// Every active endpoint with any of these tags.
+    Tags(Vec<String>),
     /// Every active endpoint of the tenant.
     All,
 }
@@ -109,7 +111,7 @@ impl Engine {
     }
 
     /// Checks what can be checked without the database.
-    fn draft(&self, request: TaskRequest) -> Result<Draft, Error> {
+    pub(crate) fn draft(&self, request: TaskRequest) -> Result<Draft, Error> {
         let kind = ActionKind::from_id(&request.action)
             .ok_or_else(|| Error::UnknownAction(request.action.chars().take(limits::CODE).collect()))?;
         let params = (kind.declared().check_params)(&request.params)?;

@@ -27,6 +27,15 @@ pub(crate) fn resolve(
             ids.iter().copied().filter(|id| seen.insert(*id)).collect()
         }
         Targets::Tag(tag) => endpoint::tagged_ids(tx, tenant, tag, limit)?,
+        Targets::Tags(tags) => {
+            let mut ids = Vec::new();
+            for tag in tags {
+                ids.extend(endpoint::tagged_ids(tx, tenant, tag, limit)?);
+            }
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        }
         Targets::All => endpoint::active_ids(tx, tenant, limit)?,
     };
     match ids.len() {
@@ -36,28 +45,43 @@ pub(crate) fn resolve(
     }
 }
 
-/// The rows of the endpoints. Where they are to be able to carry the action out, every one that cannot is named.
+/// What endpoints are looked at for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look<'a> {
+    /// They were looked at already.
+    Known,
+    /// To say whether they could carry the action out now.
+    Able(&'a Spec),
+    /// The same, and nobody else may begin the like on them before this transaction ends.
+    Held(&'a Spec),
+}
+
+/// The rows of the endpoints, and every one of them that cannot carry the action out, with the reason.
 pub(crate) fn rows(
     tx: &mut Tx<'_>,
     tenant: Uuid,
     ids: &[Uuid],
-    able: Option<&Spec>,
-) -> Result<Vec<Endpoint>, Error> {
+    look: Look<'_>,
+) -> Result<(Vec<Endpoint>, Vec<Problem>), Error> {
     let (mut rows, mut problems) = (Vec::with_capacity(ids.len()), Vec::new());
     for id in ids {
         let row = endpoint::get(tx, tenant, *id)?;
-        let found = match (&row, able) {
+        let found = match (&row, look) {
             (None, _) => Some(("unknown", "there is no such endpoint".to_owned())),
-            (Some(_), None) => None,
-            (Some(row), Some(_)) if row.state != "active" => {
+            (Some(_), Look::Known) => None,
+            (Some(row), Look::Able(_) | Look::Held(_)) if row.state != "active" => {
                 Some(("revoked", format!("{} was revoked", row.name)))
             }
-            (Some(row), Some(spec)) => problem(tx, spec, row)?,
+            (Some(row), Look::Able(spec)) => match inability(spec, row) {
+                Some(found) => Some(found),
+                None => twin(tx, spec, row)?,
+            },
+            (Some(row), Look::Held(spec)) => problem(tx, spec, row)?,
         };
         problems.extend(found.map(|(code, message)| Problem { endpoint: *id, code, message }));
         rows.extend(row);
     }
-    if problems.is_empty() { Ok(rows) } else { Err(Error::Targets(problems)) }
+    Ok((rows, problems))
 }
 
 /// The endpoints of a task.
@@ -79,10 +103,15 @@ pub(crate) type Found = (&'static str, String);
 
 /// Why an active endpoint cannot carry the action out now.
 pub(crate) fn problem(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
-    match unsupported(spec, endpoint).or_else(|| incapable(spec, endpoint)) {
+    match inability(spec, endpoint) {
         Some(found) => Ok(Some(found)),
         None => conflict(tx, spec, endpoint),
     }
+}
+
+/// Why its agent cannot carry the action out at all.
+pub(crate) fn inability(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
+    unsupported(spec, endpoint).or_else(|| incapable(spec, endpoint))
 }
 
 fn unsupported(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
@@ -128,10 +157,16 @@ fn incapable(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
 
 /// Two equal acts of one exclusion group on one endpoint would be one act twice: isolate while isolating.
 pub(crate) fn conflict(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
+    if spec.exclusion.is_some() {
+        tx.serialise(endpoint.tenant_id, endpoint.id)?;
+    }
+    twin(tx, spec, endpoint)
+}
+
+fn twin(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
     if spec.exclusion.is_none() {
         return Ok(None);
     }
-    tx.serialise(endpoint.tenant_id, endpoint.id)?;
     let twin = quell_store::command::twin(tx, endpoint.tenant_id, endpoint.id, spec.id)?;
     Ok(twin.map(|twin| {
         ("conflict", format!("{} is under way on {} already, task {}", spec.id, endpoint.name, twin))

@@ -209,6 +209,11 @@ impl Problem {
         &self.detail
     }
 
+    /// What happened, what to try, and the fields that are not acceptable.
+    pub(crate) fn into_words(self) -> (String, Option<String>, Vec<Field>) {
+        (self.detail, self.hint, self.fields)
+    }
+
     /// The finished answer.
     pub(crate) fn into_document(self, request_id: &str) -> Response {
         let document = Document {

@@ -19,14 +19,29 @@ const COUNTED: usize = 500;
 
 /// What the policy answered.
 pub(crate) struct Asked {
-    require: Requirement,
-    broke_glass: bool,
-    trace: Vec<String>,
-    /// Name and reason of what is protected.
-    protected: Vec<(String, String)>,
+    pub(crate) require: Requirement,
+    pub(crate) broke_glass: bool,
+    pub(crate) trace: Vec<String>,
+    /// Whether the person has to confirm it at the moment of asking, and did not yet.
+    pub(crate) wants_step_up: bool,
+    /// What the policy was told of endpoints; those of which nothing matters are left out.
+    pub(crate) facts: Vec<(Uuid, TargetFacts)>,
 }
 
 impl Asked {
+    /// What it lets nobody do, or not yet.
+    pub(crate) fn refusals(&self, spec: &Spec) -> impl Iterator<Item = Error> + use<> {
+        let step_up = self.wants_step_up.then_some(Error::StepUp(spec.id));
+        let refused = (self.require == Requirement::Refused)
+            .then(|| Error::Refused { code: "policy".to_owned(), message: self.trace.join("; ") });
+        step_up.into_iter().chain(refused)
+    }
+
+    /// Name and reason of what is protected.
+    fn protected(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.facts.iter().filter_map(|(_, target)| Some((target.name.as_str(), target.protected.as_deref()?)))
+    }
+
     /// The state in which commands begin.
     pub(crate) fn state(&self) -> CommandState {
         match self.require {
@@ -56,10 +71,9 @@ pub(crate) fn ask(
 ) -> Result<Asked, Error> {
     let policy = policy(tx, tenant)?;
     let class = actor.class;
-    if policy.asks_step_up(spec) && class != Class::System && actor.confirmed.is_none() {
-        return Err(Error::StepUp(spec.id));
-    }
-    let facts = facts(tx, inner, &policy, (spec, class), (tenant, endpoints))?;
+    let wants_step_up = policy.asks_step_up(spec) && class != Class::System && actor.confirmed.is_none();
+    let (ids, facts): (Vec<_>, Vec<_>) =
+        facts(tx, inner, &policy, (spec, class), (tenant, endpoints))?.into_iter().unzip();
     let question = Question { spec, class, targets: &facts, break_glass: false };
     let mut verdict = decide(&policy, &question);
     if let (Requirement::People(_), Some(person)) = (&verdict.require, actor.person())
@@ -68,28 +82,24 @@ pub(crate) fn ask(
         verdict = decide(&policy, &Question { break_glass: true, ..question });
     }
     trust::raise(tx, tenant, spec.id, &mut verdict)?;
-    if verdict.require == Requirement::Refused {
-        let message = verdict.trace.join("; ");
-        return Err(Error::Refused { code: "policy".to_owned(), message });
-    }
-    let protected = facts.into_iter().filter_map(|target| target.protected.map(|why| (target.name, why)));
     Ok(Asked {
         require: verdict.require,
         broke_glass: verdict.broke_glass,
         trace: verdict.trace,
-        protected: protected.collect(),
+        wants_step_up,
+        facts: ids.into_iter().zip(facts).collect(),
     })
 }
 
 /// What the policy has to know of the targets. Nothing is looked up that cannot matter: most tasks are of people who are
 /// asked for nothing, on endpoints that nobody protects.
-fn facts(
+pub(super) fn facts(
     tx: &mut Tx<'_>,
     inner: &Inner,
     policy: &Policy,
     (spec, class): (&Spec, Class),
     (tenant, endpoints): (Uuid, &[Endpoint]),
-) -> Result<Vec<TargetFacts>, Error> {
+) -> Result<Vec<(Uuid, TargetFacts)>, Error> {
     let is_listed = approval_list::is_any(tx, tenant)?;
     let may_be_protected = spec.effect != Effect::ReadOnly && class != Class::System;
     let mut facts = Vec::new();
@@ -113,12 +123,13 @@ fn facts(
                 .map(|tag| format!("tag {tag}"))
         };
         if class == Class::Operations || protected.is_some() {
-            facts.push(TargetFacts {
+            let target = TargetFacts {
                 name: endpoint.name.clone(),
                 is_excepted: is_on("except"),
                 is_selected: is_on("only"),
                 protected,
-            });
+            };
+            facts.push((endpoint.id, target));
         }
     }
     Ok(facts)
@@ -142,7 +153,7 @@ pub(crate) fn note(
         Requirement::Auto => (state::AUTO, None),
         Requirement::People(people) => (state::PENDING, Some(people)),
     };
-    let blast = blast(tx, spec, asked, task, endpoints)?;
+    let blast = blast(tx, spec, asked, (task.tenant_id, task.revert_after), endpoints)?;
     let roles = people.map(|people| people.roles.clone()).unwrap_or_default();
     let quorum = people.map_or(0, |people| people.quorum.max(1));
     let request = approval::Request {
@@ -185,17 +196,17 @@ pub(crate) fn note(
 }
 
 /// What the task would touch, for those who decide.
-fn blast(
+pub(crate) fn blast(
     tx: &mut Tx<'_>,
     spec: &Spec,
     asked: &Asked,
-    task: &Task,
+    (tenant, revert_after): (Uuid, Option<Micros>),
     endpoints: &[Endpoint],
 ) -> Result<Value, Error> {
     let mut pending = 0;
     for endpoint in endpoints.iter().take(COUNTED) {
-        pending += command::active(tx, task.tenant_id, endpoint.id)?.len();
-        pending += usize::from(command::is_waiting(tx, task.tenant_id, endpoint.id)?);
+        pending += command::active(tx, tenant, endpoint.id)?.len();
+        pending += usize::from(command::is_waiting(tx, tenant, endpoint.id)?);
     }
     let reversible_by = match spec.effect {
         Effect::Reversible { by } => Some(by),
@@ -209,14 +220,14 @@ fn blast(
     Ok(json!({
         "targets": endpoints.len(),
         "endpoints": endpoints.iter().take(NAMED).map(|endpoint| json!({ "id": endpoint.id, "name": endpoint.name })).collect::<Vec<_>>(),
-        "protected": asked.protected.iter().take(NAMED).map(|(name, why)| json!({ "endpoint": name, "why": why })).collect::<Vec<_>>(),
-        "protected_count": asked.protected.len(),
+        "protected": asked.protected().take(NAMED).map(|(name, why)| json!({ "endpoint": name, "why": why })).collect::<Vec<_>>(),
+        "protected_count": asked.protected().count(),
         "logged_on": logged_on.collect::<Vec<_>>(),
         "pending_commands": pending,
         "isolated": endpoints.iter().filter(|endpoint| endpoint.isolation.is_some()).count(),
         "read_only": spec.effect == Effect::ReadOnly,
         "reversible_by": reversible_by,
-        "revert_after_seconds": task.revert_after.map(|micros| micros / 1_000_000),
+        "revert_after_seconds": revert_after.map(|micros| micros / 1_000_000),
         "risk": spec.risk,
     }))
 }

@@ -11,7 +11,7 @@ mod standing;
 mod trust;
 mod withdraw;
 
-pub(crate) use ask::{ask, note, tags};
+pub(crate) use ask::{Asked, ask, blast, note, tags};
 pub use decide::{Ballot, Decided};
 pub use settings::{POLICY, policy};
 pub(crate) use standing::{ended, of_order, still_holds};

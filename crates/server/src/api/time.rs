@@ -10,6 +10,11 @@ pub(crate) fn text(at: Micros) -> String {
     Timestamp::from_microsecond(at).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
 }
 
+/// Writes a time to the second, for lists that have to be short.
+pub(crate) fn seconds(at: Micros) -> String {
+    Timestamp::from_second(at.div_euclid(1_000_000)).map_or_else(|_| String::new(), |time| time.to_string())
+}
+
 /// Writes a time that may be absent.
 pub(crate) fn maybe(at: Option<Micros>) -> Option<String> {
     at.map(text)

@@ -83,6 +83,11 @@ impl Passkeys {
         Self { webauthn, waiting: Mutex::default() }
     }
 
+    /// Whether this server has a name that passkeys can be for.
+    pub fn are_possible(&self) -> bool {
+        self.webauthn.is_some()
+    }
+
     fn webauthn(&self) -> Result<&Webauthn, Problem> {
         self.webauthn.as_ref().ok_or_else(|| {
             Problem::new(

@@ -18,6 +18,7 @@ mod overview;
 mod own_settings;
 mod passkeys;
 mod people;
+mod preview;
 mod scripts;
 mod signing;
 mod signing_in;

@@ -43,6 +43,10 @@ impl Surface {
 /// Changes nothing that lasts, however often it is called: the beginning of a ceremony, a look. With the reason.
 const CHANGES_NOTHING: &[(&str, &str)] = &[
     ("POST /api/v1/approval-links/show", "shows what a link asks"),
+    ("POST /api/v1/approval-policy/try", "asks settings about a request that nobody makes"),
+    ("POST /api/v1/tasks/preview", "weighs a request; `preview` counts the rows of all tables"),
+    ("POST /api/v1/mail/templates/{kind}/preview", "words tried with made-up values"),
+    ("POST /api/v1/tickets/show", "shows whose account a link is for"),
     ("POST /api/v1/session/passkey/begin", "a challenge, kept in memory for minutes"),
     ("POST /api/v1/passkeys/begin", "a challenge, kept in memory for minutes"),
     ("POST /api/v1/step-up/passkey/begin", "a challenge, kept in memory for minutes"),

@@ -4,6 +4,7 @@ mod acknowledge;
 mod list;
 mod rename;
 mod revoke;
+mod row;
 mod show;
 mod tag;
 
@@ -11,6 +12,8 @@ use quell_store::endpoint;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub(crate) use row::EndpointRow;
 
 use super::export::Cells;
 use super::route::Route;

@@ -5,6 +5,7 @@ mod cancel;
 mod commands;
 mod intent;
 mod list;
+mod preview;
 mod show;
 mod submit;
 mod undo;
@@ -25,10 +26,14 @@ use super::export::Cells;
 use super::route::Route;
 use super::time;
 
+/// Targets that a row of a list names.
+const TARGETS: i64 = 3;
+
 /// The routes of tasks.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         submit::route(),
+        preview::route(),
         list::route(),
         show::route(),
         commands::route(),
@@ -91,6 +96,8 @@ pub(crate) struct Task {
     undone_by: Option<String>,
     /// How many targets it has.
     target_count: i64,
+    /// The first of its targets, at most three; `GET /tasks/{id}/commands` has them all.
+    targets: Vec<Target>,
     /// How many of them have not ended.
     open_count: i64,
     /// How many of them succeeded.
@@ -99,6 +106,18 @@ pub(crate) struct Task {
     intent_sha256: String,
     /// What was asked for before: `none`, `auto`, `people` or `break_glass`. `GET /approvals/{id}` has the request.
     approval: String,
+}
+
+/// One of a task's targets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Target {
+    /// Which endpoint.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Its name now.
+    name: String,
+    /// How the command there stands.
+    state: String,
 }
 
 /// Who asked for a task.
@@ -124,10 +143,21 @@ pub(crate) struct TaskWithCommands {
 }
 
 impl Task {
-    /// The view of a row.
-    pub fn of(row: task::Task) -> Self {
+    /// The view of a row, with the names of its first targets.
+    pub fn read(tx: &mut Tx<'_>, row: task::Task) -> Result<Self, quell_store::Error> {
+        let targets = command::targets(tx, row.tenant_id, row.id, TARGETS)?;
+        Ok(Self::of(row, targets))
+    }
+
+    fn of(row: task::Task, targets: Vec<command::Target>) -> Self {
+        let target = |target: command::Target| Target {
+            id: target.endpoint_id.to_string(),
+            name: target.name,
+            state: target.state,
+        };
         Self {
             title: ActionKind::from_id(&row.action).map_or("", |kind| kind.spec().title),
+            targets: targets.into_iter().map(target).collect(),
             id: row.id.to_string(),
             action: row.action,
             revision: row.revision,
@@ -163,7 +193,7 @@ pub(crate) fn read_whole(
     let Some(row) = task::get(tx, tenant, id)? else { return Ok(None) };
     let states = command::counts(tx, tenant, id)?.into_iter().collect();
     let commands = commands::read(tx, tenant, id, -1, 50)?;
-    Ok(Some(TaskWithCommands { task: Task::of(row), states, commands }))
+    Ok(Some(TaskWithCommands { task: Task::read(tx, row)?, states, commands }))
 }
 
 impl TaskWithCommands {
@@ -188,6 +218,7 @@ impl Cells for Task {
         "created_at",
         "ended_at",
         "target_count",
+        "targets",
         "open_count",
         "succeeded_count",
         "undo_of",
@@ -207,6 +238,7 @@ impl Cells for Task {
             self.created_at.clone(),
             self.ended_at.clone().unwrap_or_default(),
             self.target_count.to_string(),
+            self.targets.iter().map(|target| target.name.as_str()).collect::<Vec<_>>().join(" "),
             self.open_count.to_string(),
             self.succeeded_count.to_string(),
             self.undo_of.clone().unwrap_or_default(),

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use quell_engine::{Targets, TaskRequest};
-use quell_store::{Error, endpoint};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -42,7 +41,7 @@ pub(super) struct NewTask {
     #[schema(value_type = Object)]
     params: Value,
     /// On what.
-    targets: NewTargets,
+    pub targets: NewTargets,
     /// Why; people read it, and it stays in the audit trail.
     #[schema(min_length = 1, max_length = 2000)]
     reason: String,
@@ -77,6 +76,23 @@ pub(super) struct NewTargets {
     tags: Vec<String>,
 }
 
+impl NewTask {
+    /// As the engine takes it, on these targets.
+    pub fn request(self, tenant: Uuid, targets: Targets, idempotency_key: Option<String>) -> TaskRequest {
+        TaskRequest {
+            tenant,
+            action: self.action,
+            params: self.params,
+            targets,
+            reason: self.reason,
+            idempotency_key,
+            expires_in: self.expires_in_seconds.map(Duration::from_secs),
+            revert_after: self.revert_after_seconds.map(Duration::from_secs),
+            confirm_count: self.confirm_count,
+        }
+    }
+}
+
 /// Request an action
 ///
 /// Accepted means committed: the task is on the disk and will come to an end. A repeat with the same
@@ -91,22 +107,12 @@ pub(super) async fn submit_task(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    JsonBytes(wanted, bytes): JsonBytes<NewTask>,
+    JsonBytes(mut wanted, bytes): JsonBytes<NewTask>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
     let idempotency_key = idempotency_key(&headers)?;
-    let targets = resolve(&app, tenant, wanted.targets, wanted.confirm_count).await?;
-    let request = TaskRequest {
-        tenant,
-        action: wanted.action,
-        params: wanted.params,
-        targets,
-        reason: wanted.reason,
-        idempotency_key,
-        expires_in: wanted.expires_in_seconds.map(Duration::from_secs),
-        revert_after: wanted.revert_after_seconds.map(Duration::from_secs),
-        confirm_count: wanted.confirm_count,
-    };
+    let targets = resolve(&app, tenant, std::mem::take(&mut wanted.targets)).await?;
+    let request = wanted.request(tenant, targets, idempotency_key);
     let actor = caller.actor_with(&app, &headers, &bytes).await?;
     let submitted = app.engine.submit(&actor, request).await?;
     answer(&app, tenant, submitted).await
@@ -147,12 +153,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     })
 }
 
-async fn resolve(
-    app: &App,
-    tenant: Uuid,
-    wanted: NewTargets,
-    confirm_count: Option<u64>,
-) -> Result<Targets, Problem> {
+/// What a request acts on; names are looked up.
+pub(super) async fn resolve(app: &App, tenant: Uuid, wanted: NewTargets) -> Result<Targets, Problem> {
     let NewTargets { endpoints, all, tags } = wanted;
     match (endpoints.is_empty(), all, tags.as_slice()) {
         (true, false, []) => {
@@ -167,30 +169,9 @@ async fn resolve(
         (true, false, several) if several.len() > MOST_TAGS => {
             Err(Problem::bad_field("targets.tags", format!("more than {MOST_TAGS}")))
         }
-        (true, false, _) => {
-            let ids = tagged(app, tenant, tags).await?;
-            // A selector always needs the number; the engine asks for it only where it sees one.
-            match confirm_count {
-                Some(count) if count == ids.len() as u64 => Ok(Targets::Endpoints(ids)),
-                Some(_) | None if ids.is_empty() => Err(quell_engine::Error::NoTargets.into()),
-                Some(_) | None => Err(quell_engine::Error::Confirm { count: ids.len() as u64 }.into()),
-            }
-        }
+        (true, false, several) => Ok(Targets::Tags(several.to_vec())),
         (_, _, _) => {
             Err(Problem::bad_field("targets", "name one of `endpoints`, `all` and `tags`, not several"))
         }
     }
-}
-
-async fn tagged(app: &App, tenant: Uuid, tags: Vec<String>) -> Result<Vec<Uuid>, Problem> {
-    let ids = app.store.read(move |tx| {
-        let mut ids = Vec::new();
-        for tag in &tags {
-            ids.extend(endpoint::tagged_ids(tx, tenant, tag, MOST_NAMES as i64 + 1)?);
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok::<_, Error>(ids)
-    });
-    Ok(ids.await?)
 }
