@@ -11,7 +11,7 @@ use crate::problem::{Code, Problem};
 /// Rows of a page, unless the request says otherwise.
 const DEFAULT: u32 = 50;
 /// Most rows of a page.
-const MOST: u32 = 500;
+const MOST: u32 = 1000;
 
 /// A page of a list, newest first unless the route says otherwise.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,15 +28,18 @@ pub(crate) struct Page<T> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Turn {
     /// `next` of the page before.
-    #[param(max_length = 64)]
+    #[param(max_length = 1400)]
     pub cursor: Option<String>,
-    /// Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages.
-    #[param(minimum = 1, maximum = 500)]
+    /// Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
     /// the `limit`.
     pub format: Option<String>,
 }
+
+/// Most bytes of the key in a cursor of a sorted list: a name's.
+const KEY: usize = 1024;
 
 /// The list that a cursor belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,34 @@ fn read(list: List, text: &str) -> Option<Uuid> {
     (*kind == list as u8).then(|| Uuid::from_slice(id).ok()).flatten()
 }
 
+/// The cursor that goes on after this row in a list that can be sorted in several ways. `order` says in which.
+pub(crate) fn write_sorted(list: List, order: u8, after: Uuid, key: &[u8]) -> String {
+    let mut bytes = vec![list as u8, order];
+    bytes.extend_from_slice(after.as_bytes());
+    bytes.extend_from_slice(key);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The row after which a list goes on that is sorted in this way; `None` where the cursor is not one of it.
+fn read_sorted(list: List, order: u8, text: &str) -> Option<(Uuid, Vec<u8>)> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() <= KEY + 18)?;
+    let ([kind, sorted], rest) = bytes.split_first_chunk()?;
+    let (id, key) = rest.split_at_checked(16)?;
+    (*kind == list as u8 && *sorted == order).then(|| Some((Uuid::from_slice(id).ok()?, key.to_vec())))?
+}
+
 impl Turn {
+    /// The row after which a list goes on that is sorted in this way, with its key, and the rows of a page.
+    pub fn sorted(&self, list: List, order: u8) -> Result<(Option<(Uuid, Vec<u8>)>, u32), Problem> {
+        let limit = Self { cursor: None, ..self.clone() }.page(list)?.limit;
+        let Some(text) = &self.cursor else { return Ok((None, limit)) };
+        let after = read_sorted(list, order, text).ok_or_else(|| {
+            Problem::new(Code::InvalidQuery, "cursor: not a cursor of this list, sorted in this way")
+                .field("cursor", "not a cursor of this list, sorted in this way")
+        })?;
+        Ok((Some(after), limit))
+    }
+
     /// The page as the store takes it.
     pub fn page(&self, list: List) -> Result<quell_store::Page, Problem> {
         let limit = self.limit.unwrap_or(DEFAULT);
@@ -112,9 +142,13 @@ pub(crate) fn cut<R>(
 ) -> Option<String> {
     (rows.len() as i64 > limit).then(|| {
         rows.truncate(limit as usize);
-        let last = rows.last().map_or(0, number);
-        write(list, Uuid::from_u128(u128::from(last.unsigned_abs())))
+        after_number(list, rows.last().map_or(0, number))
     })
+}
+
+/// The cursor that goes on after this number.
+pub(crate) fn after_number(list: List, last: i64) -> String {
+    write(list, Uuid::from_u128(u128::from(last.unsigned_abs())))
 }
 
 impl<T> Page<T> {
@@ -140,7 +174,7 @@ mod tests {
             let turn = Turn { cursor: Some(text.to_owned()), ..Turn::default() };
             assert!(turn.page(List::Tasks).is_err(), "{text}");
         }
-        for limit in [0, 501, u32::MAX] {
+        for limit in [0, 1001, u32::MAX] {
             assert!(Turn { limit: Some(limit), ..Turn::default() }.page(List::Tasks).is_err());
         }
     }

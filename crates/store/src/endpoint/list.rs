@@ -95,6 +95,9 @@ macro_rules! filter {
 }
 
 /// The keys of a page: what is read of a row, where it goes on, how it is sorted.
+///
+/// `e.id >= ''` is always so. It leads the database to walk the rows as they lie, by their ids, where it has to look at them
+/// all; and so does an order by an expression, where few rows are expected of a walk by name, which jumps for each.
 macro_rules! keys {
     ($key:literal, $after:literal, $order:literal) => {
         concat!("SELECT e.id, ", $key, " ", filter!(), $after, "ORDER BY ", $order, " LIMIT $12")
@@ -102,7 +105,7 @@ macro_rules! keys {
 }
 
 sql! {
-    COUNT = concat!("SELECT COUNT(*) ", filter!());
+    COUNT = concat!("SELECT COUNT(*) ", filter!(), "AND e.id >= ''");
     BY_AGE_UP = keys!("'', 0", "", "e.id");
     BY_AGE_UP_AFTER = keys!("'', 0", "AND e.id > $13 ", "e.id");
     BY_AGE_DOWN = keys!("'', 0", "", "e.id DESC");
@@ -112,12 +115,18 @@ sql! {
     BY_NAME_DOWN = keys!("e.name_key, 0", "", "e.name_key DESC, e.id DESC");
     BY_NAME_DOWN_AFTER =
         keys!("e.name_key, 0", "AND (e.name_key, e.id) < ($14, $13) ", "e.name_key DESC, e.id DESC");
-    BY_SEEN_UP = keys!("'', COALESCE(e.last_seen_at, 0)", "", "COALESCE(e.last_seen_at, 0), e.id");
+    SOUGHT_BY_NAME_UP = keys!("e.name_key, 0", "AND e.id >= '' ", "COALESCE(e.name_key, ''), e.id");
+    SOUGHT_BY_NAME_UP_AFTER = keys!("e.name_key, 0", "AND e.id >= '' AND (COALESCE(e.name_key, ''), e.id) > ($14, $13) ",
+        "COALESCE(e.name_key, ''), e.id");
+    SOUGHT_BY_NAME_DOWN = keys!("e.name_key, 0", "AND e.id >= '' ", "COALESCE(e.name_key, '') DESC, e.id DESC");
+    SOUGHT_BY_NAME_DOWN_AFTER = keys!("e.name_key, 0", "AND e.id >= '' AND (COALESCE(e.name_key, ''), e.id) < ($14, $13) ",
+        "COALESCE(e.name_key, '') DESC, e.id DESC");
+    BY_SEEN_UP = keys!("'', COALESCE(e.last_seen_at, 0)", "AND e.id >= '' ", "COALESCE(e.last_seen_at, 0), e.id");
     BY_SEEN_UP_AFTER = keys!("'', COALESCE(e.last_seen_at, 0)",
-        "AND (COALESCE(e.last_seen_at, 0), e.id) > ($14, $13) ", "COALESCE(e.last_seen_at, 0), e.id");
-    BY_SEEN_DOWN = keys!("'', COALESCE(e.last_seen_at, 0)", "", "COALESCE(e.last_seen_at, 0) DESC, e.id DESC");
+        "AND e.id >= '' AND (COALESCE(e.last_seen_at, 0), e.id) > ($14, $13) ", "COALESCE(e.last_seen_at, 0), e.id");
+    BY_SEEN_DOWN = keys!("'', COALESCE(e.last_seen_at, 0)", "AND e.id >= '' ", "COALESCE(e.last_seen_at, 0) DESC, e.id DESC");
     BY_SEEN_DOWN_AFTER = keys!("'', COALESCE(e.last_seen_at, 0)",
-        "AND (COALESCE(e.last_seen_at, 0), e.id) < ($14, $13) ", "COALESCE(e.last_seen_at, 0) DESC, e.id DESC");
+        "AND e.id >= '' AND (COALESCE(e.last_seen_at, 0), e.id) < ($14, $13) ", "COALESCE(e.last_seen_at, 0) DESC, e.id DESC");
 }
 
 /// A page of a tenant's endpoints, at most `limit` (1 to 1000).
@@ -131,27 +140,53 @@ pub fn list(
     keep: Option<Keep<'_>>,
 ) -> Result<Listed, Error> {
     let wanted = limit.clamp(1, page::MAX) as usize;
-    let looked_at = if keep.is_some() { MOST_LOOKED_AT } else { wanted as i64 + 1 };
-    let places = keys(tx, tenant, filter, order, after, looked_at)?;
-    let is_all = (places.len() as i64) < looked_at;
-    let last = places.last().cloned();
-    let mut kept: Vec<Place> = match keep {
-        Some(keep) => places.into_iter().filter(|place| keep(place.id)).take(wanted + 1).collect(),
-        None => places,
-    };
-    let next = if kept.len() > wanted {
-        kept.truncate(wanted);
-        kept.last().cloned()
-    } else if is_all || keep.is_none() {
-        None
-    } else {
-        last
+    let (kept, next) = match keep {
+        None => {
+            let mut kept = keys(tx, tenant, filter, order, after, wanted as i64 + 1)?;
+            let next = cut(&mut kept, wanted);
+            (kept, next)
+        }
+        Some(keep) => kept(tx, tenant, (filter, order), after, wanted, keep)?,
     };
     let mut rows = Vec::with_capacity(kept.len());
     for place in kept {
         rows.extend(get(tx, tenant, place.id)?);
     }
     Ok(Listed { rows, next })
+}
+
+/// Cuts to the page; the place where the next goes on, if there was more.
+fn cut(places: &mut Vec<Place>, wanted: usize) -> Option<Place> {
+    (places.len() > wanted).then(|| {
+        places.truncate(wanted);
+        places.last().cloned()
+    })?
+}
+
+/// The places of a page of those that `keep` keeps: ever more are looked at, since nobody knows how many it takes.
+fn kept(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    (filter, order): (&Filter, Order),
+    after: Option<&Place>,
+    wanted: usize,
+    keep: Keep<'_>,
+) -> Result<(Vec<Place>, Option<Place>), Error> {
+    let (mut kept, mut from) = (Vec::new(), after.cloned());
+    let (mut looked_at, mut turn) = (0, wanted as i64 * 2);
+    while looked_at < MOST_LOOKED_AT {
+        let places = keys(tx, tenant, filter, order, from.as_ref(), turn)?;
+        let is_last = (places.len() as i64) < turn;
+        from = places.last().cloned();
+        kept.extend(places.into_iter().filter(|place| keep(place.id)));
+        if kept.len() > wanted || is_last {
+            let next = cut(&mut kept, wanted);
+            return Ok((kept, next));
+        }
+        looked_at += turn;
+        turn *= 4;
+    }
+    Ok((kept, from))
 }
 
 /// How many endpoints of the tenant the filter lets through.
@@ -184,7 +219,12 @@ fn keys(
             By::LastSeen => params.push(&after.seen),
         }
     }
+    let is_sought = filter.text.is_some() || !filter.tags.is_empty();
     let sql = match (order.by, order.upwards, after.is_some()) {
+        (By::Name, true, false) if is_sought => SOUGHT_BY_NAME_UP,
+        (By::Name, true, true) if is_sought => SOUGHT_BY_NAME_UP_AFTER,
+        (By::Name, false, false) if is_sought => SOUGHT_BY_NAME_DOWN,
+        (By::Name, false, true) if is_sought => SOUGHT_BY_NAME_DOWN_AFTER,
         (By::Enrolled, true, false) => BY_AGE_UP,
         (By::Enrolled, true, true) => BY_AGE_UP_AFTER,
         (By::Enrolled, false, false) => BY_AGE_DOWN,
