@@ -161,6 +161,8 @@ sql! {
         ORDER BY deadline_at LIMIT $2");
     OF_TASK = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND task_id = $2 \
         AND leaf_index > $3 ORDER BY leaf_index LIMIT $4");
+    TARGETS = "SELECT c.endpoint_id, e.name, c.state FROM command c JOIN endpoint e ON e.tenant_id = c.tenant_id \
+        AND e.id = c.endpoint_id WHERE c.tenant_id = $1 AND c.task_id = $2 ORDER BY c.leaf_index LIMIT $3";
     OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4");
     COUNTS = "SELECT state, COUNT(*) FROM command WHERE tenant_id = $1 AND task_id = $2 GROUP BY state ORDER BY state";
@@ -308,6 +310,24 @@ pub fn of_task(
     limit: i64,
 ) -> Result<Vec<Command>, Error> {
     tx.query(OF_TASK, &[&tenant, &task, &after, &limit], read)
+}
+
+/// A target of a task: the endpoint, its name now, and how its command stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Which endpoint.
+    pub endpoint_id: Uuid,
+    /// What people call it now.
+    pub name: String,
+    /// The state of its command.
+    pub state: String,
+}
+
+/// The first targets of a task, in their order.
+pub fn targets(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid, limit: i64) -> Result<Vec<Target>, Error> {
+    tx.query(TARGETS, &[&tenant, &task, &limit], |mut row| {
+        Ok(Target { endpoint_id: row.take()?, name: row.take()?, state: row.take()? })
+    })
 }
 
 /// A page of an endpoint's commands, newest first.

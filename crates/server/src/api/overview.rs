@@ -51,8 +51,8 @@ async fn show_overview(State(app): State<App>, caller: Caller) -> Result<Json<Ov
     Ok(Json(Overview {
         isolated: view(rows.isolated),
         alarms: view(rows.alarms),
-        not_undone: rows.not_undone.into_iter().map(Task::of).collect(),
-        open: rows.open.into_iter().map(Task::of).collect(),
+        not_undone: rows.not_undone,
+        open: rows.open,
         connected: app.connected_of(tenant),
     }))
 }
@@ -60,8 +60,8 @@ async fn show_overview(State(app): State<App>, caller: Caller) -> Result<Json<Ov
 struct Rows {
     isolated: Vec<endpoint::Endpoint>,
     alarms: Vec<endpoint::Endpoint>,
-    not_undone: Vec<task::Task>,
-    open: Vec<task::Task>,
+    not_undone: Vec<Task>,
+    open: Vec<Task>,
 }
 
 fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
@@ -77,5 +77,8 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
         open.extend(task::list(tx, tenant, &filter, page)?.rows);
     }
     open.sort_by_key(|row| std::cmp::Reverse(row.id));
+    let mut view =
+        |rows: Vec<task::Task>| rows.into_iter().map(|row| Task::read(tx, row)).collect::<Result<_, _>>();
+    let (not_undone, open) = (view(not_undone)?, view(open)?);
     Ok(Rows { isolated, alarms, not_undone, open })
 }

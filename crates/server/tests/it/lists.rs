@@ -279,3 +279,40 @@ async fn artifacts_come_newest_first_and_the_trail_can_be_searched() {
     assert_eq!(count("text=nothing-of-this").await, 0);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn rows_name_their_first_targets_and_commands_are_chosen_by_state() {
+    let world = World::new().await;
+    for name in ["web-1", "web-2", "web-3", "web-4"] {
+        world.endpoint(name).await;
+    }
+    let body = json!({
+        "action": "process.terminate", "params": { "pid": 4000, "start_time": 7 },
+        "targets": { "endpoints": ["web-1", "web-2", "web-3", "web-4"] }, "reason": "sweep",
+    });
+    let (status, task) = world.post("/api/v1/tasks", body).await;
+    assert_eq!(status, 201, "{task}");
+    let (_, page) = world.get("/api/v1/tasks").await;
+    let targets = page["items"][0]["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 3, "{page}");
+    let of_task = |query: &str| format!("/api/v1/tasks/{}/commands?{query}", task["id"].as_str().unwrap());
+    let mut seen = Vec::new();
+    let mut path = of_task("state=queued&limit=3&view=row");
+    loop {
+        let (status, page) = world.get(&path).await;
+        assert_eq!(status, 200, "{page}");
+        seen.extend(page["items"].as_array().unwrap().iter().map(|row| row["endpoint_name"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = of_task(&format!("state=queued&limit=3&view=row&cursor={next}"));
+    }
+    seen.sort_by_key(|name| name.as_str().unwrap_or_default().to_owned());
+    assert_eq!(seen, ["web-1", "web-2", "web-3", "web-4"], "each once");
+    assert!(targets.iter().all(|target| seen.contains(&target["name"]) && target["state"] == "queued"));
+    let (_, none) = world.get(&of_task("state=failed,succeeded")).await;
+    assert_eq!(none["items"], json!([]));
+    assert_eq!(none["next"], Value::Null);
+    for wrong in ["state=nothing", "view=long", "state="] {
+        assert_eq!(world.get(&of_task(wrong)).await.0, 400, "{wrong}");
+    }
+    world.stop().await;
+}

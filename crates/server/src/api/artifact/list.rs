@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use quell_store::Paged;
 use quell_store::artifact::{self, Of};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -82,15 +83,17 @@ async fn read(
                 state.as_ref().is_none_or(|state| *state == row.state)
                     && endpoint.is_none_or(|endpoint| endpoint == row.endpoint_id)
             };
-            scan(
+            let Paged { rows, next } = scan(
                 page,
                 Span::default(),
                 |row| row.created_at,
                 |row| row.id,
                 keep,
                 |page| artifact::list(tx, tenant, of, page),
-            )
+            )?;
+            let rows = rows.into_iter().map(|row| Artifact::read(tx, row)).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, quell_store::Error>(Paged { rows, next })
         })
         .await?;
-    Ok(Page::of(List::Artifacts, paged, Artifact::of))
+    Ok(Page::of(List::Artifacts, paged, |artifact| artifact))
 }

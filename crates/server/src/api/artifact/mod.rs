@@ -5,7 +5,7 @@ mod list;
 mod range;
 mod show;
 
-use quell_store::artifact;
+use quell_store::{Error, Tx, artifact, endpoint};
 use quell_wire::digest::hex;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -34,6 +34,8 @@ pub(crate) struct Artifact {
     /// Where it comes from.
     #[schema(format = Uuid)]
     endpoint_id: String,
+    /// That endpoint's name now.
+    endpoint_name: String,
     /// A file name to offer, chosen by the server.
     name: String,
     /// Media type.
@@ -60,13 +62,19 @@ pub(crate) struct Artifact {
 }
 
 impl Artifact {
-    /// The view of a row.
-    pub fn of(row: artifact::Artifact) -> Self {
+    /// The view of a row, with the name of its endpoint.
+    pub fn read(tx: &mut Tx<'_>, row: artifact::Artifact) -> Result<Self, Error> {
+        let endpoint = endpoint::get(tx, row.tenant_id, row.endpoint_id)?;
+        Ok(Self::of(row, endpoint.map_or_else(String::new, |row| row.name)))
+    }
+
+    fn of(row: artifact::Artifact, endpoint_name: String) -> Self {
         Self {
             id: row.id.to_string(),
             task_id: row.task_id.to_string(),
             command_id: row.command_id.to_string(),
             endpoint_id: row.endpoint_id.to_string(),
+            endpoint_name,
             name: row.name,
             media_type: row.media_type,
             size: row.size,
@@ -87,6 +95,7 @@ impl Cells for Artifact {
         "task_id",
         "command_id",
         "endpoint_id",
+        "endpoint_name",
         "name",
         "media_type",
         "size",
@@ -103,6 +112,7 @@ impl Cells for Artifact {
             self.task_id.clone(),
             self.command_id.clone(),
             self.endpoint_id.clone(),
+            self.endpoint_name.clone(),
             self.name.clone(),
             self.media_type.clone(),
             self.size.to_string(),

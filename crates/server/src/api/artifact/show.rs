@@ -24,6 +24,9 @@ pub(super) async fn show_artifact(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Artifact>, Problem> {
-    let row = app.store.read(move |tx| artifact::get(tx, caller.tenant, id)).await?;
-    Ok(Json(Artifact::of(row.ok_or_else(|| Problem::not_found("artifact"))?)))
+    let found = app
+        .store
+        .read(move |tx| artifact::get(tx, caller.tenant, id)?.map(|row| Artifact::read(tx, row)).transpose())
+        .await?;
+    Ok(Json(found.ok_or_else(|| Problem::not_found("artifact"))?))
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use quell_engine::TaskState;
-use quell_store::task;
+use quell_store::{Paged, task};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -152,7 +152,7 @@ async fn read(app: App, tenant: Uuid, wanted: Wanted, span: Span, turn: Turn) ->
         .store
         .read(move |tx| {
             let rows = wanted.rows();
-            scan(
+            let Paged { rows, next } = scan(
                 page,
                 span,
                 |row: &task::Task| row.created_at,
@@ -165,8 +165,10 @@ async fn read(app: App, tenant: Uuid, wanted: Wanted, span: Span, turn: Turn) ->
                         task::list(tx, tenant, &rows, page)
                     }
                 },
-            )
+            )?;
+            let rows = rows.into_iter().map(|row| Task::read(tx, row)).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, quell_store::Error>(Paged { rows, next })
         })
         .await?;
-    Ok(Page::of(List::Tasks, paged, Task::of))
+    Ok(Page::of(List::Tasks, paged, |task| task))
 }
