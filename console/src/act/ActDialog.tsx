@@ -1,13 +1,243 @@
-/// The dialog that asks for an action.
+/// The dialog that asks for an action, wherever one is: what, on what, how, why, and what would come of it.
 
-import { Modal } from "@mantine/core";
+import { Box, Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 
+import { $api } from "../api/client";
+import { useMe, whyNot } from "../api/me";
+import { Help } from "../form/Help";
+import { SchemaForm } from "../form/SchemaForm";
+import { Failure } from "../ui/Failure";
+import classes from "./act.module.css";
+import { ActionPicker } from "./ActionPicker";
+import { Blast } from "./Blast";
+import { isBegun, type Action, type Draft } from "./draft";
+import { Foot } from "./Foot";
+import { Marks } from "./Marks";
 import type { Start } from "./start";
+import { TargetPicker } from "./TargetPicker";
+import { Terms } from "./Terms";
+import { useRequest, type RequestState } from "./useRequest";
+
+/** What was begun and not sent, and by whom: closing the dialog by mistake loses nothing. */
+let left: { who: string; draft: Draft } | undefined;
 
 export default function ActDialog({ start, close }: { start: Start; close: () => void }) {
+  const actions = $api.useQuery("get", "/api/v1/actions", undefined, { staleTime: Infinity });
+  const [kept, keep] = useState<Draft | undefined>();
+  const who = useWho();
+  const isOpen = start.action === undefined && start.endpoints === undefined;
+  // As it was when the dialog opened.
+  const [begun] = useState(() => (isOpen && left?.who === who ? left.draft : undefined));
+  const [isBusy, setBusy] = useState(false);
+  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
   return (
-    <Modal opened onClose={close} title="Act">
-      {start.action}
+    <Modal
+      opened
+      onClose={close}
+      title="Act"
+      size={1080}
+      fullScreen={isNarrow}
+      yOffset="4vh"
+      centered={false}
+      closeOnClickOutside={false}
+      // The dialog that confirms listens to the same key.
+      closeOnEscape={!isBusy}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
+      {actions.data === undefined ? (
+        actions.error === null ? (
+          <Loader m="xl" aria-label="Reading the catalogue" />
+        ) : (
+          <Failure error={actions.error} retry={() => void actions.refetch()} />
+        )
+      ) : (
+        <Request
+          key={kept === undefined ? "new" : "kept"}
+          start={start}
+          kept={kept}
+          begun={kept === undefined ? begun : undefined}
+          goOn={() => {
+            keep(begun);
+          }}
+          actions={actions.data}
+          close={close}
+          busy={setBusy}
+        />
+      )}
     </Modal>
   );
+}
+
+type Props = {
+  start: Start;
+  kept: Draft | undefined;
+  begun: Draft | undefined;
+  goOn: () => void;
+  actions: Action[];
+  close: () => void;
+  busy: (is: boolean) => void;
+};
+
+function Request({ start, kept, begun, goOn, actions, close, busy }: Props) {
+  const request = useRequest(start, kept, actions, () => {
+    left = undefined;
+    close();
+  });
+  const { draft, change, action } = request;
+  const titles = useMemo(() => new Map(actions.map((each) => [each.id, each.title])), [actions]);
+  useLeaving(draft);
+  useBusy(request.isSending, busy);
+  const keys = (event: KeyboardEvent): void => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    if (request.why === undefined && !request.isSending) request.send();
+  };
+  if (action === undefined) {
+    return (
+      <Stack>
+        {begun === undefined ? null : (
+          <Group justify="space-between" className={classes.chosen ?? ""}>
+            <Text size="sm">
+              You had begun: <b>{titles.get(begun.action ?? "") ?? begun.action}</b>
+            </Text>
+            <Button size="xs" variant="default" onClick={goOn}>
+              Go on with it
+            </Button>
+          </Group>
+        )}
+        {draft.action === null ? null : (
+          <Text size="sm" c="var(--quell-warn)">
+            The catalogue has no action {draft.action}.
+          </Text>
+        )}
+        <ActionPicker
+          actions={actions}
+          choose={(id) => {
+            change({ action: id });
+          }}
+        />
+      </Stack>
+    );
+  }
+  return (
+    <Box onKeyDown={keys}>
+      <Box className={classes.body}>
+        <Form request={request} action={action} titles={titles} />
+        <Blast
+          action={action}
+          draft={draft}
+          titles={titles}
+          preview={request.preview}
+          error={request.previewError}
+          isAsking={request.isAsking}
+          isOld={request.isOld}
+          open={request.open}
+        />
+      </Box>
+      <Foot request={request} action={action} close={close} />
+    </Box>
+  );
+}
+
+function Form({
+  request,
+  action,
+  titles,
+}: {
+  request: RequestState;
+  action: Action;
+  titles: ReadonlyMap<string, string>;
+}) {
+  const me = useMe();
+  const why = whyNot(me, "task.submit", action.id);
+  const { draft, change, fields } = request;
+  useFirstFocus(action.id, fields !== undefined, draft.endpoints.length > 0 || draft.by !== "endpoints");
+  return (
+    <Stack gap="md">
+      <Box className={classes.chosen}>
+        <Group justify="space-between" gap="xs" wrap="nowrap" align="flex-start">
+          <Box>
+            <Text fw={650}>{action.title}</Text>
+            <Text size="xs" c="dimmed" mb={4}>
+              {action.summary}
+            </Text>
+            <Marks action={action} titles={titles} />
+          </Box>
+          <Button
+            size="compact-sm"
+            variant="default"
+            style={{ flex: "none" }}
+            onClick={() => {
+              change({ action: null });
+            }}
+          >
+            Change
+          </Button>
+        </Group>
+        {why === undefined ? null : (
+          <Text size="sm" c="var(--quell-warn)" mt={6}>
+            {why}
+          </Text>
+        )}
+      </Box>
+      <TargetPicker draft={draft} change={change} error={request.problem("targets")} />
+      {request.schemaError === null ? null : <Failure error={request.schemaError} />}
+      {fields === undefined || fields.length === 0 ? null : (
+        <Box component="section" aria-label="Parameters" data-how>
+          <Text fw={600} size="sm">
+            How
+          </Text>
+          {request.about === undefined ? null : (
+            <Text size="xs" c="dimmed" mb="xs">
+              <Help>{request.about}</Help>
+            </Text>
+          )}
+          <SchemaForm
+            key={action.id}
+            fields={fields}
+            values={request.values}
+            change={request.changeValues}
+            problems={request.problems}
+          />
+        </Box>
+      )}
+      <Terms
+        draft={draft}
+        change={change}
+        hasWayBack={action.effect === "reversible" && action.undone_by != null}
+        problem={request.problem}
+      />
+    </Stack>
+  );
+}
+
+/** Where one goes on: the targets, or where these are known the first thing that is asked. */
+function useFirstFocus(action: string, isRead: boolean, hasTargets: boolean): void {
+  const wanted = useRef(hasTargets);
+  useEffect(() => {
+    if (!isRead) return;
+    const path = wanted.current ? "section[data-how] [data-path], [data-path=reason]" : "[data-path=targets]";
+    // What is folded away has no place on the page.
+    [...document.querySelectorAll<HTMLElement>(path)].find((each) => each.offsetParent !== null)?.focus();
+  }, [action, isRead]);
+}
+
+function useWho(): string {
+  const me = useMe();
+  return `${me.tenant.id} ${me.id}`;
+}
+
+function useLeaving(draft: Draft): void {
+  const who = useWho();
+  useEffect(() => {
+    if (isBegun(draft)) left = { who, draft };
+  }, [who, draft]);
+}
+
+function useBusy(isBusy: boolean, tell: (is: boolean) => void): void {
+  useEffect(() => {
+    tell(isBusy);
+  }, [isBusy, tell]);
 }

@@ -142,7 +142,7 @@ function NumberBox({ field, value, change, ...rest }: BoxProps<NumberField>) {
       allowDecimal={!field.isInteger}
       clampBehavior="none"
       hideControls
-      maw={360}
+      styles={{ wrapper: { maxWidth: 360 } }}
       {...(field.initial === undefined || field.initial === null ? {} : { placeholder: String(field.initial) })}
       {...(unit === undefined
         ? {}
@@ -176,7 +176,7 @@ function ChoiceBox({ field, value, change, ...rest }: BoxProps<ChoiceField>) {
       clearable={!field.isRequired}
       searchable={field.options.length > 8}
       placeholder={field.isRequired ? "Choose" : "Not said"}
-      maw={360}
+      styles={{ wrapper: { maxWidth: 360 } }}
     />
   );
 }
@@ -316,7 +316,7 @@ function VariantBox({ field, path, value, change, problems }: BoxProps<VariantFi
         data={field.variants.map((each) => ({ value: each.value, label: optionLabel(each) }))}
         value={variant?.value ?? null}
         clearable={!field.isRequired}
-        maw={360}
+        styles={{ wrapper: { maxWidth: 360 } }}
         onChange={(next) => {
           const chosen = field.variants.find((each) => each.value === next);
           // What both shapes have by name is kept.

@@ -150,7 +150,8 @@ function within(field: Field, value: Value | undefined, path: string): Map<strin
   return all;
 }
 
-const NEEDED = "This is needed.";
+/** Said of what is missing, rather than wrong. */
+export const NEEDED = "This is needed.";
 
 function own(field: Field, value: Value | undefined): string | undefined {
   switch (field.kind) {

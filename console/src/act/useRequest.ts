@@ -1,0 +1,179 @@
+/// The state of a request while it is put together, and its sending: once, however often it is pressed.
+
+import { useNavigate } from "@tanstack/react-router";
+import { useMemo, useRef, useState } from "react";
+
+import { $api } from "../api/client";
+import { asApiError, type ApiError } from "../api/problem";
+import { refresh } from "../api/query";
+import { fieldsOf, type Field } from "../form/fields";
+import { problemsFrom, type Problems } from "../form/problems";
+import type { Json, Schema } from "../form/schema";
+import { NEEDED, paramsOf, problemsOf, valuesOf, type Values } from "../form/values";
+import { answers, bodyOf, challengeOf, draftOf, targetsOf, type Action, type Challenge, type Draft } from "./draft";
+import { usePreview, type Preview } from "./preview";
+import type { Start } from "./start";
+
+export type RequestState = {
+  draft: Draft;
+  change: (part: Partial<Draft>) => void;
+  action: Action | undefined;
+  fields: Field[] | undefined;
+  about: string | undefined;
+  values: Values;
+  changeValues: (values: Values) => void;
+  problems: Problems;
+  /** What is wrong with a field outside of the parameters. */
+  problem: (field: string) => string | undefined;
+  preview: Preview | undefined;
+  previewError: unknown;
+  isAsking: boolean;
+  isOld: boolean;
+  /** What keeps the server from being asked what it would do. */
+  open: string | undefined;
+  challenge: Challenge | undefined;
+  typed: string;
+  type: (text: string) => void;
+  isAnswered: boolean;
+  /** Why it cannot be sent now. */
+  why: string | undefined;
+  send: () => void;
+  isSending: boolean;
+  failure: ApiError | null;
+  schemaError: unknown;
+};
+
+export function useRequest(start: Start, kept: Draft | undefined, actions: Action[], done: () => void): RequestState {
+  const [draft, setDraft] = useState<Draft>(() => kept ?? draftOf(start));
+  const [typed, type] = useState("");
+  const [isTried, setTried] = useState(false);
+  const change = (part: Partial<Draft>): void => {
+    setDraft((before) => ({ ...before, ...part }));
+  };
+  const action = actions.find((each) => each.id === draft.action);
+  const { fields, about, values, error: schemaError } = useParams(draft, start);
+  const changeValues = (next: Values): void => {
+    if (draft.action !== null) change({ params: { ...draft.params, [draft.action]: next } });
+  };
+
+  const local = useMemo(() => problemsOf(fields ?? [], values), [fields, values]);
+  const params = useMemo(() => paramsOf(fields ?? [], values), [fields, values]);
+  const isReady = fields !== undefined && local.size === 0;
+  // The reason changes nothing of what would happen, so it is not asked about with every letter.
+  const asked = bodyOf({ ...draft, reason: "preview" }, params);
+  const { preview, error, isAsking, isOld } = usePreview(isReady ? asked : undefined);
+
+  const sending = useSending(done);
+  const refused = sending.failure ?? (isTried && error != null ? asApiError(error) : null);
+  // What is only missing is said once it was tried; what is wrong at once.
+  const said = useMemo(
+    () => new Map([...local].filter(([, problem]) => isTried || problem !== NEEDED)),
+    [local, isTried],
+  );
+  const challenge = action && preview ? challengeOf(action, preview) : undefined;
+  const isAnswered = answers(challenge, typed);
+
+  const send = (): void => {
+    setTried(true);
+    const count = challenge?.what === "count" ? Number(challenge.text) : (preview?.confirm_count ?? undefined);
+    const body = bodyOf(draft, params, count);
+    if (body === undefined || !isReady || body.reason === "" || preview === undefined || isOld || !isAnswered) {
+      focusFirst([
+        ...(targetsOf(draft) === undefined ? ["targets"] : []),
+        ...local.keys(),
+        ...(draft.reason.trim() === "" ? ["reason"] : []),
+        ...(isAnswered ? [] : ["typed"]),
+      ]);
+      return;
+    }
+    sending.send(body);
+  };
+
+  const problem = (field: string): string | undefined => {
+    if (isTried && field === "reason" && draft.reason.trim() === "") return NEEDED;
+    if (isTried && field === "targets" && targetsOf(draft) === undefined) return "Name at least one.";
+    return refused?.problem.fields?.find(({ field: at }) => at === field || at.startsWith(`${field}.`))?.problem;
+  };
+  return {
+    draft,
+    change,
+    action,
+    fields,
+    about,
+    values,
+    changeValues,
+    problems: problemsFrom(said, refused, "params"),
+    problem,
+    preview,
+    previewError: error,
+    isAsking,
+    isOld,
+    open: openOf(draft, fields, local.size > 0),
+    challenge,
+    typed,
+    type,
+    isAnswered,
+    why: preview?.refused == null ? undefined : preview.refused.message,
+    send,
+    isSending: sending.isSending,
+    failure: sending.failure,
+    schemaError,
+  };
+}
+
+function openOf(draft: Draft, fields: Field[] | undefined, isWrong: boolean): string | undefined {
+  if (targetsOf(draft) === undefined) return "Say on what: then the server tells what would happen.";
+  if (fields === undefined) return "Reading the action…";
+  return isWrong ? "Fill in the parameters: then the server tells what would happen." : undefined;
+}
+
+/** The action's parameters: its form, and what stands in it. */
+function useParams(draft: Draft, start: Start) {
+  const answer = $api.useQuery(
+    "get",
+    "/api/v1/actions/{id}",
+    { params: { path: { id: draft.action ?? "" } } },
+    { enabled: draft.action !== null, staleTime: Infinity },
+  );
+  const schema = answer.data?.params_schema as Schema | undefined;
+  const fields = useMemo(() => (schema === undefined ? undefined : fieldsOf(schema)), [schema]);
+  const mine = draft.action === null ? undefined : draft.params[draft.action];
+  const given = start.action === draft.action ? start.params : undefined;
+  const values = useMemo(
+    () => mine ?? valuesOf(fields ?? [], (given ?? {}) as { [name: string]: Json }),
+    [mine, fields, given],
+  );
+  return { fields, about: schema?.description, values, error: answer.error };
+}
+
+function useSending(done: () => void) {
+  const navigate = useNavigate();
+  // One for the whole life of the dialog: a second press, or a repeat after a broken line, is the same task.
+  const key = useRef(crypto.randomUUID());
+  const { mutate, isPending, error } = $api.useMutation("post", "/api/v1/tasks", {
+    onSuccess: async (task) => {
+      done();
+      void refresh("/api/v1/tasks", "/api/v1/overview", "/api/v1/approvals");
+      await navigate({ to: `/tasks/${task.id}` });
+    },
+  });
+  const send = (body: NonNullable<ReturnType<typeof bodyOf>>): void => {
+    if (!isPending) mutate({ params: { header: { "Idempotency-Key": key.current } }, body });
+  };
+  const failure = error === null ? null : asApiError(error);
+  // Who declined to confirm knows it.
+  return { send, isSending: isPending, failure: failure?.code === "step_up_needed" ? null : failure };
+}
+
+/** Puts the person where something is missing. */
+function focusFirst(paths: string[]): void {
+  requestAnimationFrame(() => {
+    for (const path of paths) {
+      const found = document.querySelector<HTMLElement>(`[data-path="${CSS.escape(path)}"]`);
+      if (found !== null) {
+        found.focus();
+        return;
+      }
+    }
+  });
+}
