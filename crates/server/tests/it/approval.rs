@@ -105,6 +105,37 @@ async fn a_request_says_what_its_reader_can_do_about_it() {
 }
 
 #[tokio::test]
+async fn settings_answer_about_what_nobody_asks_for() {
+    let world = World::new().await;
+    let web = world.endpoint("web-1").await;
+    let arno = world.person("arno", &["approver"]).await;
+    let ask = |body: Value| {
+        let arno = &arno;
+        async move { arno.post("/api/v1/approval-policy/try", body).await }
+    };
+    let plain = json!({ "action": "process.terminate", "requester": "staff", "endpoints": [web] });
+    let (status, answer) = ask(plain.clone()).await;
+    assert_eq!((status, &answer["how"]), (200, &json!("none")), "{answer}");
+    let mut outside = plain.clone();
+    outside["requester"] = json!("operations");
+    let (_, answer) = ask(outside).await;
+    assert_eq!((&answer["how"], &answer["quorum"]), (&json!("people"), &json!(1)), "{answer}");
+    // Settings that nobody stored: they hold for the answer alone.
+    let mut drafted = plain.clone();
+    drafted["policy"] = json!({ "rules": [{ "actions": ["process.*"], "require": "refused" }] });
+    let (_, answer) = ask(drafted).await;
+    assert_eq!(answer["how"], "refused", "{answer}");
+    assert!(answer["trace"][0].as_str().unwrap().starts_with("rule 1"), "{answer}");
+    let (_, answer) = ask(plain).await;
+    assert_eq!(answer["how"], "none", "{answer}");
+    let (status, problem) = ask(json!({ "action": "no.such", "requester": "staff" })).await;
+    assert_eq!((status, &problem["fields"][0]["field"]), (400, &json!("action")), "{problem}");
+    let (status, _) =
+        ask(json!({ "action": "file.collect", "requester": "staff", "endpoints": [Uuid::nil()] })).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
 async fn another_account_of_the_one_who_asks_decides_nothing() {
     let world = World::new().await;
     let web = world.endpoint("web-1").await;

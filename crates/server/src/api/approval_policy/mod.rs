@@ -3,6 +3,7 @@
 mod lists;
 mod set;
 mod show;
+mod trial;
 
 use quell_access::Policy;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use super::route::Route;
 
 /// The routes of the approval settings.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![show::route(), set::route(), lists::show_route(), lists::import_route()]
+    vec![show::route(), set::route(), trial::route(), lists::show_route(), lists::import_route()]
 }
 
 /// The approval settings, with what can be chosen.

@@ -300,6 +300,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "POST /api/v1/approvals/decide" => json!({ "decision": "reject",
             "requests": [{ "task": objects.approval, "digest": objects.digest }] }),
         "PUT /api/v1/approval-policy" => json!({ "managed": { "auto_approve": false } }),
+        "POST /api/v1/approval-policy/try" => json!({ "action": "file.collect", "requester": "staff" }),
         "POST /api/v1/break-glass" => json!({ "reason": "nobody answers the phone" }),
         "POST /api/v1/break-glass/{id}/review" => json!({ "note": "fine" }),
         "POST /api/v1/people" => json!({ "name": "New", "email": format!("new-{number}@quell.example") }),
