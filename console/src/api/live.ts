@@ -31,6 +31,9 @@ const PAUSE = 400;
 
 type News = { task?: string; command?: string; endpoint?: string; approval?: string; artifact?: string };
 
+/** How an endpoint stands, as the news of it say. */
+export type Standing = { connected?: boolean; state?: string; isolated?: boolean; alarm?: string | null };
+
 /** The paths whose answers an event makes old. */
 function touched(kind: string, news: News): string[] {
   switch (kind) {
@@ -52,7 +55,12 @@ function touched(kind: string, news: News): string[] {
 }
 
 /** What happened since the last news: which paths' answers are old, about which objects; `all` where some were lost. */
-export type Heard = { paths: ReadonlySet<string>; ids: ReadonlySet<string>; all: boolean };
+export type Heard = {
+  paths: ReadonlySet<string>;
+  ids: ReadonlySet<string>;
+  endpoints: ReadonlyMap<string, Standing>;
+  all: boolean;
+};
 
 const hearers = new Set<(heard: Heard) => void>();
 
@@ -75,6 +83,7 @@ const KINDS = ["task", "command", "progress", "endpoint", "approval", "artifact"
 export function listen(queries: QueryClient): () => void {
   const old = new Set<string>();
   const ids = new Set<string>();
+  const endpoints = new Map<string, Standing>();
   let timer: number | undefined;
   let all = false;
 
@@ -93,10 +102,11 @@ export function listen(queries: QueryClient): () => void {
     void queries.invalidateQueries({
       predicate: ({ queryKey, meta }) => meta?.["hasOwnNews"] !== true && concerns(queryKey),
     });
-    const heard = { paths: new Set(old), ids: new Set(ids), all };
+    const heard = { paths: new Set(old), ids: new Set(ids), endpoints: new Map(endpoints), all };
     for (const hearer of hearers) hearer(heard);
     old.clear();
     ids.clear();
+    endpoints.clear();
     all = false;
   };
   const soon = (): void => {
@@ -131,6 +141,7 @@ export function listen(queries: QueryClient): () => void {
         const news = JSON.parse(event.data) as News;
         for (const path of touched(kind, news)) old.add(path);
         for (const id of Object.values(news)) if (typeof id === "string") ids.add(id);
+        if (kind === "endpoint" && news.endpoint !== undefined) endpoints.set(news.endpoint, news as Standing);
         soon();
       });
     }

@@ -198,7 +198,16 @@ function Views({ name }: { name: string }) {
 }
 
 /** What is listed, as a file. The server writes it, without limit of rows, inert in spreadsheets. */
-export function Export({ path, query }: { path: string; query: Search }) {
+export function Export({
+  path,
+  query,
+  more = [],
+}: {
+  path: string;
+  query: Search;
+  /** Other forms that this list comes in. */
+  more?: { format: string; label: string }[];
+}) {
   const link = (format: string): string => `${path}${writeSearch({ ...query, format })}`;
   return (
     <Menu position="bottom-end">
@@ -216,6 +225,11 @@ export function Export({ path, query }: { path: string; query: Search }) {
         <Menu.Item component="a" href={link("jsonl")} download>
           JSON lines
         </Menu.Item>
+        {more.map(({ format, label }) => (
+          <Menu.Item key={format} component="a" href={link(format)} download>
+            {label}
+          </Menu.Item>
+        ))}
       </Menu.Dropdown>
     </Menu>
   );

@@ -1,3 +1,5 @@
+/// The screens of the audit trail.
+
 import { IconHistory } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
 
@@ -9,4 +11,5 @@ export const screens: Screen[] = [
     needs: "audit.read",
     nav: { group: "Evidence", icon: IconHistory, key: "a" },
   },
+  { path: "/audit/checkpoints", title: "Checkpoints", load: () => import("./Checkpoints"), needs: "audit.read" },
 ];

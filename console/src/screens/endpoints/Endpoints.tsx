@@ -159,7 +159,7 @@ export default function Endpoints() {
         }
         empty={<Nothing isFiltered={Object.keys(search).some((name) => name !== "sort")} enrol={enrol} />}
       />
-      <Selected ids={ids} select={select} rows={rows.rows} />
+      <Selected ids={ids} select={select} rows={rows.rows} changed={rows.renew} />
       <Suspense>
         {search["enrol"] === "new" && mayEnrol === undefined ? (
           <EnrolDialog
@@ -197,9 +197,16 @@ function useTagChoice(rows: Row[], chosen: string | undefined): Choice[] {
       .sort((a, b) => b[1] - a[1])
       .slice(0, 100)
       .map(([tag]) => tag);
-    if (chosen && !tags.includes(chosen)) tags.unshift(chosen);
+    for (const tag of chosen?.split(",") ?? []) if (tag !== "" && !tags.includes(tag)) tags.unshift(tag);
     if (tags.length === 0) return [];
-    return [{ name: "tag", label: "Tag", options: tags.map((tag) => ({ value: tag, label: clip(inert(tag), 60) })) }];
+    return [
+      {
+        name: "tag",
+        label: "Tags",
+        isMany: true,
+        options: tags.map((tag) => ({ value: tag, label: clip(inert(tag), 60) })),
+      },
+    ];
     // The first page says enough; others that are read on change nothing here.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [first, last, chosen]);

@@ -1,3 +1,146 @@
-export function Selected(_: { ids: ReadonlySet<string>; select: (ids: ReadonlySet<string>) => void; rows: unknown[] }) {
-  return null;
+/// The bar that comes with a selection: how many and which, and what can be done to them.
+
+import { ActionIcon, Box, Button, Group, Menu, Paper, Text, Tooltip } from "@mantine/core";
+import { IconBolt, IconDownload, IconTag, IconX } from "@tabler/icons-react";
+import { lazy, Suspense, useMemo, useState } from "react";
+
+import { useAct } from "../../act/start";
+import { Deed } from "../../ui/Deed";
+import { Name } from "../../ui/Name";
+import { count } from "../../ui/text";
+import { useOffers, useWhyNot } from "./actions";
+import { csv, save } from "./csv";
+import type { Row } from "./row";
+import classes from "./cells.module.css";
+
+const TagDialog = lazy(() => import("./TagDialog"));
+
+/** Names that the bar shows. */
+const NAMED = 3;
+
+const COLUMNS = [
+  "id",
+  "name",
+  "state",
+  "connected",
+  "isolated",
+  "alarm",
+  "os",
+  "system",
+  "addresses",
+  "logged_on",
+  "tags",
+  "agent_version",
+  "last_seen_at",
+] as const;
+
+type Props = { ids: ReadonlySet<string>; select: (ids: ReadonlySet<string>) => void; rows: Row[]; changed: () => void };
+
+export function Selected({ ids, select, rows, changed }: Props) {
+  const act = useAct();
+  const offers = useOffers();
+  const [isTagging, setTagging] = useState(false);
+  const whyTag = useWhyNot("endpoint.tag");
+  // Rows that a filter hid meanwhile stay selected, so what is known of them is kept.
+  const [known, setKnown] = useState<ReadonlyMap<string, Row>>(new Map());
+  const chosen = useMemo(() => {
+    const found = new Map<string, Row>();
+    if (ids.size > 0) for (const row of rows) if (ids.has(row.id)) found.set(row.id, row);
+    for (const id of ids) {
+      const before = known.get(id);
+      if (!found.has(id) && before) found.set(id, before);
+    }
+    return found;
+  }, [ids, rows, known]);
+  if (chosen.size > 0 && [...chosen.keys()].some((id) => !known.has(id))) setKnown(chosen);
+  if (ids.size === 0) return null;
+  const names = [...chosen.values()].slice(0, NAMED);
+  const rest = ids.size - names.length;
+  const targets = [...ids];
+  return (
+    <Paper className={classes.bar} shadow="lg" withBorder p="xs" role="region" aria-label="Selected endpoints">
+      <Group gap="sm" justify="space-between">
+        <Text size="sm" component="div" miw={0} flex="1 1 200px">
+          <b>{count(ids.size, "endpoint")}</b>:{" "}
+          {names.map((row, index) => (
+            <span key={row.id}>
+              {index > 0 ? ", " : ""}
+              <Name length={32}>{row.name}</Name>
+            </span>
+          ))}
+          {rest > 0 ? ` and ${rest.toLocaleString("en")} more` : ""}
+        </Text>
+        <Group gap="xs">
+          <Menu position="top-end" width={300}>
+            <Menu.Target>
+              <Button size="sm" leftSection={<IconBolt size={16} aria-hidden />}>
+                Act on {ids.size === 1 ? "it" : "them"}
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {offers.map(({ action, why }) => (
+                <Menu.Item
+                  key={action.id}
+                  disabled={why !== undefined}
+                  onClick={() => {
+                    act({ action: action.id, endpoints: targets });
+                  }}
+                >
+                  {action.title}
+                  <Text size="xs" c="dimmed">
+                    {why ?? `${action.effect.replace("_", " ")} · ${String(action.risk)} risk`}
+                  </Text>
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+          <Deed
+            why={whyTag}
+            variant="default"
+            leftSection={<IconTag size={16} aria-hidden />}
+            onClick={() => {
+              setTagging(true);
+            }}
+          >
+            Tags
+          </Deed>
+          <Button
+            variant="default"
+            leftSection={<IconDownload size={16} aria-hidden />}
+            onClick={() => {
+              save("endpoints.csv", "text/csv", csv([...chosen.values()], [...COLUMNS]));
+            }}
+          >
+            CSV
+          </Button>
+          <Tooltip label="Select none">
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              size="lg"
+              aria-label="Select none"
+              onClick={() => {
+                select(new Set());
+              }}
+            >
+              <IconX size={18} />
+            </ActionIcon>
+          </Tooltip>
+        </Group>
+      </Group>
+      <Box hidden={!isTagging}>
+        <Suspense>
+          {isTagging ? (
+            <TagDialog
+              endpoints={[...chosen.values()]}
+              close={() => {
+                setTagging(false);
+              }}
+              changed={changed}
+            />
+          ) : null}
+        </Suspense>
+      </Box>
+    </Paper>
+  );
 }

@@ -1,3 +1,5 @@
+/// The screens of endpoints.
+
 import { IconDevices } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
 
@@ -9,4 +11,6 @@ export const screens: Screen[] = [
     needs: "endpoint.read",
     nav: { group: "Respond", icon: IconDevices, key: "e" },
   },
+  { path: "/endpoints/tokens", title: "Enrolment tokens", load: () => import("./Tokens"), needs: "token.read" },
+  { path: "/endpoints/$id", title: "Endpoint", load: () => import("./page/EndpointPage"), needs: "endpoint.read" },
 ];

@@ -4,10 +4,10 @@ import { useInfiniteQuery, type InfiniteData } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api, data } from "../../api/client";
-import { hear, OWN_NEWS } from "../../api/live";
+import { hear, OWN_NEWS, type Standing } from "../../api/live";
 import { PAGED, usePages, type Pages } from "../../api/pages";
 import { queries } from "../../api/query";
-import { renewed, type Row } from "./row";
+import { renewed, type Endpoint, type Row } from "./row";
 
 const PATH = "/api/v1/endpoints";
 /** Rows of a page. */
@@ -90,7 +90,7 @@ export function useEndpointRows(filter: Filter): EndpointRows {
 function useNews(key: readonly unknown[], renew: () => void, setOld: (isOld: boolean) => void): void {
   const timer = useRef<number | undefined>(undefined);
   useEffect(() => {
-    const stop = hear(({ paths, ids, all }) => {
+    const stop = hear(({ paths, endpoints, all }) => {
       if (!all && !paths.has(PATH)) return;
       const read = queries.getQueryData<Read>(key);
       if (read === undefined) return;
@@ -101,8 +101,9 @@ function useNews(key: readonly unknown[], renew: () => void, setOld: (isOld: boo
         }, PAUSE);
         return;
       }
-      void mend(key, ids).then((isWhole) => {
-        if (!isWhole) setOld(true);
+      const { changed, isWhole } = tell(key, endpoints);
+      void mend(key, changed).then((isDone) => {
+        if (!isDone || !isWhole) setOld(true);
       });
     });
     return () => {
@@ -113,36 +114,62 @@ function useNews(key: readonly unknown[], renew: () => void, setOld: (isOld: boo
   }, [key, renew, setOld]);
 }
 
-/** Brings the rows of `ids` up to date; `false` where the list may hold others now. */
+/** Puts in how endpoints stand by the news, and gives those of which something else must have changed. */
+function tell(key: readonly unknown[], endpoints: ReadonlyMap<string, Standing>) {
+  const changed = new Set<string>();
+  const unknown = new Set(endpoints.keys());
+  let isEnd = true;
+  queries.setQueryData<Read>(key, (read) => {
+    if (read === undefined) return read;
+    isEnd = (read.pages.at(-1)?.next ?? null) === null;
+    return withRows(read, (row) => {
+      const now = endpoints.get(row.id);
+      if (now === undefined) return row;
+      unknown.delete(row.id);
+      const next: Row = {
+        ...row,
+        connected: now.connected ?? row.connected,
+        state: now.state ?? row.state,
+        isolated: now.isolated ?? row.isolated,
+        alarm: now.alarm === undefined ? (row.alarm ?? null) : now.alarm,
+      };
+      const isSame =
+        next.connected === row.connected &&
+        next.state === row.state &&
+        next.isolated === row.isolated &&
+        next.alarm === (row.alarm ?? null);
+      if (isSame) changed.add(row.id);
+      return isSame ? row : next;
+    });
+  });
+  // What is not read yet will be read as it is then.
+  return { changed, isWhole: !isEnd || unknown.size === 0 };
+}
+
+/** `read` with some rows exchanged; pages in which none was stay the same object. */
+function withRows(read: Read, exchange: (row: Row) => Row): Read {
+  const pages = read.pages.map((page) => {
+    const items = page.items.map(exchange);
+    return items.every((row, index) => row === page.items[index]) ? page : { ...page, items };
+  });
+  return { ...read, pages };
+}
+
+/** Reads the rows of `ids` again; `false` where some were left. */
 async function mend(key: readonly unknown[], ids: ReadonlySet<string>): Promise<boolean> {
-  const found = new Set<string>();
-  for (const page of queries.getQueryData<Read>(key)?.pages ?? []) {
-    for (const row of page.items) if (ids.has(row.id)) found.add(row.id);
-  }
-  const wanted = [...found].slice(0, FEW);
+  const wanted = [...ids].slice(0, FEW);
   const fresh = await Promise.allSettled(
     wanted.map((id) => data(api.GET("/api/v1/endpoints/{id}", { params: { path: { id } } }))),
   );
-  const now = new Map(
-    fresh.flatMap((each) => (each.status === "fulfilled" && each.value ? [[each.value.id, each.value] as const] : [])),
-  );
+  const now = new Map<string, Endpoint>();
+  for (const each of fresh) if (each.status === "fulfilled" && each.value) now.set(each.value.id, each.value);
   queries.setQueryData<Read>(key, (read) =>
-    read === undefined
+    read === undefined || now.size === 0
       ? read
-      : {
-          ...read,
-          pages: read.pages.map((page) =>
-            page.items.some((row) => now.has(row.id))
-              ? {
-                  ...page,
-                  items: page.items.map((row) => {
-                    const endpoint = now.get(row.id);
-                    return endpoint === undefined ? row : renewed(row, endpoint);
-                  }),
-                }
-              : page,
-          ),
-        },
+      : withRows(read, (row) => {
+          const endpoint = now.get(row.id);
+          return endpoint === undefined ? row : renewed(row, endpoint);
+        }),
   );
-  return wanted.length === ids.size && now.size === wanted.length;
+  return now.size === ids.size;
 }
