@@ -27,6 +27,7 @@ import { listen, useLiveState } from "../api/live";
 import { holds, useMe } from "../api/me";
 import { asApiError } from "../api/problem";
 import { queries } from "../api/query";
+import { GlassBanner } from "../screens/approvals/glass/Banner";
 import { Failure } from "../ui/Failure";
 import { Account } from "./Account";
 import { ConfirmRequest } from "./ConfirmRequest";
@@ -117,6 +118,7 @@ function Frame() {
         <Navigation />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
+        <GlassBanner />
         <Boundary at={pathname}>
           <Suspense fallback={<Loader m="xl" aria-label="Reading the screen" />}>
             <Outlet />
@@ -187,6 +189,11 @@ function ThemeButton() {
   );
 }
 
+/** Whether an entry of its own leads there. */
+function isElsewhere(pathname: string, path: string): boolean {
+  return screens.some((other) => other.nav && other.path === pathname && other.path !== path);
+}
+
 function Navigation() {
   const me = useMe();
   const { pathname } = useLocation();
@@ -206,17 +213,20 @@ function Navigation() {
           </Text>
           {entries.map((screen) => {
             const Shape = screen.nav?.icon;
+            const Badge = screen.nav?.badge;
             const may = screen.needs === undefined || holds(me, screen.needs);
             const isHere =
               screen.path === "/"
                 ? pathname === "/"
-                : pathname === screen.path || pathname.startsWith(`${screen.path}/`);
+                : pathname === screen.path ||
+                  (pathname.startsWith(`${screen.path}/`) && !isElsewhere(pathname, screen.path));
             const entry = (
               <NavLink
                 key={screen.path}
                 renderRoot={(props: Record<string, unknown>) => <Link {...props} to={screen.path} />}
                 label={screen.title}
                 leftSection={Shape ? <Shape size={18} aria-hidden /> : null}
+                rightSection={Badge && may ? <Badge /> : null}
                 active={isHere}
                 aria-current={isHere ? "page" : undefined}
                 {...(may ? {} : { c: "dimmed" })}

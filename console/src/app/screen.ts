@@ -11,8 +11,8 @@ export type Screen = {
   title: string;
   /** Read when it is first shown. */
   load: () => Promise<{ default: ComponentType }>;
-  /** In the navigation, under which heading, with the second key of `g` and a letter. */
-  nav?: { group: Group; icon: Icon; key?: string };
+  /** In the navigation, under which heading, with the second key of `g` and a letter; `badge` is drawn beside it. */
+  nav?: { group: Group; icon: Icon; key?: string; badge?: ComponentType };
   /** The permission without which it shows nothing; its entry says so. */
   needs?: string;
   /** Drawn without the frame, for who is not signed in. */

@@ -1,5 +1,6 @@
-import { IconUserQuestion } from "@tabler/icons-react";
+import { IconFireHydrant, IconShieldCheck, IconUserQuestion } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
+import { Waiting } from "./Waiting";
 
 export const screens: Screen[] = [
   {
@@ -7,6 +8,21 @@ export const screens: Screen[] = [
     title: "Approvals",
     load: () => import("./Approvals"),
     needs: "approval.read",
-    nav: { group: "Respond", icon: IconUserQuestion, key: "p" },
+    nav: { group: "Respond", icon: IconUserQuestion, key: "p", badge: Waiting },
+  },
+  { path: "/approvals/$task", title: "Request for approval", load: () => import("./Request"), needs: "approval.read" },
+  {
+    path: "/approvals/break-glass",
+    title: "Break-glass",
+    load: () => import("./glass/BreakGlass"),
+    needs: "approval.read",
+    nav: { group: "Evidence", icon: IconFireHydrant, key: "b" },
+  },
+  {
+    path: "/settings/approvals",
+    title: "Approval settings",
+    load: () => import("./settings/ApprovalSettings"),
+    needs: "policy.read",
+    nav: { group: "Settings", icon: IconShieldCheck },
   },
 ];

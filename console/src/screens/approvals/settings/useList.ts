@@ -1,0 +1,41 @@
+/// One list of endpoints: reading it, and putting another in its place.
+
+import { $api, api, type Schemas } from "../../../api/client";
+import { refresh } from "../../../api/query";
+
+export type List = Schemas["ApprovalList"];
+export type ListName = "except" | "only" | "protected";
+
+export const LISTS: Record<ListName, { title: string; about: string }> = {
+  except: {
+    title: "Exceptions",
+    about: "On these, the settings approve nothing by themselves: a person agrees to what an outside team asks.",
+  },
+  only: {
+    title: "Selected endpoints",
+    about: "Where the scope is “selected ones only”, the settings approve on these alone.",
+  },
+  protected: {
+    title: "Protected endpoints",
+    about: "What changes these takes people, whoever asks.",
+  },
+};
+
+export function useList(list: ListName) {
+  return $api.useQuery("get", "/api/v1/approval-policy/lists/{name}", { params: { path: { name: list } } });
+}
+
+type How = { check?: boolean; skip_errors?: boolean };
+
+/** Sends the lines. With `check` nothing is changed; where a line is wrong nothing is changed unless `skip_errors`. */
+export async function putList(list: ListName, csv: string, how: How): Promise<List> {
+  const { data } = await api.PUT("/api/v1/approval-policy/lists/{name}", {
+    params: { path: { name: list }, query: how },
+    body: csv,
+    bodySerializer: (text) => text,
+    headers: { "Content-Type": "text/csv" },
+  });
+  if (data === undefined) throw new Error("The server answered nothing.");
+  if (data.is_stored) await refresh("/api/v1/approval-policy");
+  return data;
+}

@@ -1,0 +1,143 @@
+/// The settings, a draft of them, and who could decide: read once for all parts of the screen.
+
+import { useMemo, useState } from "react";
+
+import { $api, api } from "../../../api/client";
+import { holds, useMe } from "../../../api/me";
+import { ApiError } from "../../../api/problem";
+import { refresh } from "../../../api/query";
+import { words } from "../../../ui/text";
+import { changes, type Decider, type Names, type Policy } from "./policy";
+
+/** People that are looked at for the warning of too few. */
+const LOOKED_AT = 500;
+
+export function useNames(): Names {
+  const actions = $api.useQuery("get", "/api/v1/actions", undefined, { staleTime: Infinity });
+  const roles = useRoles();
+  return useMemo(
+    () => ({
+      action: (id) => {
+        if (id === "*") return "every action";
+        if (id.endsWith(".*")) return `every action of ${words(id.slice(0, -2))}`;
+        return actions.data?.find((action) => action.id === id)?.title ?? id;
+      },
+      role: (id) => words(roles.find((role) => role.id === id)?.name ?? id),
+    }),
+    [actions.data, roles],
+  );
+}
+
+export type RoleChoice = { id: string; name: string; mayDecide: boolean };
+
+/** Roles that can be named; those that come with Quell where the person may not read roles. */
+export function useRoles(): RoleChoice[] {
+  const me = useMe();
+  const { data } = $api.useQuery(
+    "get",
+    "/api/v1/roles",
+    { params: { query: { limit: 500 } } },
+    { enabled: holds(me, "person.read"), staleTime: 60_000 },
+  );
+  return useMemo(
+    () =>
+      data?.items.map((role) => ({
+        id: role.id,
+        name: role.name,
+        mayDecide: role.grants.permissions.some((permission) => permission === "*" || permission === "approval.decide"),
+      })) ?? [
+        { id: "administrator", name: "administrator", mayDecide: true },
+        { id: "security_officer", name: "security officer", mayDecide: true },
+        { id: "approver", name: "approver", mayDecide: true },
+      ],
+    [data],
+  );
+}
+
+/** Who may decide here; `undefined` where this person may not see people. */
+export function useDeciders(): Decider[] | undefined {
+  const me = useMe();
+  const roles = useRoles();
+  const { data } = $api.useQuery(
+    "get",
+    "/api/v1/people",
+    { params: { query: { limit: LOOKED_AT } } },
+    { enabled: holds(me, "person.read") },
+  );
+  return useMemo(() => {
+    // Of more people than were read nothing is said.
+    if (data === undefined || data.next) return undefined;
+    const deciding = new Set(roles.filter((role) => role.mayDecide).map((role) => role.id));
+    return data.items
+      .filter((person) => person.state === "active")
+      .map((person) => ({ human: person.human, roles: person.roles.map((held) => held.role) }))
+      .filter((person) => person.roles.some((role) => deciding.has(role)));
+  }, [data, roles]);
+}
+
+/** What the server keeps, what is being changed, and how it is saved. */
+export function useDraft() {
+  const stored = $api.useQuery("get", "/api/v1/approval-policy");
+  const [draft, setDraft] = useState<{ base: Policy; policy: Policy } | undefined>();
+  const [former, setFormer] = useState<Policy | undefined>();
+  const names = useNames();
+  const now = stored.data?.policy as Policy | undefined;
+  const policy = draft?.policy ?? now;
+  const lines = useMemo(() => (draft === undefined ? [] : changes(draft.base, draft.policy, names)), [draft, names]);
+  const change = (next: Policy): void => {
+    if (now === undefined) return;
+    const base = draft?.base ?? now;
+    setDraft({ base, policy: next });
+  };
+
+  /** Puts `next` in place of `base`, unless somebody else changed it meanwhile. */
+  const put = async (base: Policy, next: Policy): Promise<void> => {
+    const { data } = await api.GET("/api/v1/approval-policy");
+    if (JSON.stringify(data?.policy) !== JSON.stringify(base)) {
+      await refresh("/api/v1/approval-policy");
+      throw changedMeanwhile();
+    }
+    await api.PUT("/api/v1/approval-policy", { body: next as never });
+    setFormer(base);
+    setDraft(undefined);
+    await refresh("/api/v1/approval-policy", "/api/v1/audit");
+  };
+  return {
+    stored,
+    now,
+    policy,
+    names,
+    lines,
+    isChanged: lines.length > 0,
+    former,
+    change,
+    discard: () => {
+      setDraft(undefined);
+    },
+    save: async () => {
+      if (draft !== undefined) await put(draft.base, draft.policy);
+    },
+    putBack: async () => {
+      if (former !== undefined && now !== undefined) await put(now, former);
+      setFormer(undefined);
+    },
+    /** Begins a draft with earlier settings. */
+    take: (earlier: Policy) => {
+      change(earlier);
+    },
+  };
+}
+
+export type Draft = ReturnType<typeof useDraft>;
+
+function changedMeanwhile(): ApiError {
+  return new ApiError({
+    type: "about:blank",
+    status: 409,
+    code: "changed_meanwhile",
+    title: "Somebody else changed the settings meanwhile",
+    detail: "What is stored is not what you began with; nothing was saved.",
+    hint: "Discard your changes to see what holds now, then make them again.",
+    request_id: "",
+  });
+}
