@@ -1,9 +1,9 @@
 /// The bar above a list: a search, choices, saved views. All of it stands in the address.
 
 import { ActionIcon, Button, Group, Menu, MultiSelect, Select, TextInput, Tooltip } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { IconBookmark, IconDownload, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
-import { useEffect, useRef, useState } from "react";
+import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
+import { IconBookmark, IconDownload, IconFilter, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import { useSetting } from "../api/settings";
 import { useFilters, writeSearch, type Search } from "../app/url";
@@ -11,23 +11,40 @@ import { useFilters, writeSearch, type Search } from "../app/url";
 /** One choice of the bar; its value stands under `name` in the address, several with commas. */
 export type Choice = { name: string; label: string; options: { value: string; label: string }[]; isMany?: boolean };
 
-type Props = { search?: string; choices?: Choice[]; views?: string };
+type Props = {
+  search?: string;
+  choices?: Choice[];
+  views?: string;
+  /** Choices of another kind, and the words of the address that they set. */
+  children?: ReactNode;
+  own?: string[];
+};
 
 /** `search` names the word of the address that the text goes to; `views` is under which name views are saved. */
-export function Filters({ search, choices = [], views }: Props) {
+export function Filters({ search, choices = [], views, children, own = [] }: Props) {
   const [filters, set] = useFilters();
-  const isFiltered = [search, ...choices.map((choice) => choice.name)].some(
-    (name) => name !== undefined && filters[name],
-  );
+  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
+  const [isOpen, setOpen] = useState(false);
+  const names = [search, ...choices.map((choice) => choice.name), ...own].filter((name) => name !== undefined);
+  const chosen = names.filter((name) => name !== search && filters[name]).length;
+  const isFiltered = names.some((name) => filters[name]);
   const clear = (): void => {
-    set(
-      Object.fromEntries(
-        [search, ...choices.map((choice) => choice.name)]
-          .filter((name) => name !== undefined)
-          .map((name) => [name, undefined]),
-      ),
-    );
+    set(Object.fromEntries(names.map((name) => [name, undefined])));
   };
+  // On a phone the list is what one came for.
+  const isFolded = isNarrow && !isOpen && choices.length + own.length > 0;
+  const fold = (
+    <Button
+      variant="default"
+      leftSection={<IconFilter size={16} aria-hidden />}
+      aria-expanded={isOpen}
+      onClick={() => {
+        setOpen(!isOpen);
+      }}
+    >
+      Filters{chosen > 0 ? ` (${String(chosen)})` : ""}
+    </Button>
+  );
   return (
     <Group gap="xs" mb="sm" align="flex-end">
       {search === undefined ? null : (
@@ -38,16 +55,20 @@ export function Filters({ search, choices = [], views }: Props) {
           }}
         />
       )}
-      {choices.map((choice) => (
-        <ChoiceBox
-          key={choice.name}
-          choice={choice}
-          value={filters[choice.name]}
-          change={(value) => {
-            set({ [choice.name]: value });
-          }}
-        />
-      ))}
+      {isNarrow && choices.length + own.length > 0 ? fold : null}
+      {isFolded
+        ? null
+        : choices.map((choice) => (
+            <ChoiceBox
+              key={choice.name}
+              choice={choice}
+              value={filters[choice.name]}
+              change={(value) => {
+                set({ [choice.name]: value });
+              }}
+            />
+          ))}
+      {isFolded ? null : children}
       {isFiltered ? (
         <Button variant="subtle" size="sm" onClick={clear} leftSection={<IconX size={14} aria-hidden />}>
           Clear

@@ -53,7 +53,15 @@ const LOOKS: Record<string, [Tone, Icon]> = {
 export function State({ state, reason, label }: { state: string; reason?: string | null | undefined; label?: string }) {
   const [tone, Shape] = LOOKS[state] ?? (["quiet", IconQuestionMark] as const);
   return (
-    <Group component="span" gap={6} wrap="nowrap" display="inline-flex" c={`var(--quell-${tone})`} data-state={state}>
+    <Group
+      component="span"
+      gap={6}
+      wrap="nowrap"
+      display="inline-flex"
+      c={`var(--quell-${tone})`}
+      data-state={state}
+      style={{ verticalAlign: "middle" }}
+    >
       <Shape size={16} aria-hidden />
       <Text component="span" size="sm" fw={550} c="inherit">
         {label ?? words(state)}

@@ -1,7 +1,156 @@
-/// Response management.
+/// Response management: what was asked for, by whom, and how it stands; live.
 
+import { Button, Group, Text } from "@mantine/core";
+import { IconArrowUp, IconBan, IconBolt, IconListCheck } from "@tabler/icons-react";
+import { keepPreviousData } from "@tanstack/react-query";
+import { useMemo, useRef, useState, type UIEvent } from "react";
+
+import { useAct } from "../../act/start";
+import { $api } from "../../api/client";
+import { useMe, whyNot } from "../../api/me";
+import { PAGED, usePages } from "../../api/pages";
+import { useFilters } from "../../app/url";
+import { DataTable } from "../../ui/DataTable";
+import { Deed } from "../../ui/Deed";
+import { Empty } from "../../ui/Empty";
+import { Export } from "../../ui/Filters";
 import { Page } from "../../ui/Page";
+import { count } from "../../ui/text";
+import { CancelMany } from "./Cancel";
+import { columns } from "./columns";
+import { useHold } from "./hold";
+import { given } from "./schema";
+import { moment } from "./since";
+import { TaskFilters } from "./TaskFilters";
+import { sayTargets, type Task } from "./words";
+
+/** The words of the address as the API takes them. */
+function useWanted() {
+  const [{ state, action, requester, from, endpoint, since, until, text }] = useFilters();
+  return useMemo(
+    () => ({
+      state,
+      action,
+      requester,
+      created_from: from,
+      endpoint,
+      since: moment(since, Date.now()),
+      until: moment(until, Date.now()),
+      text,
+    }),
+    [state, action, requester, from, endpoint, since, until, text],
+  );
+}
+
+const ids = (task: Task): string => task.id;
 
 export default function Tasks() {
-  return <Page title="Response management">…</Page>;
+  const me = useMe();
+  const act = useAct();
+  const wanted = useWanted();
+  const query = useMemo(() => given(wanted), [wanted]);
+  const answer = $api.useInfiniteQuery(
+    "get",
+    "/api/v1/tasks",
+    { params: { query: { ...query, limit: 100 } } },
+    { ...PAGED, placeholderData: keepPreviousData },
+  );
+  const frame = useRef<HTMLDivElement>(null);
+  const [isDown, setDown] = useState(false);
+  const [pages, fresh] = useHold(usePages(answer), ids, isDown);
+  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
+  const [isCancel, setCancel] = useState(false);
+  const tasks = pages.rows.filter((task) => chosen.has(task.id));
+  const onScroll = (event: UIEvent): void => {
+    const { scrollTop } = event.target as HTMLElement;
+    setDown(scrollTop > 60);
+  };
+  const toTop = (): void => {
+    setDown(false);
+    frame.current?.querySelector("[data-testid=rows]")?.scrollTo({ top: 0 });
+  };
+  const why = whyNot(me, "task.cancel");
+  return (
+    <Page title="Response management" about="Every action that was asked for, its effect and its proof.">
+      <TaskFilters />
+      <div ref={frame} onScrollCapture={onScroll}>
+        <DataTable
+          label="Tasks"
+          columns={columns}
+          pages={pages}
+          id={ids}
+          to={(task) => `/tasks/${task.id}`}
+          name={(task) => `${task.title} on ${sayTargets(task)}`}
+          selection={{ ids: chosen, change: choose }}
+          tools={
+            <Group gap="xs">
+              {fresh > 0 ? (
+                <Button
+                  size="compact-sm"
+                  variant="light"
+                  leftSection={<IconArrowUp size={14} aria-hidden />}
+                  onClick={toTop}
+                >
+                  {count(fresh, "new task")}
+                </Button>
+              ) : null}
+              {chosen.size > 0 ? (
+                <Deed
+                  size="compact-sm"
+                  variant="default"
+                  leftSection={<IconBan size={14} aria-hidden />}
+                  why={why}
+                  onClick={() => {
+                    setCancel(true);
+                  }}
+                >
+                  Cancel {count(chosen.size, "task")}
+                </Deed>
+              ) : null}
+              <Export path="/api/v1/tasks" query={wanted} />
+            </Group>
+          }
+          empty={
+            Object.keys(query).length > 0 ? (
+              <Empty icon={IconListCheck} title="No task is like that">
+                Nothing matches these filters. Clear one of them, or look further back.
+              </Empty>
+            ) : (
+              <Empty
+                icon={IconListCheck}
+                title="Nothing was asked for yet"
+                action={
+                  <Button
+                    leftSection={<IconBolt size={16} aria-hidden />}
+                    onClick={() => {
+                      act({});
+                    }}
+                  >
+                    Act on an endpoint
+                  </Button>
+                }
+              >
+                A task is one action on one or more endpoints: isolate, collect a file, run a script. It stands here
+                with its evidence as soon as somebody asks for it, here or by <code>quell act</code>.
+              </Empty>
+            )
+          }
+        />
+      </div>
+      <Text size="xs" c="dimmed" mt={4}>
+        Times are in your zone; the exact moment stands under each.
+      </Text>
+      {isCancel ? (
+        <CancelMany
+          tasks={tasks}
+          close={() => {
+            setCancel(false);
+          }}
+          done={() => {
+            choose(new Set());
+          }}
+        />
+      ) : null}
+    </Page>
+  );
 }

@@ -9,4 +9,5 @@ export const screens: Screen[] = [
     needs: "task.read",
     nav: { group: "Respond", icon: IconListCheck, key: "t" },
   },
+  { path: "/tasks/$id", title: "Task", load: () => import("./Task"), needs: "task.read" },
 ];

@@ -1,0 +1,144 @@
+/// What the service reported, drawn from the action's outcome schema: no action has words of its own here.
+
+import { Anchor, Box, Group, Table, Text } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+
+import { Copy } from "../../ui/Copy";
+import { Name } from "../../ui/Name";
+import { Time } from "../../ui/Time";
+import { isProbes } from "./evidence";
+import { isOutput, Output } from "./Output";
+import { isNothing, isRecord, label, present, type Schema } from "./schema";
+import { sayValue } from "./words";
+import classes from "./Task.module.css";
+
+/** Rows of one list that are drawn. */
+const ROWS = 200;
+
+export function Outcome({ value, schema, name }: { value: unknown; schema: Schema | undefined; name: string }) {
+  if (!isRecord(value)) return null;
+  const fields = Object.keys({ ...schema?.properties, ...value }).filter(
+    (field) => !isNothing(value[field]) && !isProbes(value[field]),
+  );
+  // What is short first, what needs the width of the page after it.
+  const wide = fields.filter((field) => isWide(value[field]));
+  const short = fields.filter((field) => !isWide(value[field]));
+  return (
+    <Box component="dl" className={classes.outcome}>
+      {[...short, ...wide].map((field) => (
+        <Field key={field} name={field} value={value[field]} schema={present(schema?.properties?.[field])} of={name} />
+      ))}
+    </Box>
+  );
+}
+
+function isWide(value: unknown): boolean {
+  return isOutput(value) || isRows(value) || (isRecord(value) && !isArtifact(value));
+}
+
+function isRows(value: unknown): value is Record<string, unknown>[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isRecord);
+}
+
+function isArtifact(value: unknown): value is Record<string, unknown> & { artifact_id: string } {
+  return isRecord(value) && typeof value["artifact_id"] === "string";
+}
+
+type FieldProps = { name: string; value: unknown; schema: Schema | undefined; of: string };
+
+function Field({ name, value, schema, of }: FieldProps) {
+  const help = schema?.description;
+  return (
+    <div className={isWide(value) ? `${classes.field ?? ""} ${classes.wide ?? ""}` : classes.field}>
+      <dt>
+        <Text component="span" size="sm" fw={550}>
+          {label(name)}
+        </Text>
+        {help ? (
+          <Text component="span" size="xs" c="dimmed" display="block">
+            {help}
+          </Text>
+        ) : null}
+      </dt>
+      <dd>
+        <Value name={name} value={value} schema={schema} of={of} />
+      </dd>
+    </div>
+  );
+}
+
+function Value({ name, value, schema, of }: FieldProps) {
+  if (isOutput(value)) return <Output output={value} file={`${of}-${name}.txt`} />;
+  if (isArtifact(value)) {
+    return (
+      <Group gap="xs">
+        <Anchor component={Link} to={`/artifacts?open=${value.artifact_id}`} size="sm">
+          Open the artifact
+        </Anchor>
+        <Text component="span" size="sm">
+          <Name length={200}>{sayValue(name, { ...value, artifact_id: null })}</Name>
+        </Text>
+      </Group>
+    );
+  }
+  if (isRows(value)) return <Rows rows={value} schema={present(schema?.items)} name={name} />;
+  if (isRecord(value)) return <Outcome value={value} schema={schema} name={of} />;
+  return <Scalar name={name} value={value} />;
+}
+
+function Scalar({ name, value }: { name: string; value: unknown }) {
+  // Microseconds since 1970, where the number is one of our days.
+  if (name.endsWith("_us") && typeof value === "number" && value > 1e14) {
+    return <Time at={new Date(value / 1000).toISOString()} />;
+  }
+  const text = sayValue(name, value);
+  if (typeof value === "string" && /^[0-9a-f]{32,}$/.test(value)) {
+    return (
+      <Group gap={4} wrap="nowrap">
+        <Name mono length={130} fz="xs">
+          {value}
+        </Name>
+        <Copy value={value} label={`Copy ${label(name)}`} />
+      </Group>
+    );
+  }
+  return <Name length={400}>{text}</Name>;
+}
+
+function Rows({ rows, schema, name }: { rows: Record<string, unknown>[]; schema: Schema | undefined; name: string }) {
+  const known = Object.keys(schema?.properties ?? {});
+  const names = [...new Set([...known, ...rows.flatMap((row) => Object.keys(row))])].filter((field) =>
+    rows.some((row) => !isNothing(row[field])),
+  );
+  return (
+    <div className={classes.scroll} tabIndex={0} role="region" aria-label={label(name)}>
+      <Table verticalSpacing={4} fz="sm">
+        <Table.Thead>
+          <Table.Tr>
+            {names.map((field) => (
+              <Table.Th key={field} title={schema?.properties?.[field]?.description}>
+                {label(field)}
+              </Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.slice(0, ROWS).map((row, index) => (
+            <Table.Tr key={index}>
+              {names.map((field) => (
+                <Table.Td key={field}>
+                  <Scalar name={field} value={row[field]} />
+                </Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {rows.length > ROWS ? (
+        <Text size="xs" c="dimmed">
+          and {rows.length - ROWS} more, which stand in the raw outcome
+        </Text>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,121 @@
+/// The columns of lists of tasks.
+
+import { Group, Text } from "@mantine/core";
+
+import { Copy } from "../../ui/Copy";
+import type { Column } from "../../ui/DataTable";
+import { Name } from "../../ui/Name";
+import { State } from "../../ui/State";
+import { Time } from "../../ui/Time";
+import { useShort } from "./catalogue";
+import { isEnded, sayFrom, sayTargets, type Task } from "./words";
+
+/** The end of an id: ids of one moment begin alike. */
+export function shortId(id: string): string {
+  return id.slice(-8);
+}
+
+export function Id({ id, label }: { id: string; label: string }) {
+  return (
+    <Group component="span" gap={2} wrap="nowrap" display="inline-flex" style={{ verticalAlign: "middle" }}>
+      <Text component="span" inherit ff="monospace" fz="xs">
+        {shortId(id)}
+      </Text>
+      <Copy value={id} label={label} />
+    </Group>
+  );
+}
+
+/** What was asked for, in the words of its parameters. */
+function Description({ task }: { task: Task }) {
+  const text = useShort(task);
+  return text === "" ? "–" : <Name length={160}>{text}</Name>;
+}
+
+/** How a task stands; how far it is, where it has several targets. */
+export function TaskState({ task }: { task: Task }) {
+  const done = task.target_count - task.open_count;
+  const isPart = task.target_count > 1 && !isEnded(task.state) && done > 0;
+  const isMixed =
+    task.target_count > 1 && isEnded(task.state) && task.succeeded_count > 0 && task.state !== "succeeded";
+  return (
+    <Group component="span" gap={6} wrap="nowrap" display="inline-flex" style={{ verticalAlign: "middle" }}>
+      <State state={task.state} reason={task.reason_code} />
+      {isPart ? (
+        <Text component="span" size="xs" c="dimmed">
+          {done}/{task.target_count}
+        </Text>
+      ) : null}
+      {isMixed ? (
+        <Text component="span" size="xs" c="dimmed">
+          {task.succeeded_count}/{task.target_count} succeeded
+        </Text>
+      ) : null}
+    </Group>
+  );
+}
+
+export const columns: Column<Task>[] = [
+  {
+    id: "action",
+    title: "Action",
+    width: "minmax(140px, 1.1fr)",
+    isNarrow: true,
+    cell: (task) => <Name length={60}>{task.title || task.action}</Name>,
+  },
+  {
+    id: "target",
+    title: "Target",
+    width: "minmax(100px, 0.9fr)",
+    isNarrow: true,
+    cell: (task) => <Name length={60}>{sayTargets(task)}</Name>,
+  },
+  {
+    id: "state",
+    title: "Status",
+    width: "minmax(170px, 1fr)",
+    isNarrow: true,
+    cell: (task) => <TaskState task={task} />,
+  },
+  {
+    id: "description",
+    title: "Description",
+    width: "minmax(115px, 1.5fr)",
+    cell: (task) => <Description task={task} />,
+  },
+  {
+    id: "reason",
+    title: "Reason",
+    width: "minmax(115px, 1.5fr)",
+    cell: (task) => <Name length={160}>{task.reason}</Name>,
+  },
+  {
+    id: "requester",
+    title: "Created by",
+    width: "minmax(95px, 0.8fr)",
+    cell: (task) => <Name length={40}>{task.requester.name}</Name>,
+  },
+  { id: "from", title: "From", width: "88px", cell: (task) => sayFrom(task.created_from) },
+  { id: "created", title: "Created", width: "104px", cell: (task) => <Time at={task.created_at} /> },
+  {
+    id: "last",
+    title: "Last action",
+    width: "110px",
+    cell: (task) => <Time at={task.ended_at ?? task.cancel_requested_at} empty={isEnded(task.state) ? "–" : "open"} />,
+  },
+  {
+    id: "id",
+    title: "ID",
+    width: "112px",
+    cell: (task) => <Id id={task.id} label="Copy the id of the task" />,
+  },
+  { id: "expires", title: "Expires", width: "110px", isExtra: true, cell: (task) => <Time at={task.expires_at} /> },
+  { id: "revert", title: "Undone at", width: "110px", isExtra: true, cell: (task) => <Time at={task.revert_at} /> },
+  {
+    id: "approval",
+    title: "Approval",
+    width: "110px",
+    isExtra: true,
+    cell: (task) => (task.approval === "none" ? "–" : task.approval.replace("_", "-")),
+  },
+];
