@@ -176,7 +176,8 @@ fn file(asset: &Asset, asked: &HeaderMap) -> Response {
     response
 }
 
-/// What the browser may do with an answer of the console. `styles` is what it takes besides our own style sheets.
+/// What the browser may do with an answer of the console. `styles` is what it takes besides our own style sheets. The one
+/// policy of trusted types is the console's own, which takes no markup: the component library writes its style sheets as text.
 fn protect(headers: &mut HeaderMap, styles: &str) {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data: blob:; font-src 'self'; \

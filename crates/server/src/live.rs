@@ -185,17 +185,23 @@ struct Standing {
 #[derive(Default)]
 pub(crate) struct Standings {
     // Held while one of them reads, so that the others find what it read.
-    read: tokio::sync::Mutex<HashMap<(Uuid, Uuid), (Instant, Option<Standing>)>>,
+    read: tokio::sync::Mutex<HashMap<(Uuid, Uuid), Read>>,
+}
+
+/// What was read, and when that began.
+struct Read {
+    at: Instant,
+    standing: Option<Standing>,
 }
 
 impl Standings {
     /// How the endpoint stood at that time or later; `None` where it is gone or cannot be read now.
     async fn of(&self, store: &Store, of: (Uuid, Uuid), at: Instant) -> Option<Standing> {
         let mut read = self.read.lock().await;
-        if let Some((read_at, standing)) = read.get(&of)
-            && *read_at > at
+        if let Some(known) = read.get(&of)
+            && known.at > at
         {
-            return standing.clone();
+            return known.standing.clone();
         }
         let now = Instant::now();
         let row = store.read(move |tx| endpoint::get(tx, of.0, of.1)).await.ok().flatten();
@@ -207,7 +213,7 @@ impl Standings {
         if read.len() >= REMEMBERED {
             read.clear();
         }
-        read.insert(of, (now, standing.clone()));
+        read.insert(of, Read { at: now, standing: standing.clone() });
         standing
     }
 }
