@@ -38,7 +38,7 @@ export const theme = createTheme({
   luminanceThreshold: 0.35,
   defaultRadius: "sm",
   cursorType: "pointer",
-  fontFamily: "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', Roboto, sans-serif",
+  fontFamily: "Inter, system-ui, -apple-system, 'Segoe UI', 'Noto Sans', Roboto, sans-serif",
   fontFamilyMonospace: "ui-monospace, 'Cascadia Mono', 'JetBrains Mono', 'DejaVu Sans Mono', monospace",
   headings: {
     fontWeight: "650",
@@ -56,6 +56,7 @@ export const theme = createTheme({
     },
     Modal: { defaultProps: { centered: true } },
     Drawer: { defaultProps: { position: "right", size: "lg" } },
+    NavLink: { styles: { root: { borderRadius: 6 }, label: { fontSize: "0.86rem" } } },
     Anchor: { defaultProps: { underline: "hover" } },
   },
 });
