@@ -168,6 +168,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/approval-policy/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the approval settings about a request that nobody makes
+         * @description Also settings that are not stored yet. Nothing is written; an open break-glass is not looked at.
+         */
+        post: operations["try_approval_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approvals": {
         parameters: {
             query?: never;
@@ -546,6 +566,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give tags to many endpoints, and take tags from them
+         * @description All of it or nothing: one endpoint that is not there or not within reach refuses the whole. Each that changes has its
+         *     own record in the audit trail. Tasks that were made keep their targets.
+         */
+        post: operations["change_tags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{id}": {
         parameters: {
             query?: never;
@@ -694,10 +735,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Live news of tasks, commands and endpoints
-         * @description Server-sent events. `ready` comes first; then `task`, `command`, `progress` and `endpoint`, each with ids and the
-         *     new state: read the resource for the rest. `resync` says that something was missed (the watcher was too slow, or
-         *     it came back with `Last-Event-ID`): read everything again. A comment comes every 15 seconds.
+         * Live news of tasks, commands, requests for approval, artifacts and endpoints
+         * @description Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
+         *     Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
+         *     `progress`), `approval` (`task`, `state`), `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`,
+         *     `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
+         *     missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. A comment comes every
+         *     15 seconds.
          */
         get: operations["watch_events"];
         put?: never;
@@ -772,6 +816,26 @@ export interface paths {
         post?: never;
         /** Go back to the words that come with Quell */
         delete: operations["reset_mail_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mail/templates/{kind}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what words would make of made-up values
+         * @description Nothing is kept, nothing is sent; what is wrong is named with its line.
+         */
+        post: operations["preview_mail_template"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -965,6 +1029,23 @@ export interface paths {
          * @description Kept for sixty days.
          */
         get: operations["list_notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Of what Quell tells people and systems */
+        get: operations["list_notice_kinds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1195,7 +1276,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What roles are made of */
+        /**
+         * What roles are made of
+         * @description The same on every server; for whoever wants to read what they may do in words.
+         */
         get: operations["list_permissions"];
         put?: never;
         post?: never;
@@ -1514,6 +1598,26 @@ export interface paths {
          * @description For browsers: answers a page that says whether it worked, with the cookie of the session, and goes on by itself.
          */
         get: operations["finish_sso"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sso/offered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Identity providers that the sign-in page names
+         * @description Those of which their tenant says so (`offered`), at most twenty.
+         */
+        get: operations["list_offered_providers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1862,6 +1966,26 @@ export interface paths {
          * @description Makes an invited account active. The link is good once.
          */
         post: operations["redeem_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See whose account a link is for
+         * @description Tells no more than the link lets its holder take over, and does not use it up.
+         */
+        post: operations["show_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2332,6 +2456,8 @@ export interface components {
              * @description Where it comes from.
              */
             endpoint_id: string;
+            /** @description That endpoint's name now. */
+            endpoint_name: string;
             /**
              * Format: date-time
              * @description When it is deleted.
@@ -2905,6 +3031,116 @@ export interface components {
              */
             release_after_channel_loss_minutes: number | null;
         };
+        /** @description A page of endpoints. */
+        EndpointPage_Endpoint: {
+            /** @description The endpoints. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /** @description Version of its agent. */
+                agent_version: string;
+                /**
+                 * @description What a person should look at, until somebody acknowledges it or, for a broken isolation, until it is whole
+                 *     again or over.
+                 */
+                alarm?: string | null;
+                /** @description `x86_64` or `aarch64`. */
+                arch: string;
+                /** @description Actions that its agent carries out. */
+                capabilities: unknown;
+                /**
+                 * Format: date-time
+                 * @description End of its certificate.
+                 */
+                certificate_not_after: string;
+                /** @description Serial of its certificate, hex. */
+                certificate_serial: string;
+                /** @description Its agent holds a session now. */
+                connected: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was enrolled.
+                 */
+                enrolled_at: string;
+                /** @description What it says about itself. */
+                facts: Record<string, never>;
+                /** @description Digest that binds its identity to the machine. */
+                fingerprint: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description Its isolation, while it is isolated. */
+                isolation?: Record<string, never> | null;
+                /**
+                 * Format: date-time
+                 * @description When it was last heard, within some seconds.
+                 */
+                last_seen_at?: string | null;
+                /**
+                 * @description What people call it and name it by: unique among active endpoints, and never changed by its agent. The host
+                 *     name that the agent says stands in `facts`.
+                 */
+                name: string;
+                /** @description `linux`, `windows` or `macos`. */
+                os: string;
+                /** @description `active` or `revoked`. */
+                state: string;
+                /** @description Tags, set by people. */
+                tags: string[];
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where `count=true` asked for it.
+             */
+            total?: number | null;
+        };
+        /** @description A page of endpoints. */
+        EndpointPage_EndpointRow: {
+            /** @description The endpoints. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /** @description The first of its addresses, those first that reach far. */
+                addresses: string[];
+                /** @description Version of its agent. */
+                agent_version: string;
+                /** @description What a person should look at; absent where there is nothing. */
+                alarm?: string | null;
+                /** @description Its agent holds a session now. */
+                connected: boolean;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description Whether it is isolated. */
+                isolated: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was last heard, within some seconds.
+                 */
+                last_seen_at?: string | null;
+                /** @description The first of those who were logged on when its agent last said so; absent where nobody was. */
+                logged_on?: string[];
+                /** @description What people call it. */
+                name: string;
+                /** @description `linux`, `windows` or `macos`. */
+                os: string;
+                /** @description `active` or `revoked`. */
+                state: string;
+                /** @description Name and version of the system, as it calls itself: `Debian GNU/Linux 12`. */
+                system: string;
+                /** @description Tags, set by people. */
+                tags: string[];
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where `count=true` asked for it.
+             */
+            total?: number | null;
+        };
         /**
          * EndpointRestoreOutcome
          * @description What was removed, and what was seen.
@@ -3130,6 +3366,13 @@ export interface components {
              */
             time_limit_seconds: number;
         };
+        /** @description An endpoint, and how it does. */
+        EndpointWithHealth: components["schemas"]["Endpoint"] & {
+            /** @description How it does. */
+            health: components["schemas"]["Health"];
+        };
+        /** @description A page in one of the two views. */
+        Endpoints: components["schemas"]["EndpointPage_Endpoint"] | components["schemas"]["EndpointPage_EndpointRow"];
         /** @description What lets machines become endpoints. Its text is shown once, when it is made. */
         EnrolmentToken: {
             /**
@@ -3321,6 +3564,23 @@ export interface components {
              */
             role: string;
         };
+        /** @description How an endpoint does, as far as the server knows. */
+        Health: {
+            /** @description `valid`, `ending` within a day (its agent should have renewed it), or `over`. */
+            certificate: string;
+            last_failure?: components["schemas"]["LastFailure"] | null;
+            /**
+             * @description Commands for it that have not ended: those that wait for people or for it, and those under way. At most 1000 are
+             *     counted.
+             */
+            open_commands: number;
+            /** @description Those of them that wait for it. */
+            queued_commands: number;
+            /** @description Version of the server. */
+            server_version: string;
+            /** @description Whether its agent has another version than the server. */
+            version_differs: boolean;
+        };
         /** @description A role that a person has. */
         HeldRole: {
             /**
@@ -3363,6 +3623,8 @@ export interface components {
             mapping: components["schemas"]["GroupMapping"][];
             /** @description Its name, unique in the tenant. */
             name: string;
+            /** @description Whether the sign-in page names it to everybody. */
+            offered: boolean;
             /** @description Where the provider must be allowed to send browsers back to. */
             redirect_uri: string;
             /** @description What is asked for. */
@@ -3379,6 +3641,18 @@ export interface components {
              */
             updated_at: string;
         };
+        /** @description What installs and enrols an agent, to be copied into a shell of the new endpoint. */
+        Installer: {
+            /**
+             * @description For Linux with curl. The script is fetched, compared with the digest in the command, and run as root with the token
+             *     on its standard input.
+             */
+            curl: string;
+            /** @description SHA-256 of the script, lower-case hex. */
+            sha256: string;
+            /** @description The same with wget. */
+            wget: string;
+        };
         /** @description What was asked, as the bytes that approvals and orders bind. */
         Intent: {
             /**
@@ -3393,6 +3667,32 @@ export interface components {
         Invited: components["schemas"]["PersonView"] & {
             /** @description Shown this once. */
             ticket: components["schemas"]["ShownTicket"];
+        };
+        /** @description A command that failed. */
+        LastFailure: {
+            /** @description Its action. */
+            action: string;
+            /**
+             * Format: uuid
+             * @description The command.
+             */
+            command: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            ended_at?: string | null;
+            /** @description The same for people. */
+            message?: string | null;
+            /** @description Why. */
+            reason_code?: string | null;
+            /** @description How it ended: `failed`, `refused` or `indeterminate`. */
+            state: string;
+            /**
+             * Format: uuid
+             * @description Its task.
+             */
+            task: string;
         };
         /** @description An isolation that nobody but somebody at the machine can end. */
         LeftIsolated: {
@@ -3508,6 +3808,10 @@ export interface components {
             /** @description How it was written when it was imported. */
             written: string;
         };
+        /** @description A passkey, with its public key. */
+        ListedPasskey: components["schemas"]["Passkey"] & {
+            approver_key?: components["schemas"]["ApproverPasskey"] | null;
+        };
         /** @description A key that was made, with its text. */
         MadeApiKey: components["schemas"]["ApiKey"] & {
             /** @description The key. Shown this once. */
@@ -3515,6 +3819,7 @@ export interface components {
         };
         /** @description A token that was made, with its text. */
         MadeEnrolmentToken: components["schemas"]["EnrolmentToken"] & {
+            install?: components["schemas"]["Installer"] | null;
             /** @description What the new endpoint is given. Shown this once. */
             text: string;
         };
@@ -3532,6 +3837,15 @@ export interface components {
             administrator: components["schemas"]["Who"];
             /** @description Shown this once. */
             ticket: components["schemas"]["ShownTicket"];
+        };
+        /** @description A mail as a template makes it. */
+        MailPreview: {
+            /** @description The HTML. */
+            html: string;
+            /** @description The subject. */
+            subject: string;
+            /** @description The plain text. */
+            text: string;
         };
         /** @description How a tenant sends mail. */
         MailSettings: {
@@ -3960,6 +4274,19 @@ export interface components {
             /** @description What it is about. */
             object_id: string;
         };
+        /** @description A kind of notice. */
+        NoticeKind: {
+            /** @description When it is told. */
+            about: string;
+            /** @description Its `type` in the body of a webhook. */
+            event: string;
+            /** @description Its name, for settings and filters. */
+            name: string;
+        };
+        /** @description All kinds. */
+        NoticeKinds: {
+            items: components["schemas"]["NoticeKind"][];
+        };
         /** @description An action that the settings may approve. */
         Offered: {
             /** @description Its id. */
@@ -3970,6 +4297,19 @@ export interface components {
             is_ticked: boolean;
             /** @description Its name for people. */
             title: string;
+        };
+        /** @description A way to sign in. */
+        OfferedProvider: {
+            /** @description The provider's name. */
+            name: string;
+            /** @description The path here at which signing in begins; `?return=` leads on from there. */
+            path: string;
+            /** @description The tenant's name. */
+            tenant: string;
+        };
+        /** @description The ways to sign in that are named to everybody. */
+        OfferedProviders: {
+            items: components["schemas"]["OfferedProvider"][];
         };
         /** @description A session that is open. */
         OpenSession: {
@@ -4169,6 +4509,8 @@ export interface components {
                  * @description Where it comes from.
                  */
                 endpoint_id: string;
+                /** @description That endpoint's name now. */
+                endpoint_name: string;
                 /**
                  * Format: date-time
                  * @description When it is deleted.
@@ -4431,66 +4773,6 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list, newest first unless the route says otherwise. */
-        Page_Endpoint: {
-            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
-            items: {
-                /** @description Version of its agent. */
-                agent_version: string;
-                /**
-                 * @description What a person should look at, until somebody acknowledges it or, for a broken isolation, until it is whole
-                 *     again or over.
-                 */
-                alarm?: string | null;
-                /** @description `x86_64` or `aarch64`. */
-                arch: string;
-                /** @description Actions that its agent carries out. */
-                capabilities: unknown;
-                /**
-                 * Format: date-time
-                 * @description End of its certificate.
-                 */
-                certificate_not_after: string;
-                /** @description Serial of its certificate, hex. */
-                certificate_serial: string;
-                /** @description Its agent holds a session now. */
-                connected: boolean;
-                /**
-                 * Format: date-time
-                 * @description When it was enrolled.
-                 */
-                enrolled_at: string;
-                /** @description What it says about itself. */
-                facts: Record<string, never>;
-                /** @description Digest that binds its identity to the machine. */
-                fingerprint: string;
-                /**
-                 * Format: uuid
-                 * @description Its id.
-                 */
-                id: string;
-                /** @description Its isolation, while it is isolated. */
-                isolation?: Record<string, never> | null;
-                /**
-                 * Format: date-time
-                 * @description When it was last heard, within some seconds.
-                 */
-                last_seen_at?: string | null;
-                /**
-                 * @description What people call it and name it by: unique among active endpoints, and never changed by its agent. The host
-                 *     name that the agent says stands in `facts`.
-                 */
-                name: string;
-                /** @description `linux`, `windows` or `macos`. */
-                os: string;
-                /** @description `active` or `revoked`. */
-                state: string;
-                /** @description Tags, set by people. */
-                tags: string[];
-            }[];
-            /** @description Give this as `cursor` for the next page; `null` on the last. */
-            next?: string | null;
-        };
-        /** @description A page of a list, newest first unless the route says otherwise. */
         Page_EnrolmentToken: {
             /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
             items: {
@@ -4564,6 +4846,8 @@ export interface components {
                 mapping: components["schemas"]["GroupMapping"][];
                 /** @description Its name, unique in the tenant. */
                 name: string;
+                /** @description Whether the sign-in page names it to everybody. */
+                offered: boolean;
                 /** @description Where the provider must be allowed to send browsers back to. */
                 redirect_uri: string;
                 /** @description What is asked for. */
@@ -4824,6 +5108,8 @@ export interface components {
                  * @description How many targets it has.
                  */
                 target_count: number;
+                /** @description The first of its targets, at most three; `GET /tasks/{id}/commands` has them all. */
+                targets: components["schemas"]["Target"][];
                 /** @description The action's name for people. */
                 title: string;
                 /**
@@ -4947,7 +5233,7 @@ export interface components {
         /** @description All passkeys of a person: they are few. */
         Passkeys: {
             /** @description Oldest first. */
-            items: components["schemas"]["Listed"][];
+            items: components["schemas"]["ListedPasskey"][];
         };
         /** @description All permissions. */
         PermissionList: {
@@ -4955,6 +5241,8 @@ export interface components {
         };
         /** @description A permission. */
         PermissionView: {
+            /** @description What it allows, in a sentence. */
+            about: string;
             /** @description Its name, for roles and scopes. */
             name: string;
             /** @description Whether only a person can use it: a program that holds it is refused all the same. */
@@ -5389,12 +5677,38 @@ export interface components {
              */
             tenant: string;
         };
+        /** @description Tags that many endpoints get, and tags that they lose. */
+        TagChanges: {
+            /** @description Tags that each of them has afterwards; 32 at most. */
+            add?: string[];
+            /** @description Ids, at most 500. */
+            endpoints: string[];
+            /** @description Tags that none of them has afterwards. */
+            remove?: string[];
+        };
+        /** @description What was changed. */
+        TagsChanged: {
+            /** @description Endpoints whose tags are others now. The rest had them so before. */
+            changed: number;
+        };
         /** @description A sign-in that a browser finished for a program. */
         TakeSession: {
             /** @description What the browser brought. */
             code: string;
             /** @description What the program kept to itself; its SHA-256 was the challenge. */
             verifier: string;
+        };
+        /** @description One of a task's targets. */
+        Target: {
+            /**
+             * Format: uuid
+             * @description Which endpoint.
+             */
+            id: string;
+            /** @description Its name now. */
+            name: string;
+            /** @description How the command there stands. */
+            state: string;
         };
         /** @description Why a target cannot be acted on. */
         TargetProblem: {
@@ -5484,6 +5798,8 @@ export interface components {
              * @description How many targets it has.
              */
             target_count: number;
+            /** @description The first of its targets, at most three; `GET /tasks/{id}/commands` has them all. */
+            targets: components["schemas"]["Target"][];
             /** @description The action's name for people. */
             title: string;
             /**
@@ -5558,6 +5874,29 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description A link's text. */
+        TicketAsked: {
+            /** @description What stands behind `#` in the link. */
+            token: string;
+        };
+        /** @description Whose account a link is for. */
+        TicketShown: {
+            /** @description The e-mail address with which they sign in. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When the link ends.
+             */
+            expires_at: string;
+            /** @description `invitation` or `reset`. */
+            kind: string;
+            /** @description The person's name. */
+            name: string;
+            /** @description The tenant where they are at home. */
+            tenant: string;
+            /** @description Whether the account asks for one-time codes as well. */
+            totp: boolean;
+        };
         /** @description What is to be confirmed. */
         ToConfirm: {
             /** @description SHA-256 of the exact body of the request that follows, hexadecimal. */
@@ -5578,6 +5917,36 @@ export interface components {
             secret: string;
             /** @description The same as an app reads it from a picture. */
             uri: string;
+        };
+        /** @description A request that nobody makes. */
+        Trial: {
+            /**
+             * @description What would be asked for.
+             * @example process.terminate
+             */
+            action: string;
+            /** @description On which endpoints; on none that is listed or protected where empty. */
+            endpoints?: string[];
+            /** @description Settings to be asked instead of those that hold; in the shape of `PUT /approval-policy`. */
+            policy?: Record<string, never> | null;
+            /** @description As whom: `staff`, `operations`, `automation` or `system`. */
+            requester: string;
+        };
+        /** @description What the settings would answer. */
+        TrialVerdict: {
+            /** @description `none`, `auto`, `people` or `refused`. */
+            how: string;
+            /**
+             * Format: int32
+             * @description How many people must agree; 0 where nobody is asked.
+             */
+            quorum: number;
+            /** @description Of which roles each of them must have one; anybody who may decide where empty. */
+            roles: string[];
+            /** @description Whether a person confirms it at the moment of asking. */
+            step_up: boolean;
+            /** @description How it came about, a line a step. */
+            trace: string[];
         };
         /** @description How it went. */
         Tried: {
@@ -5712,6 +6081,8 @@ export interface components {
              * @example keycloak
              */
             name: string;
+            /** @description Whether the sign-in page names it, with the tenant, to everybody who opens that page. */
+            offered?: boolean;
             /** @description What is asked for; `openid`, `email` and `profile` where absent. */
             scopes?: string[];
             /** @description Whether an address counts of which the provider does not say that it is verified. */
@@ -5875,7 +6246,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6161,12 +6532,44 @@ export interface operations {
             };
         };
     };
+    try_approval_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialVerdict"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_approvals: {
         parameters: {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6404,7 +6807,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6518,7 +6921,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6571,7 +6974,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6637,7 +7040,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6831,7 +7234,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -6844,12 +7247,25 @@ export interface operations {
                 name?: string;
                 /** @description `linux`, `windows` or `macos`. */
                 os?: string;
-                /** @description With this tag. */
+                /** @description With this tag; with all of them where several are given with commas between, at most 4. */
                 tag?: string;
                 /** @description Isolated now, or not. */
                 isolated?: boolean;
                 /** @description With an alarm, or without. */
                 alarm?: boolean;
+                /** @description Whose agent holds a session with this server now, or does not. */
+                connected?: boolean;
+                /** @description With this text in name, tags, host name, addresses, people logged on or system, upper and lower case alike. */
+                text?: string;
+                /**
+                 * @description `name`, `last_seen` or `enrolled`, downwards with a `-` before it; `-enrolled` where absent. A cursor is good for the
+                 *     order that it came from. By `last_seen`, an endpoint that is heard between two pages changes its place.
+                 */
+                sort?: string;
+                /** @description `row` for a few words of each, which is a tenth of the bytes; `whole` where absent. */
+                view?: "whole" | "row";
+                /** @description Whether to count all that fit, on all pages. */
+                count?: boolean;
             };
             header?: never;
             path?: never;
@@ -6862,7 +7278,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Endpoint"];
+                    "application/json": components["schemas"]["Endpoints"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagChanges"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagsChanged"];
                 };
             };
             /** @description What was asked was not done */
@@ -6892,7 +7340,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Endpoint"];
+                    "application/json": components["schemas"]["EndpointWithHealth"];
                 };
             };
             /** @description What was asked was not done */
@@ -7047,7 +7495,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -7383,6 +7831,40 @@ export interface operations {
             };
         };
     };
+    preview_mail_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMailTemplate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailPreview"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     test_mail: {
         parameters: {
             query?: never;
@@ -7696,7 +8178,7 @@ export interface operations {
                 state?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -7716,6 +8198,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Notice"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_notice_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeKinds"];
                 };
             };
             /** @description What was asked was not done */
@@ -7944,7 +8454,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -8238,7 +8748,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -8370,7 +8880,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -8692,7 +9202,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -8888,12 +9398,40 @@ export interface operations {
             };
         };
     };
+    list_offered_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferedProviders"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_providers: {
         parameters: {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -9220,7 +9758,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
@@ -9442,13 +9980,17 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
                  *     the `limit`.
                  */
                 format?: string;
+                /** @description In any of these states, with commas between. */
+                state?: string;
+                /** @description `row` leaves `outcome` and `evidence` out, which `GET /commands/{id}` has: for long lists. */
+                view?: string;
             };
             header?: never;
             path: {
@@ -9634,6 +10176,38 @@ export interface operations {
             };
         };
     };
+    show_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TicketAsked"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketShown"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_trust: {
         parameters: {
             query?: never;
@@ -9699,7 +10273,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description Rows of a page, 1 to 500; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
                 limit?: number;
                 /**
                  * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
