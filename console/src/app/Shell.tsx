@@ -18,7 +18,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconBolt, IconMoon, IconSearch, IconSun } from "@tabler/icons-react";
-import { Link, Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo } from "react";
 
 import { ActProvider, useAct } from "../act/start";
@@ -33,6 +33,7 @@ import { Account } from "./Account";
 import { ConfirmRequest } from "./ConfirmRequest";
 import { useKeys } from "./keys";
 import { openPalette } from "./palette";
+import { Redirect } from "./Redirect";
 import { Boundary } from "./Root";
 import type { Group as NavGroup } from "./screen";
 import { screens } from "./screens";
@@ -54,7 +55,7 @@ export function Shell() {
   }
   if (me.isPending) return <Loader m="xl" aria-label="Reading who you are" />;
   if (asApiErrorStatus(me.error) === 401)
-    return <Navigate to="/sign-in" search={{ return: href === "/" ? undefined : href } as never} replace />;
+    return <Redirect to="/sign-in" search={{ return: href === "/" ? undefined : href }} />;
   return <Failure error={me.error} retry={() => void me.refetch()} />;
 }
 
@@ -223,11 +224,14 @@ function Navigation() {
             const entry = (
               <NavLink
                 key={screen.path}
-                renderRoot={(props: Record<string, unknown>) => <Link {...props} to={screen.path} />}
+                renderRoot={(props: Record<string, unknown>) => (
+                  <Link {...props} to={screen.path} activeOptions={{ exact: true }} />
+                )}
                 label={screen.title}
                 leftSection={Shape ? <Shape size={18} aria-hidden /> : null}
                 rightSection={Badge && may ? <Badge /> : null}
                 active={isHere}
+                py={5}
                 aria-current={isHere ? "page" : undefined}
                 {...(may ? {} : { c: "dimmed" })}
               />

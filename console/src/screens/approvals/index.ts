@@ -1,4 +1,4 @@
-import { IconFireHydrant, IconShieldCheck, IconUserQuestion } from "@tabler/icons-react";
+import { IconUrgent, IconShieldCheck, IconUserQuestion } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
 import { Waiting } from "./Waiting";
 
@@ -16,7 +16,7 @@ export const screens: Screen[] = [
     title: "Break-glass",
     load: () => import("./glass/BreakGlass"),
     needs: "approval.read",
-    nav: { group: "Evidence", icon: IconFireHydrant, key: "b" },
+    nav: { group: "Evidence", icon: IconUrgent, key: "b" },
   },
   {
     path: "/settings/approvals",

@@ -1,7 +1,7 @@
 /// Acting without approval when nobody can be asked: beginning, ending, and the reviews of it.
 
 import { Alert, Button, Group, Loader, Modal, NumberInput, Stack, Text, Textarea, Title } from "@mantine/core";
-import { IconFireHydrant, IconFlame } from "@tabler/icons-react";
+import { IconUrgent, IconFlame } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { $api } from "../../../api/client";
@@ -56,7 +56,7 @@ export default function BreakGlass() {
         </Alert>
       ) : null}
       {data?.items.length === 0 ? (
-        <Empty icon={IconFireHydrant} title="The glass was never broken">
+        <Empty icon={IconUrgent} title="The glass was never broken">
           Good. When somebody does, it stands here with its reason, what was done under it, and what the review found.
         </Empty>
       ) : (

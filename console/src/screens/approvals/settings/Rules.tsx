@@ -1,7 +1,16 @@
 /// The tenant's own rules, in order: the first that names action and requester decides.
 
 import { ActionIcon, Group, MultiSelect, SegmentedControl, Stack, Text, Title, Tooltip } from "@mantine/core";
-import { IconArrowDown, IconArrowUp, IconListNumbers, IconPlus, IconTrash } from "@tabler/icons-react";
+import {
+  IconArrowDown,
+  IconArrowUp,
+  IconChevronUp,
+  IconListNumbers,
+  IconPencil,
+  IconPlus,
+  IconTrash,
+} from "@tabler/icons-react";
+import { useState } from "react";
 
 import { Deed } from "../../../ui/Deed";
 import { Empty } from "../../../ui/Empty";
@@ -14,28 +23,33 @@ import {
   REQUIREMENTS,
   ruleWords,
   shadowedBy,
+  shortage,
   type Class,
   type Names,
   type Policy,
   type Rule,
 } from "./policy";
 import classes from "./Settings.module.css";
+import { useDeciders } from "./usePolicy";
 
 type Props = { policy: Policy; change: (policy: Policy) => void; why: string | undefined; names: Names };
 
 export function Rules({ policy, change, why, names }: Props) {
   const { rules } = policy;
+  const [opened, open] = useState<number | undefined>();
   const set = (next: Rule[]): void => {
     change({ ...policy, rules: next });
   };
   const add = (): void => {
     set([...rules, { actions: [], requesters: [], require: { people: { quorum: 1, roles: [] } } }]);
+    open(rules.length);
   };
   const move = (from: number, to: number): void => {
     const next = [...rules];
     const [rule] = next.splice(from, 1);
     if (rule !== undefined) next.splice(to, 0, rule);
     set(next);
+    open(opened === from ? to : opened === to ? from : opened);
   };
   const button = (
     <Deed why={why} variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={add}>
@@ -62,6 +76,7 @@ export function Rules({ policy, change, why, names }: Props) {
               <RuleForm
                 rule={rule}
                 why={why}
+                isOpen={opened === index || rule.actions.length === 0}
                 words={rule.actions.length === 0 ? "Choose which actions it is about." : ruleWords(rule, names)}
                 shadow={shadowedBy(rules, index)}
                 change={(next) => {
@@ -70,6 +85,13 @@ export function Rules({ policy, change, why, names }: Props) {
               />
               {why === undefined ? (
                 <Group gap={4} wrap="nowrap">
+                  <Move
+                    label={opened === index ? `Close rule ${String(index + 1)}` : `Change rule ${String(index + 1)}`}
+                    icon={opened === index ? <IconChevronUp size={16} /> : <IconPencil size={16} />}
+                    act={() => {
+                      open(opened === index ? undefined : index);
+                    }}
+                  />
                   <Move
                     label={`Move rule ${String(index + 1)} up`}
                     icon={<IconArrowUp size={16} />}
@@ -90,6 +112,7 @@ export function Rules({ policy, change, why, names }: Props) {
                     label={`Remove rule ${String(index + 1)}`}
                     icon={<IconTrash size={16} />}
                     act={() => {
+                      open(undefined);
                       set(rules.filter((_, at) => at !== index));
                     }}
                   />
@@ -143,16 +166,45 @@ type FormProps = {
   change: (rule: Rule) => void;
   why: string | undefined;
   words: string;
+  isOpen: boolean;
   shadow: number | undefined;
 };
 
-function RuleForm({ rule, change, why, words, shadow }: FormProps) {
-  const kind = kindOf(rule.require);
+function RuleForm({ rule, change, why, words, isOpen, shadow }: FormProps) {
+  const deciders = useDeciders();
+  const missing =
+    deciders === undefined || typeof rule.require === "string" ? undefined : shortage(rule.require.people, deciders);
   return (
     <Stack gap="sm" miw={0}>
       <Text size="sm" fw={600}>
         <bdi>{inert(words)}</bdi>
       </Text>
+      {isOpen ? (
+        <Fields rule={rule} change={change} why={why} />
+      ) : missing === undefined ? null : (
+        <Warning text={missing} />
+      )}
+      {shadow === undefined ? null : (
+        <Warning
+          text={`Rule ${String(shadow + 1)} names all of this before: this rule never decides anything. Move it up, or remove it.`}
+        />
+      )}
+    </Stack>
+  );
+}
+
+function Warning({ text }: { text: string }) {
+  return (
+    <Text size="xs" c="var(--quell-warn)" role="status">
+      {text}
+    </Text>
+  );
+}
+
+function Fields({ rule, change, why }: Pick<FormProps, "rule" | "change" | "why">) {
+  const kind = kindOf(rule.require);
+  return (
+    <Stack gap="sm" miw={0}>
       <div className={classes.fields}>
         <ActionsField
           label="Actions"
@@ -206,11 +258,6 @@ function RuleForm({ rule, change, why, words, shadow }: FormProps) {
             change({ ...rule, require: { people } });
           }}
         />
-      )}
-      {shadow === undefined ? null : (
-        <Text size="xs" c="var(--quell-warn)" role="status">
-          Rule {shadow + 1} names all of this before: this rule never decides anything. Move it up, or remove it.
-        </Text>
       )}
     </Stack>
   );

@@ -15,7 +15,7 @@ const POLICY: Policy = {
 
 group("the policy in words", () => {
   it("tells each fact on a line", () => {
-    expect(describe(POLICY, NAMES)[0]).toBe("Rule 1: process.* by outside team: 2 people of approver must agree");
+    expect(describe(POLICY, NAMES)[0]).toBe("Rule 1: Process.* by outside team: 2 people of approver must agree");
   });
 
   it("names only what changes", () => {

@@ -37,6 +37,10 @@ function listed(names: string[]): string {
   return names.join(", ");
 }
 
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** `2 people of approver, security officer`. */
 export function peopleWords(people: People, names: Names): string {
   const number = people.quorum === 1 ? "1 person" : `${String(people.quorum)} people`;
@@ -56,7 +60,7 @@ export function requireWords(require: Requirement, names: Names): string {
 }
 
 export function ruleWords(rule: Rule, names: Names): string {
-  return `${listed(rule.actions.map(names.action))} by ${classWords(rule.requesters)}: ${requireWords(rule.require, names)}`;
+  return `${upper(listed(rule.actions.map(names.action)))} by ${classWords(rule.requesters)}: ${requireWords(rule.require, names)}`;
 }
 
 /** One fact a line; what stands in both of two policies is the same in both. */
