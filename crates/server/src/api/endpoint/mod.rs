@@ -7,6 +7,7 @@ mod revoke;
 mod row;
 mod show;
 mod tag;
+mod tag_many;
 
 use quell_store::endpoint;
 use serde::Serialize;
@@ -22,7 +23,15 @@ use crate::state::Inner;
 
 /// The routes of endpoints.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), show::route(), tag::route(), rename::route(), acknowledge::route(), revoke::route()]
+    vec![
+        list::route(),
+        show::route(),
+        tag::route(),
+        tag_many::route(),
+        rename::route(),
+        acknowledge::route(),
+        revoke::route(),
+    ]
 }
 
 /// A machine with our agent.

@@ -62,7 +62,7 @@ pub(super) async fn set_endpoint_tags(
 
 /// A tag that protects is taken away only by who may change the approval settings: else who is held up by it would take it
 /// away first.
-fn may_untag(
+pub(super) fn may_untag(
     tx: &mut Tx<'_>,
     caller: &Caller,
     before: &endpoint::Endpoint,

@@ -291,6 +291,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         }
         "PUT /api/v1/gateway/addresses" => json!({ "addresses": ["quell.example:8421"] }),
         "PUT /api/v1/endpoints/{id}/tags" => json!({ "tags": ["a", "b"] }),
+        "POST /api/v1/endpoints/tags" => json!({ "endpoints": [objects.endpoint], "add": ["c"] }),
         "PUT /api/v1/endpoints/{id}/name" => json!({ "name": format!("reception-{number}") }),
         "POST /api/v1/enrolment-tokens" => json!({ "name": "x" }),
         "POST /api/v1/api-keys" => json!({ "name": "x", "role": "analyst" }),
