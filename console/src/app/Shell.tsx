@@ -77,7 +77,7 @@ function Frame() {
   return (
     <AppShell
       header={{ height: 52 }}
-      navbar={{ width: 228, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+      navbar={{ width: 244, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
       padding="md"
     >
       <a href="#content" className={classes.skip}>
