@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::backend::World;
 
-crate::both!(an_artifact_grows_and_ends, scripts_have_versions);
+crate::both!(artifacts_are_listed_by_time, an_artifact_grows_and_ends, scripts_have_versions);
 
 async fn an_artifact_grows_and_ends(world: &World) {
     let (tenant, other, endpoint) = (world.tenant, world.other, world.endpoint("a").await);
@@ -63,6 +63,55 @@ async fn an_artifact_grows_and_ends(world: &World) {
     assert!(!world.write(move |tx| artifact::end(tx, tenant, id, "uploading", "failed")).await.unwrap());
     assert!(world.write(move |tx| artifact::end(tx, tenant, id, "stored", "expired")).await.unwrap());
     assert!(world.read(|tx| artifact::due(tx, 99, 10)).await.is_empty());
+}
+
+async fn artifacts_are_listed_by_time(world: &World) {
+    let (tenant, endpoint, other) = (world.tenant, world.endpoint("a").await, world.endpoint("b").await);
+    let (task, commands) = world.task(&[endpoint]).await;
+    let mut made = Vec::new();
+    // Two of the same time among them: the id then decides.
+    for (created_at, from) in [(30, endpoint), (10, endpoint), (20, other), (20, endpoint)] {
+        let row = artifact::Artifact {
+            tenant_id: tenant,
+            id: Uuid::now_v7(),
+            task_id: task.id,
+            command_id: commands[0].id,
+            endpoint_id: from,
+            name: "collected.zip".to_owned(),
+            media_type: "application/zip".to_owned(),
+            size: 1,
+            sha256: [5; 32],
+            sha1: None,
+            state: "uploading".to_owned(),
+            received: 0,
+            object_key: None,
+            created_at,
+            stored_at: None,
+            expires_at: 50,
+        };
+        made.push(row.id);
+        world.write(move |tx| artifact::insert(tx, &row)).await.unwrap();
+    }
+    let list = async |of: artifact::Of| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = Page { after, limit: 1 };
+            let found = world.read(move |tx| artifact::list(tx, tenant, of, page)).await;
+            seen.extend(found.rows.into_iter().map(|row| row.id));
+            after = found.next;
+            if after.is_none() {
+                return seen;
+            }
+        }
+    };
+    let all = [made[0], made[3], made[2], made[1]];
+    assert_eq!(list(artifact::Of::Tenant).await, all);
+    assert_eq!(list(artifact::Of::Task(task.id)).await, all);
+    assert_eq!(list(artifact::Of::Endpoint(endpoint)).await, [made[0], made[3], made[1]]);
+    let unknown = Page { after: Some(Uuid::now_v7()), limit: 9 };
+    assert!(
+        world.read(move |tx| artifact::list(tx, tenant, artifact::Of::Tenant, unknown)).await.rows.is_empty()
+    );
 }
 
 async fn scripts_have_versions(world: &World) {

@@ -49,6 +49,12 @@ fn hot_statements_use_an_index() {
         ("task", "BY_KEY", "task_idempotency"),
         ("task", "LIST_OF_STATE", "task_state (tenant_id=? AND state=? AND id<?)"),
         ("task", "DUE_REVERTS", "task_revert"),
+        ("artifact", "LIST", "artifact_age (tenant_id=? AND (created_at,id)<(?,?))"),
+        (
+            "artifact",
+            "OF_ENDPOINT",
+            "artifact_endpoint (tenant_id=? AND endpoint_id=? AND (created_at,id)<(?,?))",
+        ),
         ("task", "IS_TAKEN_BACK", "command_endpoint (tenant_id=? AND endpoint_id=? AND id>?)"),
         ("audit", "LIST_OF_OBJECT", "audit_object (tenant_id=? AND object_id=? AND id<?)"),
         ("api_key", "BY_PREFIX", "api_key_prefix (prefix=?)"),

@@ -5,6 +5,7 @@ use quell_store::identity_provider::{self, IdentityProvider};
 use quell_store::membership::{self, Membership};
 use quell_store::passkey::{self, Passkey};
 use quell_store::person::{self, Person};
+use quell_store::person_setting::{self, PersonSetting};
 use quell_store::{Error, Page};
 use uuid::Uuid;
 
@@ -13,7 +14,8 @@ use crate::backend::World;
 crate::both!(
     a_subject_is_of_its_provider,
     a_provider_takes_what_it_gave,
-    a_passkey_is_used_from_where_it_was_left
+    a_passkey_is_used_from_where_it_was_left,
+    settings_are_of_one_person_in_one_tenant
 );
 
 async fn somebody(world: &World, email: &str) -> Person {
@@ -171,4 +173,30 @@ async fn a_passkey_is_used_from_where_it_was_left(world: &World) {
     );
     world.write(move |tx| passkey::delete(tx, tenant, who, id)).await.unwrap();
     assert_eq!(world.read(|tx| passkey::by_credential(tx, &[9; 32])).await, None);
+}
+
+async fn settings_are_of_one_person_in_one_tenant(world: &World) {
+    let (tenant, other) = (world.tenant, world.other);
+    let (ana, bea) =
+        (somebody(world, "ana@quell.example").await.id, somebody(world, "bea@quell.example").await.id);
+    let set = async |tenant: Uuid, person: Uuid, name: &str, value: &str| {
+        let row = PersonSetting { name: name.to_owned(), value: value.to_owned(), updated_at: 7 };
+        world.write(move |tx| person_setting::set(tx, tenant, person, &row)).await.unwrap();
+    };
+    let held = async |tenant: Uuid, person: Uuid| -> Vec<(String, String)> {
+        let rows = world.read(move |tx| person_setting::of_person(tx, tenant, person, 9)).await;
+        rows.into_iter().map(|row| (row.name, row.value)).collect()
+    };
+    set(tenant, ana, "theme", "1").await;
+    set(tenant, ana, "theme", "2").await;
+    set(tenant, ana, "a", "3").await;
+    set(other, ana, "theme", "4").await;
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(held(tenant, ana).await, [pair("a", "3"), pair("theme", "2")]);
+    assert_eq!(held(other, ana).await, [pair("theme", "4")]);
+    assert!(held(tenant, bea).await.is_empty());
+    assert_eq!(world.read(move |tx| person_setting::count_others(tx, tenant, ana, "theme")).await, 1);
+    assert!(!world.write(move |tx| person_setting::delete(tx, tenant, bea, "theme")).await.unwrap());
+    assert!(world.write(move |tx| person_setting::delete(tx, tenant, ana, "theme")).await.unwrap());
+    assert_eq!(held(other, ana).await, [pair("theme", "4")]);
 }

@@ -91,6 +91,14 @@ async fn lists(world: &World) {
     assert_eq!(list(both).await, [on_both.id]);
     assert!(list(Filter { action: Some("file.collect".to_owned()), ..Filter::default() }).await.is_empty());
     assert_eq!(list(Filter { requester_id: Some("k1".to_owned()), ..Filter::default() }).await.len(), 2);
+    let of_states = async |page: Page| {
+        let states = ["queued", "running", "failed"].map(str::to_owned);
+        world.read(move |tx| task::list_of_states(tx, tenant, &states, page)).await
+    };
+    let first = of_states(Page { after: None, limit: 1 }).await;
+    assert_eq!((first.rows[0].id, first.rows.len(), first.next), (on_a.id, 1, Some(on_a.id)));
+    let last = of_states(Page { after: first.next, limit: 1 }).await;
+    assert_eq!((last.rows[0].id, last.rows.len(), last.next), (on_both.id, 1, None));
 }
 
 async fn undo_and_revert(world: &World) {
