@@ -53,17 +53,21 @@ pub(crate) const OPEN: &[&str] = &[
     "GET /approve",
     "GET /approve/page.js",
     "GET /approve/page.css",
+    "GET /install/linux",
+    "GET /install/agent/linux/*",
     "POST /api/v1/approval-links/show",
     "POST /api/v1/approval-links/decide",
     "POST /api/v1/session",
     "POST /api/v1/session/passkey/begin",
     "POST /api/v1/session/passkey/finish",
+    "GET /api/v1/sso/offered",
     "GET /api/v1/sso/start/*",
     "GET /api/v1/sso/callback",
     "POST /api/v1/sso/session",
     "GET /api/v1/setup",
     "POST /api/v1/setup",
     "POST /api/v1/tickets/redeem",
+    "POST /api/v1/tickets/show",
 ];
 
 fn is_open(asked: &str, path: &str) -> bool {

@@ -32,6 +32,9 @@ pub struct Config {
     pub destinations: Reach,
     /// Who signs orders.
     pub signing: Signing,
+    /// Where programs of the agent are that are handed out to new endpoints, `quell-agent-linux-x86_64` and the like; the one
+    /// beside the server's own program where absent.
+    pub agents: Option<PathBuf>,
     /// The web console; none where it is empty.
     pub console: Assets,
     /// Bounds.
@@ -136,6 +139,7 @@ impl Config {
             public_url: None,
             destinations: Reach::Global,
             signing: Signing::default(),
+            agents: None,
             console: Assets::default(),
             limits: Limits::default(),
         }

@@ -15,6 +15,7 @@ mod directory;
 mod first_key;
 pub mod gateway;
 mod health;
+mod install;
 mod listen;
 mod live;
 mod metrics;

@@ -249,6 +249,7 @@ async fn assemble(
         tenant,
         setup,
         public,
+        gateway_port: gateway_address.port(),
         stopping,
     };
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))

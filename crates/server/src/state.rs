@@ -17,6 +17,7 @@ use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
 use crate::config::{Config, Limits};
 use crate::console::Console;
 use crate::gateway::{Addresses, Sessions, Trusts};
+use crate::install::Programs;
 use crate::live::{self, Standings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -84,6 +85,10 @@ pub(crate) struct Inner {
     pub verifications: Verifications,
     /// The web console.
     pub console: Console,
+    /// Programs of the agent that are handed out.
+    pub programs: Programs,
+    /// The port where agents connect.
+    pub gateway_port: u16,
     /// Whether people's connections are encrypted, here or by a proxy at the address where people find the server.
     pub is_tls: bool,
     /// Rises whenever a credential ends or what somebody may do changes.
@@ -117,6 +122,8 @@ pub(crate) struct Parts {
     pub tenant: Uuid,
     pub setup: SetupCode,
     pub public: Option<Public>,
+    /// The port where agents connect.
+    pub gateway_port: u16,
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -138,6 +145,7 @@ impl Inner {
             tenant,
             setup,
             public,
+            gateway_port,
             stopping,
         } = parts;
         Self {
@@ -167,6 +175,8 @@ impl Inner {
             oidc: Oidc::new(config.destinations),
             notices: Notices::new(config.destinations),
             destinations: config.destinations,
+            programs: Programs::of(config.agents.clone()),
+            gateway_port,
             verifications: Verifications::new(),
             console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()

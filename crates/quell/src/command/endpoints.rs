@@ -72,6 +72,18 @@ pub struct List {
     /// With an alarm (true) or without (false)
     #[arg(long, value_name = "true|false")]
     alarm: Option<bool>,
+    /// With an agent that is connected now (true) or not (false)
+    #[arg(long, value_name = "true|false")]
+    connected: Option<bool>,
+    /// With this text in name, tags, host name, addresses, people logged on or system
+    #[arg(long)]
+    text: Option<String>,
+    /// With this tag (several times for several, which it must all have)
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// `name`, `last_seen` or `enrolled`, downwards with a `-` before it
+    #[arg(long, value_name = "ORDER", allow_hyphen_values = true)]
+    sort: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 200)]
     limit: usize,
@@ -189,12 +201,18 @@ impl List {
     async fn run(&self, client: &Client, context: &Context) -> Result<(), Failure> {
         let isolated = self.isolated.map(|isolated| isolated.to_string());
         let alarm = self.alarm.map(|alarm| alarm.to_string());
+        let connected = self.connected.map(|connected| connected.to_string());
+        let tag = (!self.tag.is_empty()).then(|| self.tag.join(","));
         let filters = [
             ("state", &self.state),
             ("name", &self.name),
             ("os", &self.os),
             ("isolated", &isolated),
             ("alarm", &alarm),
+            ("connected", &connected),
+            ("text", &self.text),
+            ("tag", &tag),
+            ("sort", &self.sort),
         ];
         let query: Vec<(&str, String)> =
             filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
@@ -284,9 +302,17 @@ impl EnrolToken {
         let made = client.post("/api/v1/enrolment-tokens", &body, None).await;
         let made = made.map_err(|failure| failure.during("making an enrolment token"))?;
         output::one(context.format, &made, |made| text::visible(&field(made, "/text")).into_owned())?;
-        terminal::remark(
-            "shown this once; on the new endpoint: quell-agent enrol --server HOST:8421 --token …",
-        );
+        let install = field(&made, "/install/curl");
+        if install.is_empty() {
+            terminal::remark(
+                "shown this once; on the new endpoint: quell-agent enrol --server HOST:8421 --token …",
+            );
+        } else {
+            terminal::remark(&format!(
+                "shown this once; on a new Linux endpoint, as root, this installs the agent and enrols it:\n{}",
+                text::visible(&install)
+            ));
+        }
         Ok(())
     }
 }

@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Where tenants' settings may send the server: webhooks, identity providers
     #[arg(long, value_enum, default_value_t = Destinations::Internet)]
     destinations: Destinations,
+    /// Programs of the agent for new endpoints, `quell-agent-linux-x86_64` and `-aarch64`; the one beside this program where absent
+    #[arg(long, value_name = "FOLDER", env = "QUELL_AGENTS")]
+    agents: Option<PathBuf>,
     /// Days that a collected file is kept
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     keep_artifacts: u16,
@@ -86,6 +89,7 @@ impl Arguments {
         config.own_machine = own_machine();
         config.console = quell_console::FILES.iter().map(asset).collect();
         config.database = self.database;
+        config.agents = self.agents;
         config.api = self.api;
         config.gateway = self.gateway;
         config.advertise = self.advertise;

@@ -27,7 +27,7 @@ mod notice;
 mod overview;
 mod passkey;
 mod person;
-mod query;
+pub(crate) mod query;
 mod refuse;
 mod role;
 pub(crate) mod route;
@@ -58,7 +58,7 @@ use crate::console;
 use crate::openapi;
 use crate::problem::{Code, Problem};
 use crate::state::App;
-use crate::{health, metrics};
+use crate::{health, install, metrics};
 
 /// Where the API lives.
 pub(crate) const ROOT: &str = "/api/v1";
@@ -112,6 +112,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
         .merge(approve::routes())
+        .merge(install::routes())
         .route("/api/v1/openapi.json", get(openapi::show))
         .fallback(console::show)
         .method_not_allowed_fallback(async || {

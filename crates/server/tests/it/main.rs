@@ -11,6 +11,7 @@ mod console;
 mod document;
 mod endpoints;
 mod gateway;
+mod install;
 mod lists;
 mod live;
 mod notices;

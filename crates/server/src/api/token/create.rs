@@ -13,6 +13,7 @@ use crate::api::body::{Json, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
 use crate::auth::{Caller, Permission};
+use crate::install::{self, Installer};
 use crate::pki;
 use crate::problem::{Code, Problem};
 use crate::state::App;
@@ -61,6 +62,9 @@ pub(super) struct MadeEnrolmentToken {
     token: EnrolmentToken,
     /// What the new endpoint is given. Shown this once.
     text: String,
+    /// Commands for a shell of the new endpoint, which install the agent and enrol it with this token; `null` where the server
+    /// has no agent to hand out, or does not know its own address.
+    install: Option<Installer>,
 }
 
 /// Make an enrolment token
@@ -108,7 +112,9 @@ pub(super) async fn create_enrolment_token(
         })
         .await?;
     let location = format!("{ROOT}/enrolment-tokens/{}", row.id);
-    Ok(created(&location, MadeEnrolmentToken { token: EnrolmentToken::of(row), text: minted.to_text() }))
+    let text = minted.to_text();
+    let install = install::installer(&app, &text).await;
+    Ok(created(&location, MadeEnrolmentToken { token: EnrolmentToken::of(row), text, install }))
 }
 
 fn minted(app: &App, tenant: Uuid) -> Result<quell_wire::enrol::Token, Problem> {
