@@ -2,10 +2,10 @@
 
 /// Declares the permissions with their names.
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])* $variant:ident => $name:literal),+ $(,)?) => {
         /// What a route asks for. Declared where the route is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Permission { $($(#[$doc])* $variant),+ }
+        pub enum Permission { $($(#[doc = $doc])* $variant),+ }
 
         impl Permission {
             /// Every one.
@@ -14,6 +14,11 @@ macro_rules! permissions {
             /// Its name in documents, roles and answers.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it allows, as its documentation here says it.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim_ascii()),+ }
             }
         }
     };
@@ -44,15 +49,15 @@ permissions! {
     TokenManage => "token.manage",
     /// See where agents are told to connect.
     GatewayRead => "gateway.read",
-    /// Change it.
+    /// Change where agents are told to connect.
     GatewayManage => "gateway.manage",
-    /// See which files there are.
+    /// See which files were collected.
     ArtifactRead => "artifact.read",
-    /// Download them.
+    /// Download collected files.
     ArtifactDownload => "artifact.download",
-    /// Read the library.
+    /// Read the library of scripts.
     ScriptRead => "script.read",
-    /// Add to the library.
+    /// Add scripts to the library, and versions.
     ScriptWrite => "script.write",
     /// Read the audit trail.
     AuditRead => "audit.read",
@@ -86,11 +91,11 @@ permissions! {
     TrustManage => "trust.manage",
     /// See the mail settings and templates.
     MailRead => "mail.read",
-    /// Change them.
+    /// Change the mail settings and templates.
     MailManage => "mail.manage",
     /// See webhooks (never their secrets).
     WebhookRead => "webhook.read",
-    /// Change them.
+    /// Change webhooks, and try them.
     WebhookManage => "webhook.manage",
     /// See what was told to whom, and what could not be.
     NoticeRead => "notice.read",

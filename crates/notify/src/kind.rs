@@ -74,6 +74,23 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// When it is told, in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::ApprovalRequested => "a request waits for people",
+            Self::ApprovalDecided => "people decided a request, took it back, or it expired",
+            Self::AutoApproved => "the approval settings approved a request at once",
+            Self::TaskEnded => "a task that was to be approved ended, and well",
+            Self::TaskFailed => "a task ended otherwise than wanted",
+            Self::BreakGlass => {
+                "approvals were set aside, are asked for again, or what was done was reviewed"
+            }
+            Self::PersonLocked => "somebody is locked out after failed tries",
+            Self::WebhookDisabled => "a webhook was switched off, since its receiver is gone",
+            Self::Test => "a person wanted to see whether it arrives",
+        }
+    }
+
     /// Its `type` in the body of a webhook.
     pub const fn event(self) -> &'static str {
         match self {

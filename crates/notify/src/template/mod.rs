@@ -53,8 +53,9 @@ impl Template {
         }
     }
 
-    /// Renders every part with made-up values, all of which are there: a name that is misspelt is found now.
-    pub fn check(&self, kind: Kind) -> Result<(), BadTemplate> {
+    /// Renders every part with made-up values, all of which are there: a name that is misspelt is found now. Answers what
+    /// came out.
+    pub fn check(&self, kind: Kind) -> Result<Letter, BadTemplate> {
         for (part, text, most) in
             [("subject", &self.subject, SUBJECT), ("text", &self.text, BODY), ("html", &self.html, BODY)]
         {

@@ -117,15 +117,13 @@ pub fn render_default(kind: Kind, scene: Scene) -> Result<Letter, BadTemplate> {
     letter(&Template::default(), kind, scene, UndefinedBehavior::Lenient)
 }
 
-/// Renders with made-up values; a name that there is not is an error.
-pub(super) fn check(template: &Template, kind: Kind) -> Result<(), BadTemplate> {
+/// Renders with made-up values; a name that there is not is an error. Answers the letter that tells of one thing.
+pub(super) fn check(template: &Template, kind: Kind) -> Result<Letter, BadTemplate> {
     let link = Some("https://quell.example/approve#example".to_owned());
     let entry = Entry { notice: Notice::sample(kind), link };
-    for (entries, folded) in [(1, 0), (2, 7)] {
-        let scene = Scene { entries: vec![entry.clone(); entries], folded };
-        letter(template, kind, scene, UndefinedBehavior::Strict)?;
-    }
-    Ok(())
+    let several = Scene { entries: vec![entry.clone(); 2], folded: 7 };
+    letter(template, kind, several, UndefinedBehavior::Strict)?;
+    letter(template, kind, Scene { entries: vec![entry], folded: 0 }, UndefinedBehavior::Strict)
 }
 
 fn letter(

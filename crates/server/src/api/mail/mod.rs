@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Vec<Route> {
         test::route(),
         template::show_route(),
         template::set_route(),
+        template::preview_route(),
         template::reset_route(),
     ]
 }

@@ -1,8 +1,9 @@
-//! `GET`, `PUT` and `DELETE /mail/templates/{kind}`.
+//! `GET`, `PUT` and `DELETE /mail/templates/{kind}`, and `POST …/preview`.
 
 use axum::extract::State;
 use http::StatusCode;
-use quell_notify::{Kind, template::Template};
+use quell_notify::Kind;
+use quell_notify::template::{Letter, Template};
 use quell_store::{audit, setting};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,6 +24,10 @@ pub(super) fn show_route() -> Route {
 
 pub(super) fn set_route() -> Route {
     permit(Permission::MailManage, routes!(set_mail_template))
+}
+
+pub(super) fn preview_route() -> Route {
+    permit(Permission::MailManage, routes!(preview_mail_template))
 }
 
 pub(super) fn reset_route() -> Route {
@@ -91,6 +96,40 @@ pub(super) async fn get_mail_template(
     Ok(Json(MailTemplate::of(kind, own)))
 }
 
+/// A mail as a template makes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MailPreview {
+    /// The subject.
+    subject: String,
+    /// The plain text.
+    text: String,
+    /// The HTML.
+    html: String,
+}
+
+/// The template, and what it makes of made-up values.
+fn tried(wanted: NewMailTemplate, kind: Kind) -> Result<(Template, Letter), Problem> {
+    let own = Template { subject: wanted.subject, text: wanted.text, html: wanted.html };
+    let letter = own.check(kind).map_err(|bad| {
+        let place = bad.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+        Problem::bad_field(bad.part, format!("{}{place}", bad.problem))
+    })?;
+    Ok((own, letter))
+}
+
+/// See what words would make of made-up values
+///
+/// Nothing is kept, nothing is sent; what is wrong is named with its line.
+#[utoipa::path(post, path = "/mail/templates/{kind}/preview", tag = "notices", params(("kind" = String, Path)),
+    request_body = NewMailTemplate, responses((status = 200, body = MailPreview)))]
+pub(super) async fn preview_mail_template(
+    Name(name): Name,
+    Json(wanted): Json<NewMailTemplate>,
+) -> Result<Json<MailPreview>, Problem> {
+    let (_, Letter { subject, text, html }) = tried(wanted, kind(&name)?)?;
+    Ok(Json(MailPreview { subject, text, html }))
+}
+
 /// Change the words of a kind of notice
 ///
 /// They are tried with made-up values first; what is wrong is named with its line.
@@ -103,11 +142,7 @@ pub(super) async fn set_mail_template(
     Json(wanted): Json<NewMailTemplate>,
 ) -> Result<Json<MailTemplate>, Problem> {
     let kind = kind(&name)?;
-    let own = Template { subject: wanted.subject, text: wanted.text, html: wanted.html };
-    own.check(kind).map_err(|bad| {
-        let place = bad.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        Problem::bad_field(bad.part, format!("{}{place}", bad.problem))
-    })?;
+    let (own, _) = tried(wanted, kind)?;
     let value = serde_json::to_string(&own).map_err(|error| Problem::internal(&error))?;
     let (now, tenant, shown) = (app.now(), caller.tenant, MailTemplate::of(kind, own));
     let detail = json!({ "kind": kind.as_str(), "own": shown.own });

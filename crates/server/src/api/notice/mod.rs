@@ -1,5 +1,6 @@
 //! What was told to whom, and what could not be.
 
+mod kinds;
 mod list;
 mod retry;
 
@@ -14,7 +15,7 @@ use super::time;
 
 /// The routes of notices.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), retry::route()]
+    vec![kinds::route(), list::route(), retry::route()]
 }
 
 /// Something of which people and systems are told.

@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::api::body::Json;
-use crate::api::route::{Route, permit};
+use crate::api::route::{Route, signed_in};
 
 pub(super) fn route() -> Route {
-    permit(Permission::PersonRead, routes!(list_permissions))
+    signed_in(routes!(list_permissions))
 }
 
 /// A permission.
@@ -17,6 +17,8 @@ pub(super) fn route() -> Route {
 pub(super) struct PermissionView {
     /// Its name, for roles and scopes.
     name: &'static str,
+    /// What it allows, in a sentence.
+    about: &'static str,
     /// Whether only a person can use it: a program that holds it is refused all the same.
     only_people: bool,
 }
@@ -28,11 +30,17 @@ pub(super) struct PermissionList {
 }
 
 /// What roles are made of
+///
+/// The same on every server; for whoever wants to read what they may do in words.
 #[utoipa::path(get, path = "/permissions", tag = "access", responses((status = 200, body = PermissionList)))]
 pub(super) async fn list_permissions() -> Json<PermissionList> {
     let items = Permission::ALL
         .iter()
-        .map(|permission| PermissionView { name: permission.as_str(), only_people: permission.is_personal() })
+        .map(|permission| PermissionView {
+            name: permission.as_str(),
+            about: permission.about(),
+            only_people: permission.is_personal(),
+        })
         .collect();
     Json(PermissionList { items })
 }

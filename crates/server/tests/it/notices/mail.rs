@@ -109,6 +109,14 @@ async fn a_template_is_tried_before_it_is_kept_and_used_afterwards() {
     assert_eq!(put(&world, path, json!({ "html": "{% set a = 1 %}" })).await.0, 400);
     assert_eq!(put(&world, "/api/v1/mail/templates/nothing", json!({})).await.0, 404);
     let own = json!({ "subject": "Pager: {{ headline }}", "text": "{{ tenant }}/{{ state }}" });
+    let (status, made) = world.post(&format!("{path}/preview"), own.clone()).await;
+    assert!(status == 200 && made["subject"].as_str().unwrap().starts_with("Pager: "), "{made}");
+    assert!(!made["text"].as_str().unwrap().contains("{{"), "{made}");
+    let (status, problem) = world.post(&format!("{path}/preview"), json!({ "text": "{{ headlne }}" })).await;
+    assert_eq!((status, &problem["fields"][0]["field"]), (400, &json!("text")), "{problem}");
+    assert_eq!(world.get(path).await.1["own"], json!([]), "nothing is kept");
+    let (_, kinds) = world.get("/api/v1/notices/kinds").await;
+    assert!(kinds["items"].as_array().unwrap().iter().any(|kind| kind["name"] == "task_failed"), "{kinds}");
     assert_eq!(put(&world, path, own).await.1["own"], json!(["subject", "text"]));
     failed(&world, "endpoint.isolate").await;
     let mails = sink.wait_for(1, LIMIT).await;
