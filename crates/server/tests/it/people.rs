@@ -89,12 +89,20 @@ async fn an_invitation_is_good_once() {
         async move { answer(request.send().await.unwrap()).await }
     };
     assert_eq!(redeem("qt_nonsense", PASSWORD).await.1["code"], "ticket_gone");
+    let shown = open(&world, "/tickets/show", json!({ "token": token })).await;
+    assert_eq!(
+        (shown.0, &shown.1["kind"], &shown.1["email"]),
+        (200, &json!("invitation"), &json!("ana@quell.example"))
+    );
+    let nonsense = open(&world, "/tickets/show", json!({ "token": "qt_nonsense" })).await;
+    assert_eq!((nonsense.0, &nonsense.1["code"]), (410, &json!("ticket_gone")));
     assert_eq!(redeem(token, "too short").await.0, 400);
     let (one, two) = tokio::join!(redeem(token, PASSWORD), redeem(token, PASSWORD));
     let mut statuses = [one.0, two.0];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 410]);
     assert_eq!(redeem(token, PASSWORD).await.0, 410);
+    assert_eq!(open(&world, "/tickets/show", json!({ "token": token })).await.0, 410, "it was used");
     let id: Uuid = invited["id"].as_str().unwrap().parse().unwrap();
     let ana = world.signed_in(id, "ana@quell.example").await;
     assert_eq!(ana.get("/api/v1/me").await.1["roles"], json!(["analyst"]));

@@ -10,6 +10,7 @@ mod redeem;
 mod reset;
 mod roles;
 mod show;
+mod ticket;
 
 use quell_access::email;
 use quell_engine::access::access_of;
@@ -33,7 +34,7 @@ pub(super) use roles::{choose, replace};
 pub(crate) fn routes() -> Vec<Route> {
     let routes =
         [invite::route(), list::route(), link::route(), redeem::route(), reset::route(), roles::route()];
-    routes.into_iter().chain([show::route(), change::route()]).collect()
+    routes.into_iter().chain([show::route(), change::route(), ticket::route()]).collect()
 }
 
 /// A role that a person has.

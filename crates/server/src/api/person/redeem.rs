@@ -34,7 +34,7 @@ pub(super) struct Redemption {
     password: Secret,
 }
 
-fn gone() -> Problem {
+pub(super) fn gone() -> Problem {
     Problem::new(Code::TicketGone, "the link is not good, or not any more")
         .hint("Ask an administrator for a new one.")
 }
@@ -84,7 +84,7 @@ pub(super) async fn redeem_ticket(
 }
 
 /// The ticket with its person, if it may be used now.
-fn good(
+pub(super) fn good(
     tx: &mut Tx<'_>,
     hash: &quell_wire::digest::Digest,
     now: Micros,
