@@ -49,6 +49,7 @@ sql! {
     GET = concat!("SELECT ", columns!(), " FROM identity_provider WHERE tenant_id = $1 AND id = $2");
     BY_NAME = concat!("SELECT ", columns!(), " FROM identity_provider WHERE tenant_id = $1 AND name = $2");
     LIST = concat!("SELECT ", columns!(), " FROM identity_provider WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+    ACTIVE = concat!("SELECT ", columns!(), " FROM identity_provider WHERE state = 'active' ORDER BY id LIMIT $1");
     UPDATE = "UPDATE identity_provider SET name = $3, issuer = $4, client_id = $5, client_secret = $6, settings = $7, \
         state = $8, updated_at = $9 WHERE tenant_id = $1 AND id = $2";
     TAKE_ROLES = "DELETE FROM membership WHERE tenant_id = $1 AND source = $2";
@@ -108,6 +109,11 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, page: Page) -> Result<Paged<IdentityP
     let after = page.after.unwrap_or(Uuid::max());
     let rows = tx.query(LIST, &[&tenant, &after, &page.fetch()], read)?;
     Ok(page.cut(rows, |row| row.id))
+}
+
+/// Those of all tenants through which somebody can sign in, oldest first.
+pub fn active(tx: &mut Tx<'_>, most: i64) -> Result<Vec<IdentityProvider>, Error> {
+    tx.query(ACTIVE, &[&most], read)
 }
 
 /// Changes a provider; [`Error::Conflict`] when the name is taken.

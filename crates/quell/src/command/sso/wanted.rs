@@ -69,6 +69,9 @@ pub struct More {
     /// Believe addresses that the provider does not call verified: yes or no
     #[arg(long, value_name = "YES", value_parser = yes)]
     trust_email: Option<bool>,
+    /// Name it on the sign-in page, to everybody who opens that: yes or no
+    #[arg(long, value_name = "YES", value_parser = yes)]
+    offer: Option<bool>,
 }
 
 fn yes(text: &str) -> Result<bool, String> {
@@ -105,6 +108,7 @@ impl Change {
             "make_accounts",
             "domains",
             "trust_email",
+            "offered",
         ] {
             body.insert(name.to_owned(), before[name].clone());
         }
@@ -139,7 +143,11 @@ impl More {
         if let Some(claim) = &self.group_claim {
             body.insert("group_claim".to_owned(), json!(claim));
         }
-        for (name, value) in [("make_accounts", self.make_accounts), ("trust_email", self.trust_email)] {
+        for (name, value) in [
+            ("make_accounts", self.make_accounts),
+            ("trust_email", self.trust_email),
+            ("offered", self.offer),
+        ] {
             if let Some(value) = value {
                 body.insert(name.to_owned(), json!(value));
             }
@@ -167,7 +175,7 @@ mod tests {
         let before = json!({
             "id": "x", "name": "staff", "issuer": "https://a", "client_id": "c", "has_secret": true,
             "scopes": ["openid"], "group_claim": "g", "mapping": [{ "group": "a", "role": "b" }],
-            "make_accounts": true, "domains": ["d.example"], "trust_email": false, "state": "active",
+            "make_accounts": true, "domains": ["d.example"], "trust_email": false, "offered": false, "state": "active",
         });
         let more = More {
             secret_stdin: false,
@@ -177,12 +185,14 @@ mod tests {
             domain: Vec::new(),
             make_accounts: Some(false),
             trust_email: None,
+            offer: Some(true),
         };
         let change =
             Change { name: "staff".to_owned(), issuer: None, client_id: None, off: true, on: false, more };
         let body = change.over(&before).unwrap();
         assert_eq!(body["mapping"], json!([{ "group": "CN=ir,DC=x", "role": "analyst" }]));
         assert_eq!((&body["enabled"], &body["make_accounts"]), (&json!(false), &json!(false)));
+        assert_eq!(body["offered"], json!(true));
         assert_eq!((&body["domains"], &body["issuer"]), (&json!(["d.example"]), &json!("https://a")));
         assert!(body.get("client_secret").is_none() && body.get("id").is_none());
         assert!(mapping("nothing").is_err());

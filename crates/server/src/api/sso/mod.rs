@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod finish;
 mod list;
+mod offered;
 mod page;
 mod remove;
 mod show;
@@ -27,6 +28,7 @@ use crate::state::App;
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         list::route(),
+        offered::route(),
         create::route(),
         show::route(),
         change::route(),
@@ -80,6 +82,8 @@ pub(crate) struct Provider {
     domains: Vec<String>,
     /// Whether an address counts of which the provider does not say that it is verified.
     trust_email: bool,
+    /// Whether the sign-in page names it to everybody.
+    offered: bool,
     /// `active` or `disabled`.
     state: String,
     /// Where browsers begin.
@@ -113,6 +117,7 @@ impl Provider {
             make_accounts: settings.make_accounts,
             domains: settings.domains,
             trust_email: settings.trust_email,
+            offered: settings.offered,
             state: row.state,
             created_at: time::text(row.created_at),
             updated_at: time::text(row.updated_at),
@@ -133,6 +138,7 @@ impl Cells for Provider {
         "make_accounts",
         "domains",
         "trust_email",
+        "offered",
         "state",
         "start_url",
         "redirect_uri",
@@ -155,6 +161,7 @@ impl Cells for Provider {
             self.make_accounts.to_string(),
             self.domains.join(" "),
             self.trust_email.to_string(),
+            self.offered.to_string(),
             self.state.clone(),
             self.start_url.clone(),
             self.redirect_uri.clone(),

@@ -1,4 +1,4 @@
-//! The few pages that a browser sees on its way through a provider: plain text in plain HTML, no script, no style.
+//! The few pages that a browser sees on its way through a provider: plain text in plain HTML, no script.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -6,13 +6,16 @@ use http::{HeaderValue, StatusCode, header};
 
 /// Like the header of all answers, but for `sandbox`: a page in a sandbox is of no site, and the session's cookie would
 /// not be sent on to where it leads.
-const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// A page; `body` is HTML whose texts were escaped.
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title} – Quell</title><h1>{title}</h1>{body}</html>\n"
+         content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <title>{title} – Quell</title><link rel=\"stylesheet\" href=\"/approve/page.css\">\
+         <main><h1>{title}</h1>{body}</main></html>\n"
     );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
@@ -40,7 +43,12 @@ fn escaped(text: &str) -> String {
 
 /// Signing in did not work, and why.
 pub(super) fn refused(status: StatusCode, sentence: &str) -> Response {
-    page(status, "Not signed in", &format!("<p>{}</p>", escaped(sentence)))
+    let body = format!(
+        "<p>{}</p><p>The server's log and, where the account is known, the audit trail hold what happened. An \
+         administrator of Quell can read them.</p><p><a href=\"/sign-in\">Back to the sign-in</a></p>",
+        escaped(sentence)
+    );
+    page(status, "Not signed in", &body)
 }
 
 /// Signed in; goes on to a path here by itself. Not a redirect: the cookie of the session is strict, and browsers do not

@@ -52,6 +52,9 @@ pub(super) struct WantedProvider {
     /// Whether an address counts of which the provider does not say that it is verified.
     #[serde(default)]
     trust_email: bool,
+    /// Whether the sign-in page names it, with the tenant, to everybody who opens that page.
+    #[serde(default)]
+    offered: bool,
     /// Whether anybody can sign in through it.
     #[serde(default = "enabled")]
     enabled: bool,
@@ -105,6 +108,7 @@ impl WantedProvider {
             make_accounts: self.make_accounts,
             domains: clean_domains(self.domains)?,
             trust_email: self.trust_email,
+            offered: self.offered,
         };
         let now = app.now();
         let id = before.map_or_else(Uuid::now_v7, |row| row.id);

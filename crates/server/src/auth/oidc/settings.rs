@@ -29,6 +29,9 @@ pub(crate) struct Settings {
     pub make_accounts: bool,
     pub domains: Vec<String>,
     pub trust_email: bool,
+    /// Whether the sign-in page names it to everybody. Absent in what was stored before there was a page.
+    #[serde(default)]
+    pub offered: bool,
 }
 
 impl Settings {
@@ -103,6 +106,7 @@ mod tests {
             make_accounts: true,
             domains: Vec::new(),
             trust_email: false,
+            offered: false,
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{add, provider, public, world};
-use crate::world::World;
+use crate::world::{World, answer};
 
 /// A provider: publishes one key, and gives out whatever token it was told to.
 struct Forger {
@@ -254,6 +254,31 @@ async fn nobody_maps_a_group_to_more_than_they_have() {
     own.as_object_mut().unwrap().remove("client_secret");
     let (status, problem) = keeper.put(&path, own).await;
     assert_eq!((status, problem["fields"][0]["field"].as_str()), (400, Some("client_secret")), "{problem}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_sign_in_page_names_only_what_a_tenant_offers() {
+    let world = world().await;
+    let offered = async || {
+        let asked = world.http.get(format!("{}/api/v1/sso/offered", world.base)).send().await.unwrap();
+        answer(asked).await
+    };
+    let mut body = provider("http://127.0.0.1:1", "quell", "s");
+    let made = add(&world, body.clone()).await;
+    assert_eq!(offered().await, (200, json!({ "items": [] })), "who may come in where is nobody's business");
+    let path = format!("/api/v1/sso/providers/{}", made["id"].as_str().unwrap());
+    let keeper = world.person("keeper", &["administrator"]).await;
+    body["offered"] = json!(true);
+    assert_eq!(keeper.put(&path, body.clone()).await.1["offered"], json!(true));
+    let (_, shown) = offered().await;
+    let tenant = world.tenant;
+    let item =
+        json!({ "name": "staff", "tenant": "default", "path": format!("/api/v1/sso/start/{tenant}/staff") });
+    assert_eq!(shown, json!({ "items": [item] }));
+    body["enabled"] = json!(false);
+    assert_eq!(keeper.put(&path, body).await.0, 200);
+    assert_eq!(offered().await.1, json!({ "items": [] }), "it is switched off");
     world.stop().await;
 }
 
