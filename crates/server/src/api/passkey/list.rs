@@ -24,12 +24,12 @@ pub(super) fn route() -> Route {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Passkeys {
     /// Oldest first.
-    items: Vec<Listed>,
+    items: Vec<ListedPasskey>,
 }
 
 /// A passkey, with its public key.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Listed {
+pub(super) struct ListedPasskey {
     #[serde(flatten)]
     passkey: Shown,
     /// What `quell trust add --webauthn` takes; `null` where endpoints do not check keys of its kind, or the server knows no
@@ -48,7 +48,7 @@ pub(super) struct ApproverPasskey {
     origins: Vec<String>,
 }
 
-impl Listed {
+impl ListedPasskey {
     fn of(row: passkey::Passkey, public: Option<&Public>) -> Self {
         let approver_key = approver_key::of(&row).zip(public).map(|(cose, public)| ApproverPasskey {
             public_key: URL_SAFE_NO_PAD.encode(cose),
@@ -70,5 +70,7 @@ pub(super) async fn list_passkeys(State(app): State<App>, caller: Caller) -> Res
             passkey::of_person(tx, person.tenant_id, person.id)
         })
         .await?;
-    Ok(Json(Passkeys { items: rows.into_iter().map(|row| Listed::of(row, app.public.as_ref())).collect() }))
+    Ok(Json(Passkeys {
+        items: rows.into_iter().map(|row| ListedPasskey::of(row, app.public.as_ref())).collect(),
+    }))
 }
