@@ -1,0 +1,58 @@
+/// Inviting somebody: name, address, roles; then the link to hand over.
+
+import { TextInput } from "@mantine/core";
+import { useState } from "react";
+
+import { api, data, type Schemas } from "../../../api/client";
+import { refresh } from "../../../api/query";
+import { Ask } from "../../../ui/Ask";
+import { RolePick } from "./RolePick";
+import { ShownTicket } from "./ShownTicket";
+
+export function Invite({ close }: { close: () => void }) {
+  const [name, setName] = useState("");
+  const [email, setEmail] = useState("");
+  const [roles, setRoles] = useState<string[]>([]);
+  const [made, setMade] = useState<Schemas["Invited"] | undefined>();
+  if (made !== undefined) {
+    return <ShownTicket title="Invited" ticket={made.ticket} name={made.name} close={close} />;
+  }
+  const send = async () => {
+    const body = { name, email: email.trim(), roles };
+    setMade(await data(api.POST("/api/v1/people", { body })));
+    void refresh("/api/v1/people");
+    return "stay" as const;
+  };
+  return (
+    <Ask title="Invite a person" deed="Invite" size="lg" act={send} close={close}>
+      {(field) => (
+        <>
+          <TextInput
+            data-autofocus
+            required
+            label="Name"
+            maxLength={100}
+            value={name}
+            error={field("name")}
+            onChange={(event) => {
+              setName(event.currentTarget.value);
+            }}
+          />
+          <TextInput
+            required
+            type="email"
+            label="E-mail address"
+            description="They sign in with it. The invitation is told there too, where mail is set up, without the link."
+            maxLength={254}
+            value={email}
+            error={field("email")}
+            onChange={(event) => {
+              setEmail(event.currentTarget.value);
+            }}
+          />
+          <RolePick value={roles} change={setRoles} error={field("roles")} />
+        </>
+      )}
+    </Ask>
+  );
+}

@@ -1,0 +1,70 @@
+/// What a role grants, to read.
+
+import { Badge, Group, List, SimpleGrid, Text } from "@mantine/core";
+
+import { $api } from "../../../api/client";
+import { Section } from "../../../ui/Section";
+import { clip, inert } from "../../../ui/text";
+import type { Grants } from "./GrantFields";
+import { grouped } from "./permissions";
+
+export function Granted({ grants }: { grants: Grants }) {
+  const known = $api.useQuery("get", "/api/v1/permissions", undefined, { staleTime: Infinity });
+  const actions = $api.useQuery("get", "/api/v1/actions", undefined, { staleTime: Infinity });
+  const titles = new Map((actions.data ?? []).map((action) => [action.id, action.title]));
+  const isAll = grants.permissions.includes("*");
+  const held = (known.data?.items ?? []).filter((permission) => isAll || grants.permissions.includes(permission.name));
+  return (
+    <>
+      <Section
+        title="Actions"
+        about={
+          grants.tags
+            ? `On endpoints tagged ${grants.tags.map((tag) => clip(inert(tag), 40)).join(" or ")}.`
+            : "On every endpoint."
+        }
+      >
+        {grants.actions.length === 0 ? (
+          <Text size="sm">None.</Text>
+        ) : (
+          <Group gap={6}>
+            {grants.actions.map((action) => (
+              <Badge
+                key={action}
+                variant="outline"
+                color="gray"
+                tt="none"
+                fw={500}
+                c="var(--mantine-color-text)"
+                title={action}
+              >
+                {action === "*" ? "every action" : (titles.get(action) ?? clip(inert(action), 60))}
+              </Badge>
+            ))}
+          </Group>
+        )}
+      </Section>
+      <Section title="Permissions" about={isAll ? "All of them." : undefined}>
+        <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="md" verticalSpacing="sm">
+          {grouped(held).map(([group, permissions]) => (
+            <div key={group}>
+              <Text size="sm" fw={600} tt="capitalize">
+                {group}
+              </Text>
+              <List size="sm" spacing={2}>
+                {permissions.map((permission) => (
+                  <List.Item key={permission.name}>
+                    {permission.about}
+                    <Text span size="xs" c="dimmed" ff="monospace" display="block">
+                      {permission.name}
+                    </Text>
+                  </List.Item>
+                ))}
+              </List>
+            </div>
+          ))}
+        </SimpleGrid>
+      </Section>
+    </>
+  );
+}
