@@ -4,7 +4,16 @@ import { Box, Checkbox, Group, Loader, Text, UnstyledButton } from "@mantine/cor
 import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import {
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ReactNode,
+  type RefObject,
+} from "react";
 
 import type { Pages } from "../api/pages";
 import { useSetting } from "../api/settings";
@@ -37,6 +46,11 @@ type Props<Row> = {
   tools?: ReactNode;
 };
 
+/** Pixels of the head, with its border and those of the frame. */
+const HEAD = 40;
+/** Pixels of the least frame, and those that stay free below it. */
+const LEAST = 320;
+const BELOW = 18;
 /** Rows before the end at which more are read. */
 const AHEAD = 60;
 
@@ -56,6 +70,7 @@ export function DataTable<Row>(props: Props<Row>) {
   const tracks = `${selection ? "40px " : ""}${shown.map((column) => (isNarrow ? narrow(column.width) : column.width)).join(" ")}`;
 
   const frame = useRef<HTMLDivElement>(null);
+  const room = useRoom(frame);
   const total = Math.max(pages.total ?? 0, pages.rows.length);
   const rows = useVirtualizer({
     count: total,
@@ -104,7 +119,14 @@ export function DataTable<Row>(props: Props<Row>) {
       {isEmpty ? (
         empty
       ) : (
-        <Box ref={frame} className={classes.frame} onKeyDown={keys} onClick={open.click} data-testid="rows">
+        <Box
+          ref={frame}
+          className={classes.frame}
+          style={{ height: pages.isFirst ? room : Math.min(room, HEAD + total * HEIGHT) }}
+          onKeyDown={keys}
+          onClick={open.click}
+          data-testid="rows"
+        >
           <Box role="table" aria-label={label} aria-rowcount={total + 1} className={classes.table}>
             <Box role="rowgroup" className={classes.head}>
               <Box role="row" className={classes.row} style={{ gridTemplateColumns: tracks }} aria-rowindex={1}>
@@ -148,6 +170,29 @@ export function DataTable<Row>(props: Props<Row>) {
   );
 }
 
+/** Pixels that the frame can take: from where it begins to the end of the window, and never too few. */
+function useRoom(frame: RefObject<HTMLDivElement | null>): number {
+  const [room, setRoom] = useState(480);
+  useLayoutEffect(() => {
+    const measure = (): void => {
+      const element = frame.current;
+      if (element === null) return;
+      const top = element.getBoundingClientRect().top + window.scrollY;
+      setRoom(Math.max(LEAST, Math.floor(window.innerHeight - top - BELOW)));
+    };
+    measure();
+    // What stands above can grow and go: a banner, a second line of filters.
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    window.addEventListener("resize", measure);
+    return () => {
+      observer.disconnect();
+      window.removeEventListener("resize", measure);
+    };
+  }, [frame]);
+  return room;
+}
+
 /** How many rows are kept: as many as were ever drawn at once. */
 function usePool(drawn: number): number {
   const [size, setSize] = useState(drawn);
@@ -161,7 +206,8 @@ function narrow(width: string): string {
 }
 
 function summary<Row>(label: string, pages: Pages<Row>, selection: Selection | undefined): string {
-  const noun = label.toLowerCase();
+  const isOne = (pages.total ?? pages.rows.length) === 1 && !pages.isMore;
+  const noun = isOne ? label.toLowerCase().replace(/s$/, "") : label.toLowerCase();
   const read = pages.rows.length.toLocaleString("en");
   const size =
     pages.total === undefined

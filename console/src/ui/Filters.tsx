@@ -9,7 +9,13 @@ import { useSetting } from "../api/settings";
 import { useFilters, writeSearch, type Search } from "../app/url";
 
 /** One choice of the bar; its value stands under `name` in the address, several with commas. */
-export type Choice = { name: string; label: string; options: { value: string; label: string }[]; isMany?: boolean };
+export type Choice = {
+  name: string;
+  label: string;
+  options: { value: string; label: string }[];
+  isMany?: boolean;
+  width?: number;
+};
 
 type Props = {
   search?: string;
@@ -131,7 +137,7 @@ function ChoiceBox({
         onChange={(next) => {
           change(next.length === 0 ? undefined : next.join(","));
         }}
-        miw={180}
+        miw={choice.width ?? 180}
       />
     );
   }
@@ -142,7 +148,7 @@ function ChoiceBox({
       onChange={(next) => {
         change(next ?? undefined);
       }}
-      w={180}
+      w={choice.width ?? 180}
     />
   );
 }

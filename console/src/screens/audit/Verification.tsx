@@ -12,6 +12,7 @@ import { Facts } from "../../ui/Facts";
 import { Failure } from "../../ui/Failure";
 import { count, inertLines } from "../../ui/text";
 import { duration, Time } from "../../ui/Time";
+import { tone } from "../../ui/tone";
 import classes from "./audit.module.css";
 
 type Found = Schemas["AuditVerification"];
@@ -33,6 +34,7 @@ export function Verification() {
       icon={<Mark found={data} />}
       title={titleOf(data)}
       mb="sm"
+      styles={tone(data?.state === "broken" ? "bad" : data?.state === "intact" ? "ok" : "quiet")}
     >
       <Text size="sm" component="div" aria-live="polite">
         {data === undefined ? "The server walks through every checkpoint and every record." : <Told found={data} />}

@@ -39,7 +39,7 @@ export const columns: Column<AuditRecord>[] = [
     width: "minmax(120px, 1.2fr)",
     cell: (record) => (
       <>
-        <Plain text={record.actor_name || record.actor_id} length={40} />{" "}
+        <Plain text={record.actor_name || `…${record.actor_id.slice(-12)}`} length={40} />{" "}
         <span className={classes.quiet}>{clip(inert(words(record.actor_kind)), 20)}</span>
       </>
     ),

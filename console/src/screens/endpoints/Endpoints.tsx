@@ -23,6 +23,7 @@ const EnrolDialog = lazy(() => import("./EnrolDialog"));
 const CHOICES: Choice[] = [
   {
     name: "connected",
+    width: 130,
     label: "Connection",
     options: [
       { value: "true", label: "Connected" },
@@ -31,6 +32,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "isolated",
+    width: 120,
     label: "Isolation",
     options: [
       { value: "true", label: "Isolated" },
@@ -39,6 +41,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "alarm",
+    width: 115,
     label: "Alarm",
     options: [
       { value: "true", label: "With an alarm" },
@@ -47,6 +50,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "os",
+    width: 110,
     label: "System",
     options: [
       { value: "linux", label: "Linux" },
@@ -56,6 +60,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "state",
+    width: 130,
     label: "Active ones",
     options: [
       { value: "revoked", label: "Revoked ones" },

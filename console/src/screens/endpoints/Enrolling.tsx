@@ -10,6 +10,7 @@ import { Copy } from "../../ui/Copy";
 import { Name } from "../../ui/Name";
 import { count, inertLines } from "../../ui/text";
 import { Time } from "../../ui/Time";
+import { tone } from "../../ui/tone";
 import classes from "./cells.module.css";
 
 /** Milliseconds between two looks whether somebody came. */
@@ -51,7 +52,13 @@ export function Enrolling({ token, close }: { token: Made; close: () => void }) 
             <Text size="sm">Waiting for the endpoint. You can close this: it appears in the list by itself.</Text>
           </Group>
         ) : (
-          <Alert color="green" variant="outline" icon={<IconCircleCheck aria-hidden />} title={came.title}>
+          <Alert
+            color="green"
+            styles={tone("ok")}
+            variant="outline"
+            icon={<IconCircleCheck aria-hidden />}
+            title={came.title}
+          >
             <Stack gap={4}>
               {came.endpoints.map((endpoint) => (
                 <Link key={endpoint.id} to={`/endpoints/${endpoint.id}`} className={classes.link}>

@@ -71,12 +71,12 @@ export const columns: Column<Row>[] = [
   {
     id: "name",
     title: "Name",
-    width: "minmax(150px, 2fr)",
+    width: "minmax(150px, 1.5fr)",
     isNarrow: true,
     sort: "name",
     cell: (row) => <Plain text={row.name} length={64} />,
   },
-  { id: "health", title: "Health", width: "120px", isNarrow: true, cell: (row) => <Health row={row} /> },
+  { id: "health", title: "Health", width: "132px", isNarrow: true, cell: (row) => <Health row={row} /> },
   {
     id: "isolated",
     title: "Isolation",
@@ -104,12 +104,12 @@ export const columns: Column<Row>[] = [
   {
     id: "logged_on",
     title: "Logged on",
-    width: "minmax(90px, 0.9fr)",
+    width: "minmax(105px, 0.9fr)",
     cell: (row) => <Several texts={row.logged_on ?? []} />,
   },
-  { id: "tags", title: "Tags", width: "minmax(120px, 1.4fr)", cell: (row) => <Tags tags={row.tags} shown={2} /> },
+  { id: "tags", title: "Tags", width: "minmax(110px, 1.2fr)", cell: (row) => <Tags tags={row.tags} shown={2} /> },
   { id: "agent", title: "Agent", width: "80px", cell: (row) => <Plain text={row.agent_version} length={20} /> },
-  { id: "seen", title: "Last seen", width: "120px", sort: "last_seen", cell: (row) => <Time at={row.last_seen_at} /> },
+  { id: "seen", title: "Last seen", width: "110px", sort: "last_seen", cell: (row) => <Time at={row.last_seen_at} /> },
   {
     id: "enrolled",
     title: "Enrolled",

@@ -10,6 +10,7 @@ import { Deed } from "../../../ui/Deed";
 import { Name } from "../../../ui/Name";
 import { Sure } from "../../../ui/Sure";
 import { inertLines } from "../../../ui/text";
+import { tone } from "../../../ui/tone";
 import { useWhyNot } from "../actions";
 import type { Endpoint } from "../row";
 
@@ -20,7 +21,15 @@ export function AlarmBanner({ endpoint }: { endpoint: Endpoint }) {
   const alarm = endpoint.alarm;
   if (!alarm) return null;
   return (
-    <Alert variant="outline" color="red" icon={<IconAlertTriangle aria-hidden />} title="Alarm" mb="sm" role="alert">
+    <Alert
+      variant="outline"
+      color="red"
+      styles={tone("bad")}
+      icon={<IconAlertTriangle aria-hidden />}
+      title="Alarm"
+      mb="sm"
+      role="alert"
+    >
       <Text size="sm" style={{ overflowWrap: "anywhere" }}>
         {inertLines(alarm)}
       </Text>

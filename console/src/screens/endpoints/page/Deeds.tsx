@@ -13,6 +13,8 @@ import { Revoke } from "./Revoke";
 
 const GONE = "Its identity is revoked: no order reaches it any more.";
 
+/** What cuts off, and what takes it back. */
+const CUT = ["endpoint.isolate", "endpoint.restore"];
 /** Buttons before the menu. */
 const SHOWN = 3;
 
@@ -24,10 +26,9 @@ export function Deeds({ endpoint }: { endpoint: Endpoint }) {
   const whyRename = useWhyNot("endpoint.tag", endpoint.tags);
   const whyRevoke = useWhyNot("endpoint.revoke", endpoint.tags);
   const isGone = endpoint.state !== "active";
-  // What is so already is no button: an isolated endpoint is restored by its banner.
+  // An isolated endpoint is restored by its banner; one that is not needs no restoring.
   const isIsolated = endpoint.isolation !== null && endpoint.isolation !== undefined;
-  const undoing = new Set(offers.map(({ action }) => action.undone_by));
-  const usual = offers.filter(({ action }) => (undoing.has(action.id) && action.risk !== "high" ? isIsolated : true));
+  const usual = offers.filter(({ action }) => !(isIsolated ? CUT : [CUT[1]]).includes(action.id));
   const shown = usual.slice(0, SHOWN);
   const rest = offers.filter((offer) => !shown.includes(offer));
   const start = (action: string): void => {
@@ -42,7 +43,7 @@ export function Deeds({ endpoint }: { endpoint: Endpoint }) {
         <Deed
           key={action.id}
           why={isGone ? GONE : why}
-          variant={place === 0 ? "filled" : "default"}
+          variant={place === 0 && !isIsolated ? "filled" : "default"}
           onClick={() => {
             start(action.id);
           }}

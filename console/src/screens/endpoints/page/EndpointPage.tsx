@@ -51,7 +51,7 @@ function Shown({ endpoint }: { endpoint: Endpoint }) {
         <Group gap="sm" mt={4}>
           <Health row={{ ...endpoint, alarm: endpoint.alarm ?? null }} />
           <Text span size="sm">
-            <Name length={60}>{system || endpoint.os}</Name>
+            <Name length={60}>{system.trim() || endpoint.os}</Name>
           </Text>
           {endpoint.connected ? null : (
             <Text span size="sm">

@@ -13,6 +13,7 @@ import { Deed } from "../../../ui/Deed";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Time } from "../../../ui/Time";
+import { tone } from "../../../ui/tone";
 import { useOffers, useWhyNot } from "../actions";
 import type { Endpoint } from "../row";
 import { isolationOf } from "./isolation";
@@ -37,6 +38,7 @@ export function IsolationBanner({ endpoint }: { endpoint: Endpoint }) {
     <Alert
       variant="outline"
       color="orange"
+      styles={tone("warn")}
       icon={<IconShieldLock aria-hidden />}
       title="Isolated: it is cut off the network, except for this server"
       mb="sm"
@@ -48,14 +50,14 @@ export function IsolationBanner({ endpoint }: { endpoint: Endpoint }) {
             {" "}
             by <Name length={60}>{task.requester.name}</Name>: “<Name length={200}>{task.reason}</Name>”
           </>
-        ) : null}
-        .{" "}
+        ) : null}{" "}
+        ·{" "}
         {task?.revert_at ? (
           <>
-            It is restored by itself <Time at={task.revert_at} />.
+            it is restored by itself <Time at={task.revert_at} />
           </>
         ) : (
-          "It stays so until somebody restores it."
+          "it stays so until somebody restores it"
         )}
       </Text>
       <Group gap="xs" mt="xs">

@@ -11,6 +11,7 @@ import { Name } from "../../../ui/Name";
 import { Sure } from "../../../ui/Sure";
 import { clip, count, inert, inertLines } from "../../../ui/text";
 import type { Endpoint } from "../row";
+import { tone } from "../../../ui/tone";
 
 export function Revoke({ endpoint, close }: { endpoint: Endpoint; close: () => void }) {
   const [reason, setReason] = useState("");
@@ -54,7 +55,13 @@ export function Revoke({ endpoint, close }: { endpoint: Endpoint; close: () => v
         <List.Item>what it did and what was collected from it stays.</List.Item>
       </List>
       {isIsolated ? (
-        <Alert color="orange" variant="outline" icon={<IconShieldLock aria-hidden />} title="It is isolated">
+        <Alert
+          color="orange"
+          styles={tone("warn")}
+          variant="outline"
+          icon={<IconShieldLock aria-hidden />}
+          title="It is isolated"
+        >
           It stays isolated, and no order can lift that any more: only the release code, typed in at the machine.
           Restore it first.
         </Alert>
@@ -80,7 +87,13 @@ function Left({ left, close }: { left: Schemas["Revoked"]; close: () => void }) 
       <Stack gap="sm">
         {left.voided > 0 ? <Text size="sm">{count(left.voided, "open command")} of it ended.</Text> : null}
         {left.isolation ? (
-          <Alert color="orange" variant="outline" icon={<IconShieldLock aria-hidden />} title="It stays isolated">
+          <Alert
+            color="orange"
+            styles={tone("warn")}
+            variant="outline"
+            icon={<IconShieldLock aria-hidden />}
+            title="It stays isolated"
+          >
             <Text size="sm">{inertLines(left.isolation.warning)}</Text>
             <Button component={Link} to={`/tasks/${left.isolation.task}`} size="compact-sm" variant="default" mt="xs">
               The task with the release code
