@@ -2,12 +2,13 @@
 
 import { Box, Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useMemo, useState, type KeyboardEvent } from "react";
 
 import { $api } from "../api/client";
 import { useMe, whyNot } from "../api/me";
 import { Help } from "../form/Help";
 import { SchemaForm } from "../form/SchemaForm";
+import { paramsOf } from "../form/values";
 import { Failure } from "../ui/Failure";
 import classes from "./act.module.css";
 import { ActionPicker } from "./ActionPicker";
@@ -153,7 +154,7 @@ function Form({
   const me = useMe();
   const why = whyNot(me, "task.submit", action.id);
   const { draft, change, fields } = request;
-  useFirstFocus(action.id, fields !== undefined, draft.endpoints.length > 0 || draft.by !== "endpoints");
+  useFirstFocus(action.id, fields !== undefined, firstOpen(draft, Object.keys(paramsOf(fields ?? [], request.values))));
   return (
     <Stack gap="md">
       <Box className={classes.chosen}>
@@ -213,14 +214,30 @@ function Form({
   );
 }
 
-/** Where one goes on: the targets, or where these are known the first thing that is asked. */
-function useFirstFocus(action: string, isRead: boolean, hasTargets: boolean): void {
-  const wanted = useRef(hasTargets);
+/** Milliseconds after which a dialog that opened or closed leaves the focus alone. */
+const SETTLED = 60;
+
+/** What is asked first of what is not known yet. */
+function firstOpen(draft: Draft, said: string[]): string {
+  if (draft.by === "endpoints" && draft.endpoints.length === 0) return "[data-path=targets]";
+  return said.length === 0 ? "section[data-how] [data-path], [data-path=reason]" : "[data-path=reason]";
+}
+
+/** Puts the person there once the form of the action is drawn. */
+function useFirstFocus(action: string, isRead: boolean, open: string): void {
   useEffect(() => {
-    if (!isRead) return;
-    const path = wanted.current ? "section[data-how] [data-path], [data-path=reason]" : "[data-path=targets]";
-    // What is folded away has no place on the page.
-    [...document.querySelectorAll<HTMLElement>(path)].find((each) => each.offsetParent !== null)?.focus();
+    if (!isRead) return undefined;
+    // After the dialog has placed the focus itself, and the palette has given it back.
+    const timer = window.setTimeout(() => {
+      const all = [...document.querySelectorAll<HTMLElement>(open)];
+      // What is folded away has no place on the page.
+      all.find((each) => each.offsetParent !== null)?.focus();
+    }, SETTLED);
+    return () => {
+      window.clearTimeout(timer);
+    };
+    // Once for an action: what is said later moves nobody.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [action, isRead]);
 }
 

@@ -1,7 +1,7 @@
 /// The state of a request while it is put together, and its sending: once, however often it is pressed.
 
 import { useNavigate } from "@tanstack/react-router";
-import { useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 
 import { $api } from "../api/client";
 import { asApiError, type ApiError } from "../api/problem";
@@ -149,7 +149,7 @@ function useParams(draft: Draft, start: Start) {
 function useSending(done: () => void) {
   const navigate = useNavigate();
   // One for the whole life of the dialog: a second press, or a repeat after a broken line, is the same task.
-  const key = useRef(crypto.randomUUID());
+  const [key] = useState(freshKey);
   const { mutate, isPending, error } = $api.useMutation("post", "/api/v1/tasks", {
     onSuccess: async (task) => {
       done();
@@ -158,11 +158,16 @@ function useSending(done: () => void) {
     },
   });
   const send = (body: NonNullable<ReturnType<typeof bodyOf>>): void => {
-    if (!isPending) mutate({ params: { header: { "Idempotency-Key": key.current } }, body });
+    if (!isPending) mutate({ params: { header: { "Idempotency-Key": key } }, body });
   };
   const failure = error === null ? null : asApiError(error);
   // Who declined to confirm knows it.
   return { send, isSending: isPending, failure: failure?.code === "step_up_needed" ? null : failure };
+}
+
+/** 128 random bits; `randomUUID` is not there on a page without TLS. */
+function freshKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Puts the person where something is missing. */

@@ -9,6 +9,7 @@ import { useMe } from "../api/me";
 import { queries } from "../api/query";
 import { Name } from "../ui/Name";
 import { clip, inert } from "../ui/text";
+import { useLeave } from "./leave";
 
 export function Account() {
   const me = useMe();
@@ -20,11 +21,7 @@ export function Account() {
     queries.clear();
     await navigate({ to: "/" });
   };
-  const leave = async (): Promise<void> => {
-    await api.DELETE("/api/v1/session");
-    queries.clear();
-    await navigate({ to: "/sign-in" });
-  };
+  const leave = useLeave();
   const name = inert(me.name);
   return (
     <Menu position="bottom-end" width={260}>

@@ -1,9 +1,11 @@
-/// Keys that work everywhere: `/` searches, `g` and a letter goes, `a` acts, `?` tells. `Ctrl+K` belongs to the palette.
+/// Keys that work everywhere: `/` searches, `g` and a letter goes, `a` acts, `?` tells, `Ctrl+K` opens the palette, also
+/// while that is still being read.
 
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 
 import { useAct } from "../act/start";
+import { isPaletteOpen, togglePalette } from "./palette";
 import { screens } from "./screens";
 
 function isTyping(target: EventTarget | null): boolean {
@@ -21,6 +23,12 @@ export function useKeys(help: () => void): void {
   const pressed = useRef(0);
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
+      if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+        event.preventDefault();
+        // Over another dialog it would take what was typed there away.
+        if (isPaletteOpen() || document.querySelector("[role=dialog]") === null) togglePalette();
+        return;
+      }
       if (
         event.ctrlKey ||
         event.metaKey ||

@@ -1,9 +1,34 @@
 /// Opens the palette; apart from it, so that the palette itself is read only when it is needed.
 
-import { createSpotlight } from "@mantine/spotlight";
+import { useSyncExternalStore } from "react";
 
-export const [paletteStore, palette] = createSpotlight();
+let isOpen = false;
+const watchers = new Set<() => void>();
+
+function become(next: boolean): void {
+  isOpen = next;
+  for (const watcher of watchers) watcher();
+}
 
 export function openPalette(): void {
-  palette.open();
+  become(true);
+}
+
+export function closePalette(): void {
+  become(false);
+}
+
+export function togglePalette(): void {
+  become(!isOpen);
+}
+
+export function isPaletteOpen(): boolean {
+  return isOpen;
+}
+
+export function usePaletteIsOpen(): boolean {
+  return useSyncExternalStore((watcher) => {
+    watchers.add(watcher);
+    return () => watchers.delete(watcher);
+  }, isPaletteOpen);
 }
