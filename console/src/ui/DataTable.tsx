@@ -202,7 +202,7 @@ function usePool(drawn: number): number {
 
 /** On a phone a width in pixels stays, so that the cells of all rows stand under each other; the others share the rest. */
 function narrow(width: string): string {
-  return width.endsWith("px") || width.startsWith("minmax") ? width : `minmax(0, ${width})`;
+  return width.endsWith("px") ? width : `minmax(0, ${/([\d.]+fr)\)?$/.exec(width)?.[1] ?? "1fr"})`;
 }
 
 function summary<Row>(label: string, pages: Pages<Row>, selection: Selection | undefined): string {

@@ -28,11 +28,11 @@ export const columns: Column<AuditRecord>[] = [
   {
     id: "verb",
     title: "What",
-    width: "minmax(150px, 1.1fr)",
+    width: "minmax(150px, 1.2fr)",
     isNarrow: true,
     cell: (record) => <Plain text={record.verb} hint={words(record.verb)} />,
   },
-  { id: "at", title: "When", width: "130px", isNarrow: true, cell: (record) => <Time at={record.at} /> },
+  { id: "at", title: "When", width: "104px", isNarrow: true, cell: (record) => <Time at={record.at} /> },
   {
     id: "actor",
     title: "Who",

@@ -18,6 +18,8 @@ const LOOK = 2000;
 
 type Made = Schemas["MadeEnrolmentToken"];
 
+type Way = { label: string; text: string; sha256?: string };
+
 export function Enrolling({ token, close }: { token: Made; close: () => void }) {
   const ways = useWays(token);
   const came = useCame(token);
@@ -41,6 +43,12 @@ export function Enrolling({ token, close }: { token: Made; close: () => void }) 
           {ways.map((way) => (
             <Tabs.Panel key={way.label} value={way.label} pt="xs">
               <Command text={way.text} label={way.label} />
+              {way.sha256 === undefined ? null : (
+                <Text size="xs" c="dimmed" mt={4} style={{ overflowWrap: "anywhere" }}>
+                  It fetches the installer from this server and runs it only if its SHA-256 is {way.sha256}. The token
+                  goes to it on its standard input.
+                </Text>
+              )}
             </Tabs.Panel>
           ))}
         </Tabs>
@@ -96,7 +104,7 @@ function Command({ text, label }: { text: string; label: string }) {
 }
 
 /** The commands that enrol: the server's own where it makes them, else the two of the agent. */
-function useWays(token: Made): { label: string; text: string }[] {
+function useWays(token: Made): Way[] {
   const me = useMe();
   const { data } = $api.useQuery("get", "/api/v1/gateway/addresses", undefined, {
     enabled: holds(me, "gateway.read"),
@@ -107,13 +115,13 @@ function useWays(token: Made): { label: string; text: string }[] {
     label: "The agent is there already",
     text: `quell-agent enrol --server ${gateway} --token ${token.text}\nquell-agent run`,
   };
-  const install: unknown = (token as { install?: unknown }).install;
-  if (typeof install === "string") return [{ label: "One line", text: install }, own];
-  if (typeof install !== "object" || install === null) return [own];
-  const made = Object.entries(install)
-    .filter((pair): pair is [string, string] => typeof pair[1] === "string" && pair[1].includes(token.text))
-    .map(([label, text]) => ({ label, text }));
-  return [...made, own];
+  const { install } = token;
+  if (install === null || install === undefined) return [own];
+  return [
+    { label: "With curl", text: install.curl, sha256: install.sha256 },
+    { label: "With wget", text: install.wget, sha256: install.sha256 },
+    own,
+  ];
 }
 
 type Came = { uses: number; title: string; endpoints: { id: string; name: string }[] };

@@ -28,7 +28,7 @@ export default function TagDialog({ endpoints, close, changed }: Props) {
       for (let at = 0; at < endpoints.length; at += MANY) {
         setDone(at);
         const part = endpoints.slice(at, at + MANY).map((endpoint) => endpoint.id);
-        await api.POST("/api/v1/endpoints/tags" as never, { body: { endpoints: part, add, remove } } as never);
+        await api.POST("/api/v1/endpoints/tags", { body: { endpoints: part, add, remove } });
       }
       changed();
       void refresh("/api/v1/endpoints/{id}", "/api/v1/audit");

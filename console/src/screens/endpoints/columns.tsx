@@ -74,14 +74,24 @@ export const columns: Column<Row>[] = [
     width: "minmax(150px, 1.5fr)",
     isNarrow: true,
     sort: "name",
-    cell: (row) => <Plain text={row.name} length={64} />,
+    cell: (row) => (
+      <>
+        <Plain text={row.name} length={64} />
+        {row.isolated ? (
+          <span className={classes.onPhone}>
+            {" "}
+            <IconShieldLock size={15} aria-label="isolated" />
+          </span>
+        ) : null}
+      </>
+    ),
   },
   { id: "health", title: "Health", width: "132px", isNarrow: true, cell: (row) => <Health row={row} /> },
   {
     id: "isolated",
     title: "Isolation",
     width: "110px",
-    isNarrow: true,
+
     cell: (row) =>
       row.isolated ? (
         word("warn", <IconShieldLock size={15} aria-hidden />, "Isolated")
@@ -110,14 +120,6 @@ export const columns: Column<Row>[] = [
   { id: "tags", title: "Tags", width: "minmax(110px, 1.2fr)", cell: (row) => <Tags tags={row.tags} shown={2} /> },
   { id: "agent", title: "Agent", width: "80px", cell: (row) => <Plain text={row.agent_version} length={20} /> },
   { id: "seen", title: "Last seen", width: "110px", sort: "last_seen", cell: (row) => <Time at={row.last_seen_at} /> },
-  {
-    id: "enrolled",
-    title: "Enrolled",
-    width: "120px",
-    sort: "enrolled",
-    isExtra: true,
-    cell: (row) => <Time at={row.enrolled_at} />,
-  },
   { id: "os", title: "OS", width: "90px", isExtra: true, cell: (row) => row.os },
   {
     id: "alarm",

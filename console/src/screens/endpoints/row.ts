@@ -4,23 +4,9 @@ import type { Schemas } from "../../api/client";
 
 export type Endpoint = Schemas["Endpoint"];
 
-export type Row = {
-  id: string;
-  name: string;
-  state: string;
-  connected: boolean;
-  isolated: boolean;
-  alarm?: string | null;
-  os: string;
-  /** Name and version of the system. */
-  system: string;
-  addresses: string[];
-  logged_on?: string[];
-  tags: string[];
-  agent_version: string;
-  last_seen_at?: string | null;
-  enrolled_at?: string | null;
-};
+export type EndpointWithHealth = Schemas["EndpointWithHealth"];
+
+export type Row = Schemas["EndpointRow"];
 
 /** A fact that the agent said, where it is a text. */
 export function textFact(facts: unknown, name: string): string | undefined {

@@ -56,10 +56,11 @@ export function useEndpointRows(filter: Filter): EndpointRows {
               view: "row",
               limit: LIMIT,
               ...(pageParam === undefined ? { count: true } : { cursor: pageParam }),
-            } as never,
+            },
           },
           signal,
         }),
+        // The document says that the answer is of one of two views; `view` chose.
       ) as unknown as Promise<Page>,
     initialPageParam: undefined,
     staleTime: Infinity,

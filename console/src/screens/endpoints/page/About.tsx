@@ -16,11 +16,11 @@ import { inert, words } from "../../../ui/text";
 import { Time } from "../../../ui/Time";
 import classes from "../cells.module.css";
 import { capabilitiesOf, useOffers } from "../actions";
-import type { Endpoint } from "../row";
+import type { Endpoint, EndpointWithHealth } from "../row";
 import { grouped, isPlain } from "./facts";
 import { Health } from "./Health";
 
-export function About({ endpoint }: { endpoint: Endpoint }) {
+export function About({ endpoint }: { endpoint: EndpointWithHealth }) {
   const said = grouped(endpoint.facts);
   return (
     <Stack gap="md">

@@ -13,7 +13,7 @@ import { Page } from "../../../ui/Page";
 import { Time } from "../../../ui/Time";
 import { Trail } from "../../audit/Trail";
 import { Health } from "../columns";
-import { textFact, type Endpoint } from "../row";
+import { textFact, type EndpointWithHealth } from "../row";
 import { About } from "./About";
 import { AlarmBanner } from "./AlarmBanner";
 import { Deeds } from "./Deeds";
@@ -38,7 +38,7 @@ export default function EndpointPage() {
   return <Shown key={data.id} endpoint={data} />;
 }
 
-function Shown({ endpoint }: { endpoint: Endpoint }) {
+function Shown({ endpoint }: { endpoint: EndpointWithHealth }) {
   const me = useMe();
   const [search, set] = useFilters();
   const system = [textFact(endpoint.facts, "os_name"), textFact(endpoint.facts, "os_version")]

@@ -1,17 +1,16 @@
 /// How an endpoint is: what the server knows of its connection, its certificate and its agent.
 
-import { Text } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconCircleMinus } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
+import type { Schemas } from "../../../api/client";
 import { Facts } from "../../../ui/Facts";
 import { Name } from "../../../ui/Name";
-import { Time, useNow } from "../../../ui/Time";
+import { words } from "../../../ui/text";
+import { Time } from "../../../ui/Time";
 import classes from "../cells.module.css";
-import type { Endpoint } from "../row";
-
-/** Milliseconds before the end of a certificate at which somebody should look: an agent renews it long before. */
-const NEAR = 2 * 86_400_000;
+import type { EndpointWithHealth } from "../row";
 
 function Word({ tone, children }: { tone: "ok" | "warn" | "bad" | "quiet"; children: ReactNode }) {
   const Shape = tone === "ok" ? IconCircleCheck : tone === "quiet" ? IconCircleMinus : IconAlertTriangle;
@@ -22,43 +21,75 @@ function Word({ tone, children }: { tone: "ok" | "warn" | "bad" | "quiet"; child
   );
 }
 
-export function Health({ endpoint }: { endpoint: Endpoint }) {
-  const now = useNow();
-  const left = Date.parse(endpoint.certificate_not_after) - now;
-  const isRevoked = endpoint.state !== "active";
+export function Health({ endpoint }: { endpoint: EndpointWithHealth }) {
+  const { health } = endpoint;
   return (
     <Facts
       rows={[
-        [
-          "Connection",
-          isRevoked ? (
-            <Word tone="quiet">revoked: it cannot connect</Word>
-          ) : endpoint.connected ? (
-            <Word tone="ok">connected</Word>
-          ) : (
-            <Word tone="quiet">offline: orders wait until it connects</Word>
-          ),
-        ],
+        ["Connection", <Connection key="connection" endpoint={endpoint} />],
         ["Last heard", <Time key="seen" at={endpoint.last_seen_at} empty="never" />],
+        ["Certificate", <Certificate key="certificate" endpoint={endpoint} />],
         [
-          "Certificate",
-          left <= 0 ? (
-            <Word tone="bad">
-              ended <Time at={endpoint.certificate_not_after} />: it must enrol again
-            </Word>
-          ) : left < NEAR ? (
+          "Agent",
+          health.version_differs ? (
             <Word tone="warn">
-              ends <Time at={endpoint.certificate_not_after} />, if its agent does not renew it
+              <Name>{endpoint.agent_version}</Name>; the server is {health.server_version}
             </Word>
           ) : (
             <Word tone="ok">
-              good until <Time at={endpoint.certificate_not_after} />
+              <Name>{endpoint.agent_version}</Name>, as the server
             </Word>
           ),
         ],
-        ["Agent", <Name key="agent">{endpoint.agent_version}</Name>],
-        ["Alarm", endpoint.alarm ? <Word tone="bad">see above</Word> : <Text size="sm">none</Text>],
+        ["Alarm", endpoint.alarm ? <Word tone="bad">see above</Word> : "none"],
+        ["Orders", orders(health.open_commands, health.queued_commands)],
+        [
+          "Last failure",
+          health.last_failure ? <Failed key="failed" failure={health.last_failure} /> : "none of its last 50",
+        ],
       ]}
     />
+  );
+}
+
+function Connection({ endpoint }: { endpoint: EndpointWithHealth }) {
+  if (endpoint.state !== "active") return <Word tone="quiet">revoked: it cannot connect</Word>;
+  if (endpoint.connected) return <Word tone="ok">connected</Word>;
+  return <Word tone="quiet">offline: orders wait until it connects</Word>;
+}
+
+function Certificate({ endpoint }: { endpoint: EndpointWithHealth }) {
+  const end = <Time at={endpoint.certificate_not_after} />;
+  switch (endpoint.health.certificate) {
+    case "over":
+      return <Word tone="bad">ended {end}: it must enrol again</Word>;
+    case "ending":
+      return <Word tone="warn">ends {end}; its agent should have renewed it</Word>;
+    default:
+      return <Word tone="ok">good until {end}</Word>;
+  }
+}
+
+function orders(open: number, queued: number): string {
+  if (open === 0) return "nothing is open";
+  const all = open >= 1000 ? "1,000 or more open" : `${open.toLocaleString("en")} open`;
+  return queued === 0
+    ? all
+    : `${all}, ${queued.toLocaleString("en")} of them ${queued === 1 ? "waits" : "wait"} for it`;
+}
+
+function Failed({ failure }: { failure: Schemas["LastFailure"] }) {
+  return (
+    <span>
+      <Link to={`/tasks/${failure.task}`} className={classes.link}>
+        {words(failure.action)} {words(failure.state)}
+      </Link>{" "}
+      <Time at={failure.ended_at} />
+      {failure.message ? (
+        <>
+          : <Name length={200}>{failure.message}</Name>
+        </>
+      ) : null}
+    </span>
   );
 }
