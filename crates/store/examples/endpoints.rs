@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         tell(name, "count", "", times.await?);
     }
     let times = times(async || {
-        let keep = |id: Uuid| id.as_u128() % 10 == 0;
+        let keep = |id: Uuid| id.as_u128().is_multiple_of(10);
         let read = store.read(move |tx| {
             let order = Order { by: By::Name, upwards: true };
             list::list(tx, tenant, &Filter::default(), order, None, PAGE, Some(&keep))

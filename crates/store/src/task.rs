@@ -113,11 +113,13 @@ sql! {
     GET = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id = $2");
     BY_KEY = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND requester_kind = $2 \
         AND requester_id = $3 AND idempotency_key = $4");
-    LIST = concat!("SELECT ", columns!(), " FROM task t WHERE tenant_id = $1 AND id < $2 \
+    LIST = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id < $2 \
         AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (action = $4 OR CAST($4 AS TEXT) IS NULL) \
-        AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 \
-        FROM command c WHERE c.tenant_id = t.tenant_id AND c.task_id = t.id AND c.endpoint_id = $6)) \
-        ORDER BY id DESC LIMIT $7");
+        AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $6");
+    LIST_OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id < $2 \
+        AND id IN (SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $3) \
+        AND (state = $4 OR CAST($4 AS TEXT) IS NULL) AND (action = $5 OR CAST($5 AS TEXT) IS NULL) \
+        AND (requester_id = $6 OR CAST($6 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $7");
     LIST_OF_STATE = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
         ORDER BY id DESC LIMIT $4");
     APPROVED = "UPDATE task SET state = 'queued' WHERE tenant_id = $1 AND id = $2 AND state = 'pending_approval'";
@@ -231,8 +233,14 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Resul
         Filter { state: Some(state), action: None, requester_id: None, endpoint_id: None } => {
             tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read)?
         }
-        Filter { state, action, requester_id, endpoint_id } => {
-            tx.query(LIST, &[&tenant, &after, state, action, requester_id, endpoint_id, &page.fetch()], read)?
+        // The commands of one endpoint are few among all; its tasks are found from them.
+        Filter { state, action, requester_id, endpoint_id: Some(endpoint) } => tx.query(
+            LIST_OF_ENDPOINT,
+            &[&tenant, &after, endpoint, state, action, requester_id, &page.fetch()],
+            read,
+        )?,
+        Filter { state, action, requester_id, endpoint_id: None } => {
+            tx.query(LIST, &[&tenant, &after, state, action, requester_id, &page.fetch()], read)?
         }
     };
     Ok(page.cut(rows, |task| task.id))

@@ -47,6 +47,8 @@ fn hot_statements_use_an_index() {
         ("task", "GET", "sqlite_autoindex_task_1 (tenant_id=? AND id=?)"),
         ("task", "TALLY", "sqlite_autoindex_task_1 (tenant_id=? AND id=?)"),
         ("task", "BY_KEY", "task_idempotency"),
+        ("task", "LIST_OF_ENDPOINT", "command_endpoint (tenant_id=? AND endpoint_id=?)"),
+        ("task", "LIST_OF_ENDPOINT", "sqlite_autoindex_task_1 (tenant_id=? AND id=?)"),
         ("task", "LIST_OF_STATE", "task_state (tenant_id=? AND state=? AND id<?)"),
         ("task", "DUE_REVERTS", "task_revert"),
         ("artifact", "LIST", "artifact_age (tenant_id=? AND (created_at,id)<(?,?))"),
