@@ -155,7 +155,7 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
 /// What is open there of the same exclusion group.
 fn others(tx: &mut Tx<'_>, spec: &Spec, endpoints: &[Endpoint]) -> Result<Vec<Other>, Error> {
     let mut others = Vec::new();
-    let Some(group) = spec.exclusion.map(|group| group.as_str()) else { return Ok(others) };
+    let Some(group) = spec.exclusion.map(quell_catalog::Exclusion::as_str) else { return Ok(others) };
     for endpoint in endpoints.iter().take(LOOKED_AT) {
         let open = command::open_of_endpoint(tx, endpoint.tenant_id, endpoint.id, OPEN)?;
         let excludes = |row: &Command| row.exclusion.as_deref() == Some(group);

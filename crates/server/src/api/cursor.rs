@@ -41,6 +41,9 @@ pub(crate) struct Turn {
 /// Most bytes of the key in a cursor of a sorted list: a name's.
 const KEY: usize = 1024;
 
+/// The row that a cursor of a sorted list names: its id, and the key that it is sorted by.
+type Sorted = (Uuid, Vec<u8>);
+
 /// The list that a cursor belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -87,7 +90,7 @@ pub(crate) fn write_sorted(list: List, order: u8, after: Uuid, key: &[u8]) -> St
 }
 
 /// The row after which a list goes on that is sorted in this way; `None` where the cursor is not one of it.
-fn read_sorted(list: List, order: u8, text: &str) -> Option<(Uuid, Vec<u8>)> {
+fn read_sorted(list: List, order: u8, text: &str) -> Option<Sorted> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() <= KEY + 18)?;
     let ([kind, sorted], rest) = bytes.split_first_chunk()?;
     let (id, key) = rest.split_at_checked(16)?;
@@ -96,7 +99,7 @@ fn read_sorted(list: List, order: u8, text: &str) -> Option<(Uuid, Vec<u8>)> {
 
 impl Turn {
     /// The row after which a list goes on that is sorted in this way, with its key, and the rows of a page.
-    pub fn sorted(&self, list: List, order: u8) -> Result<(Option<(Uuid, Vec<u8>)>, u32), Problem> {
+    pub fn sorted(&self, list: List, order: u8) -> Result<(Option<Sorted>, u32), Problem> {
         let limit = Self { cursor: None, ..self.clone() }.page(list)?.limit;
         let Some(text) = &self.cursor else { return Ok((None, limit)) };
         let after = read_sorted(list, order, text).ok_or_else(|| {

@@ -128,7 +128,7 @@ async fn connected(world: &World) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_line_makes_an_endpoint_and_one_takes_it_back() {
     if let Some(reason) = lacks() {
-        eprintln!("skipped: {reason}");
+        println!("skipped: {reason}");
         return;
     }
     let agents = tempfile::tempdir().unwrap();
@@ -171,7 +171,7 @@ async fn one_line_makes_an_endpoint_and_one_takes_it_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_on_the_way_is_not_run() {
     if let Some(reason) = lacks() {
-        eprintln!("skipped: {reason}");
+        println!("skipped: {reason}");
         return;
     }
     let agents = tempfile::tempdir().unwrap();
@@ -206,7 +206,7 @@ async fn what_was_changed_on_the_way_is_not_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_installer_says_what_it_does_not_take() {
     if let Some(reason) = lacks() {
-        eprintln!("skipped: {reason}");
+        println!("skipped: {reason}");
         return;
     }
     let agents = tempfile::tempdir().unwrap();
