@@ -5,6 +5,7 @@ import { useState } from "react";
 
 import { $api, type Schemas } from "../../api/client";
 import { refresh } from "../../api/query";
+import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { State } from "../../ui/State";
@@ -23,7 +24,13 @@ export function DecideMany({ word, requests, close, done }: Props) {
   const decide = $api.useMutation("post", "/api/v1/approvals/decide");
   const isReject = word === "reject";
   const signed = chosen.filter((request) => request.you?.signing);
-  const why = isReject && note.trim() === "" ? "Say why: who asked will read it." : undefined;
+  const why = isReject
+    ? note.trim() === ""
+      ? "Say why: who asked will read it."
+      : undefined
+    : isRead
+      ? undefined
+      : "Tick that you looked at each.";
   const send = (): void => {
     decide.mutate(
       {
@@ -116,14 +123,9 @@ export function DecideMany({ word, requests, close, done }: Props) {
               <Button variant="default" onClick={close}>
                 Cancel
               </Button>
-              <Button
-                {...(isReject ? { color: "red.9" } : {})}
-                disabled={why !== undefined || (!isReject && !isRead)}
-                loading={decide.isPending}
-                onClick={send}
-              >
+              <Deed {...(isReject ? { color: "red.9" } : {})} why={why} loading={decide.isPending} onClick={send}>
                 {verb} {count(chosen.length, "request")}
-              </Button>
+              </Deed>
             </Group>
           </>
         ) : (

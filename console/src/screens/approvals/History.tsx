@@ -45,7 +45,7 @@ const COLUMNS: Column<Request>[] = [
     isNarrow: true,
     cell: (request) => <State state={request.state} />,
   },
-  { id: "quorum", title: "Agreed", width: "130px", cell: (request) => <Quorum request={request} /> },
+  { id: "quorum", title: "Agreed", width: "150px", cell: (request) => <Quorum request={request} /> },
   {
     id: "requester",
     title: "Asked by",

@@ -2,7 +2,7 @@
 
 import { Button, Group, Loader, SegmentedControl, Text, TextInput, Title } from "@mantine/core";
 import { IconChecks, IconSearch } from "@tabler/icons-react";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState, type KeyboardEvent } from "react";
 
 import { useFilters } from "../../app/url";
 import { Empty } from "../../ui/Empty";
@@ -52,10 +52,28 @@ export function Inbox() {
   }, [pending.data, text]);
   // What was decided meanwhile, by whomever, is not selected any more.
   const chosen = mine.filter((request) => picked.has(request.task)).slice(0, MOST);
+  const list = useRef<HTMLUListElement>(null);
   const toggle = (task: string): void => {
     const next = new Set(picked);
     if (!next.delete(task)) next.add(task);
     pick(next);
+  };
+
+  // The keys of every list: `j` and `k` move, `x` selects; Enter opens the link that has the focus.
+  const keys = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const card = (event.target as HTMLElement).closest<HTMLElement>("[data-task]");
+    const cards = [...(list.current?.querySelectorAll<HTMLElement>("[data-task]") ?? [])];
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    if (card === null) return;
+    if (step !== undefined) {
+      event.preventDefault();
+      cards[cards.indexOf(card) + step]?.querySelector("a")?.focus();
+    }
+    if (event.key === "x" && card.dataset["task"] !== undefined) {
+      event.preventDefault();
+      toggle(card.dataset["task"]);
+    }
   };
 
   if (pending.isPending) return <Loader m="md" aria-label="Reading what waits" />;
@@ -116,7 +134,7 @@ export function Inbox() {
           {text === "" ? "Nothing that you can decide." : "Nothing with this text that you can decide."}
         </Text>
       ) : (
-        <ul className={classes.list} aria-label="Requests that you can decide">
+        <ul className={classes.list} aria-label="Requests that you can decide" ref={list} onKeyDown={keys}>
           {mine.slice(0, shown).map((request) => (
             <Card
               key={request.task}

@@ -21,9 +21,21 @@ export function Quorum({ request }: { request: Request }) {
         {request.quorum <= DRAWN
           ? Array.from({ length: request.quorum }, (_, index) =>
               index < have ? (
-                <IconCircleCheckFilled key={index} size={15} color="var(--quell-ok)" aria-hidden />
+                <IconCircleCheckFilled
+                  key={index}
+                  size={15}
+                  className={classes.mark}
+                  color="var(--quell-ok)"
+                  aria-hidden
+                />
               ) : (
-                <IconCircle key={index} size={15} color="var(--mantine-color-dimmed)" aria-hidden />
+                <IconCircle
+                  key={index}
+                  size={15}
+                  className={classes.mark}
+                  color="var(--mantine-color-dimmed)"
+                  aria-hidden
+                />
               ),
             )
           : null}

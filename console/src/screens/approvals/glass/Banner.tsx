@@ -24,24 +24,24 @@ function Open({ id }: { id: string }) {
   const own = data?.items.find((glass) => glass.is_open && glass.person === id && Date.parse(glass.until_at) > now);
   if (own === undefined) return null;
   return (
-    <Box className={classes.banner} role="alert">
+    <Box className={classes.banner} role="region" aria-label="Break-glass">
       <IconFlame size={20} aria-hidden />
       <Text size="sm" fw={600} className={classes.text}>
         Break-glass is open: what you ask for is carried out without approval, and marked. It ends{" "}
-        <Remaining until={own.until_at} />.
+        <Remaining until={own.until_at} isPlain />.
       </Text>
       <Button
         size="compact-sm"
-        variant="white"
-        color="dark"
+        variant="default"
+        className={classes.button}
         renderRoot={(props: Record<string, unknown>) => <Link {...props} to="/approvals/break-glass" />}
       >
         Look
       </Button>
       <Button
         size="compact-sm"
-        variant="white"
-        color="dark"
+        variant="default"
+        className={classes.button}
         loading={end.isPending}
         onClick={() => {
           end.mutate({ params: { path: { id: own.id } } }, { onSettled: () => void refresh("/api/v1/break-glass") });

@@ -131,7 +131,7 @@ function Begin({ close }: { close: () => void }) {
           value={minutes}
           onChange={setMinutes}
           error={wrong?.field("minutes")}
-          maw={260}
+          styles={{ wrapper: { maxWidth: 160 } }}
         />
         <Failure error={begin.error} />
         <Group justify="flex-end" gap="xs">
