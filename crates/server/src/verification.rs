@@ -120,25 +120,7 @@ fn begin(app: App, tenant: Uuid) -> Run {
     tokio::spawn(async move {
         let Ok(_turn) = turns.acquire().await else { return };
         let (began_at, began) = (app.now(), Instant::now());
-        // Hashing takes its time, and others share the threads here.
-        let runtime = tokio::runtime::Handle::current();
-        let walk = tokio::task::spawn_blocking(move || {
-            let keys = Keys::new([app.sealer.public()]);
-            let told = |count| records.store(count, Ordering::Relaxed);
-            runtime.block_on(async {
-                tokio::time::timeout(LONGEST, verify::verify(&app.store, tenant, &keys, None, began_at, told))
-                    .await
-            })
-        });
-        let found = match walk.await {
-            Ok(Ok(Ok(report))) => Found::Report(report),
-            Ok(Err(_)) => Found::TooLong,
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, tenant.id = %tenant, "an audit trail could not be read");
-                Found::Unreadable
-            }
-            Err(_) => Found::Unreadable,
-        };
+        let found = walk(&app, tenant, began_at, records).await;
         if let Found::Report(report) = &found
             && !report.is_intact()
         {
@@ -152,4 +134,24 @@ fn begin(app: App, tenant: Uuid) -> Run {
         })));
     });
     run
+}
+
+/// Walks the trail on a thread of its own: hashing takes its time, and others share the threads of requests.
+async fn walk(app: &App, tenant: Uuid, began_at: Micros, records: Arc<AtomicU64>) -> Found {
+    let (runtime, store) = (tokio::runtime::Handle::current(), app.store.clone());
+    let keys = Keys::new([app.sealer.public()]);
+    let walk = tokio::task::spawn_blocking(move || {
+        let told = |count| records.store(count, Ordering::Relaxed);
+        let verified = verify::verify(&store, tenant, &keys, None, began_at, told);
+        runtime.block_on(async { tokio::time::timeout(LONGEST, verified).await })
+    });
+    match walk.await {
+        Ok(Ok(Ok(report))) => Found::Report(report),
+        Ok(Err(_)) => Found::TooLong,
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(%error, tenant.id = %tenant, "an audit trail could not be read");
+            Found::Unreadable
+        }
+        Err(_) => Found::Unreadable,
+    }
 }
