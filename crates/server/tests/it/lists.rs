@@ -277,6 +277,8 @@ async fn artifacts_come_newest_first_and_the_trail_can_be_searched() {
     assert_eq!(count("text=TASK.submit").await, 2);
     assert_eq!(count("text=isolate&verb=task.submit").await, 2);
     assert_eq!(count("text=nothing-of-this").await, 0);
+    let (_, one) = world.get("/api/v1/audit?verb=task.submit&limit=1").await;
+    assert_eq!(count(&format!("text={}", one["items"][0]["request_id"].as_str().unwrap())).await, 1);
     world.stop().await;
 }
 

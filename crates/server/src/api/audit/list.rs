@@ -72,8 +72,8 @@ struct Filter {
     since: Option<String>,
     /// Before this time.
     until: Option<String>,
-    /// With this text in the actor's name, the verb, the object, the outcome, the detail or the address, upper and lower case
-    /// alike.
+    /// With this text in the actor's name, the verb, the object, the outcome, the detail, the address or the request's id,
+    /// upper and lower case alike.
     #[param(max_length = 200)]
     text: Option<String>,
 }
@@ -119,7 +119,8 @@ impl Wanted {
         let Some(text) = &self.text else { return true };
         let parts = [&row.actor_name, &row.verb, &row.object_kind, &row.object_id, &row.outcome, &row.detail];
         let holds = |held: &String| held.to_lowercase().contains(text);
-        parts.into_iter().any(holds) || row.remote.as_ref().is_some_and(holds)
+        let known = [&row.remote, &row.request_id];
+        parts.into_iter().any(holds) || known.into_iter().flatten().any(holds)
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct EndpointRow {
     /// When it was last heard, within some seconds.
     #[schema(format = DateTime)]
     last_seen_at: Option<String>,
+    /// When it was enrolled.
+    #[schema(format = DateTime)]
+    enrolled_at: Option<String>,
 }
 
 impl EndpointRow {
@@ -63,12 +66,13 @@ impl EndpointRow {
             isolated: row.isolation.is_some(),
             alarm: row.alarm,
             os: row.os,
-            system: format!("{} {}", word("os_name"), word("os_version")).trim().to_owned(),
+            system: system(&word("os_name"), &word("os_version")),
             addresses: addresses(&facts),
             logged_on: texts(&facts, "logged_on").take(PEOPLE).map(clip).collect(),
             tags: serde_json::from_str(&row.tags).unwrap_or_default(),
             agent_version: row.agent_version,
             last_seen_at: row.last_seen_at.map(time::seconds),
+            enrolled_at: Some(time::seconds(row.enrolled_at)),
         }
     }
 
@@ -81,9 +85,15 @@ impl EndpointRow {
             logged_on: Vec::new(),
             tags: Vec::new(),
             last_seen_at: None,
+            enrolled_at: None,
             ..self
         }
     }
+}
+
+/// A name that says its version already is not followed by it once more.
+fn system(name: &str, version: &str) -> String {
+    if name.contains(version) { name.to_owned() } else { format!("{name} {version}").trim().to_owned() }
 }
 
 fn texts<'a>(facts: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
@@ -118,6 +128,7 @@ impl Cells for EndpointRow {
         "tags",
         "agent_version",
         "last_seen_at",
+        "enrolled_at",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -135,6 +146,7 @@ impl Cells for EndpointRow {
             self.tags.join(" "),
             self.agent_version.clone(),
             self.last_seen_at.clone().unwrap_or_default(),
+            self.enrolled_at.clone().unwrap_or_default(),
         ]
     }
 }
