@@ -14,8 +14,10 @@ import { Name } from "../../ui/Name";
 import { Page } from "../../ui/Page";
 import { bytes } from "../../ui/text";
 import { Time } from "../../ui/Time";
+import { useShort } from "../tasks/catalogue";
 import { EndpointBox } from "../tasks/EndpointBox";
 import { given } from "../tasks/schema";
+import type { Task } from "../tasks/words";
 import { Arrival, type Artifact } from "./ArtifactCard";
 import { Detail } from "./Detail";
 
@@ -25,25 +27,39 @@ const CHOICES: Choice[] = [
   { name: "state", label: "Status", options: STATES.map((state) => ({ value: state, label: state })) },
 ];
 
+/** What is in it, which its task says: every archive has the same name. */
+function Content({ artifact }: { artifact: Artifact }) {
+  const task = $api.useQuery("get", "/api/v1/tasks/{id}", { params: { path: { id: artifact.task_id } } }, OLD);
+  return task.data === undefined ? <>{artifact.name}</> : <Words task={task.data} name={artifact.name} />;
+}
+
+function Words({ task, name }: { task: Task; name: string }) {
+  const short = useShort(task);
+  return <Name length={120}>{short === "" ? name : short}</Name>;
+}
+
+/** What was asked for does not change any more. */
+const OLD = { staleTime: Infinity } as const;
+
 const columns: Column<Artifact>[] = [
   {
-    id: "name",
-    title: "Name",
-    width: "minmax(160px, 1.4fr)",
+    id: "content",
+    title: "Content",
+    width: "minmax(0, 1.5fr)",
     isNarrow: true,
-    cell: (artifact) => <Name length={60}>{artifact.name}</Name>,
+    cell: (artifact) => <Content artifact={artifact} />,
   },
   {
     id: "endpoint",
     title: "Endpoint",
-    width: "minmax(100px, 0.8fr)",
+    width: "minmax(0, 0.8fr)",
     isNarrow: true,
     cell: (artifact) => <Name length={60}>{artifact.endpoint_name}</Name>,
   },
   {
     id: "state",
     title: "Status",
-    width: "150px",
+    width: "118px",
     isNarrow: true,
     cell: (artifact) => <Arrival artifact={artifact} />,
   },
@@ -59,6 +75,13 @@ const columns: Column<Artifact>[] = [
         {artifact.sha256}
       </Name>
     ),
+  },
+  {
+    id: "name",
+    title: "File name",
+    width: "minmax(120px, 0.8fr)",
+    isExtra: true,
+    cell: (artifact) => <Name length={60}>{artifact.name}</Name>,
   },
   { id: "type", title: "Type", width: "140px", isExtra: true, cell: (artifact) => artifact.media_type },
   {

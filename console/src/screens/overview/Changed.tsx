@@ -15,7 +15,7 @@ import { useActions } from "../tasks/catalogue";
 import { UndoDialog, whyNoUndo } from "../tasks/Undo";
 import { clock, type Task } from "../tasks/words";
 import { group } from "./incident";
-import { Calm, Part, Some, TaskLink } from "./Part";
+import { Calm, Part, Short, Some, TaskLink } from "./Part";
 import classes from "./Overview.module.css";
 
 type Endpoint = Schemas["Endpoint"];
@@ -71,6 +71,7 @@ function Change({ task, isReasoned, isolated }: ChangeProps) {
     <li className={classes.row}>
       <div className={classes.what}>
         <TaskLink task={task} />
+        <Short task={task} />
         <Text size="xs" c="dimmed">
           {isReasoned ? (
             <>

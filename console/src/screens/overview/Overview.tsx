@@ -79,7 +79,7 @@ function Tiles({ seen, failed }: { seen: Seen; failed: { items: Task[]; next?: s
       seen.isolated.length > 0 ? "warn" : undefined,
     ],
     [
-      mine > 0 ? `Wait, ${String(mine)} for you` : "Wait for approval",
+      mine > 0 ? `Wait for approval, ${String(mine)} for you` : "Wait for approval",
       most(open("pending_approval")),
       "/approvals",
       mine > 0 ? "warn" : undefined,

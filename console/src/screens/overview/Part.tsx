@@ -62,19 +62,20 @@ export function Some<Row>({ rows, most, draw }: { rows: Row[]; most: number; dra
 
 /** What a task does to what, as a link. */
 export function TaskLink({ task }: { task: Task }) {
-  const short = useShort(task);
   return (
-    <>
-      <Anchor component={Link} to={`/tasks/${task.id}`} size="sm" fw={600}>
-        <Name length={100}>{`${task.title}: ${sayTargets(task)}`}</Name>
-      </Anchor>
-      {short === "" ? null : (
-        <Text component="span" size="xs" c="dimmed">
-          {" "}
-          <Name length={90}>{short}</Name>
-        </Text>
-      )}
-    </>
+    <Anchor component={Link} to={`/tasks/${task.id}`} size="sm" fw={600}>
+      <Name length={100}>{`${task.title}: ${sayTargets(task)}`}</Name>
+    </Anchor>
+  );
+}
+
+/** Parameters in words, as far as one line goes. */
+export function Short({ task }: { task: Task }) {
+  const short = useShort(task);
+  return short === "" ? null : (
+    <Text size="xs" truncate>
+      <Name length={110}>{short}</Name>
+    </Text>
   );
 }
 
@@ -83,6 +84,7 @@ export function TaskRow({ task, beside }: { task: Task; beside: ReactNode }) {
     <li className={classes.row}>
       <div className={classes.what}>
         <TaskLink task={task} />
+        <Short task={task} />
         <Text size="xs" c="dimmed">
           <Name length={140}>{task.reason}</Name> · <Name length={40}>{task.requester.name}</Name>
         </Text>

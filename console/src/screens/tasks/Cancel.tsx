@@ -64,7 +64,7 @@ export function CancelMany({ tasks, close, done }: Props) {
           </Button>
           {tried === undefined ? (
             <Button
-              color="red"
+              color="red.9"
               data-autofocus
               loading={isBusy}
               disabled={open.length === 0}

@@ -1,11 +1,11 @@
 /// One command as a person wants it: what it says, what proves it, what came of it; and all of it raw.
 
-import { Alert, Anchor, Group, Stack, Tabs, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconInfoCircle } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
-import { $api, api, data } from "../../api/client";
+import { api, data } from "../../api/client";
 import { Facts } from "../../ui/Facts";
 import { Name } from "../../ui/Name";
 import { Raw } from "../../ui/Raw";
@@ -58,7 +58,10 @@ function InWords({ command }: { command: Command }) {
               <Name length={80}>{command.endpoint_name}</Name>
             </Anchor>,
           ],
-          ["Status", <State key="state" state={command.state} reason={command.reason_code} />],
+          [
+            "Status",
+            <State key="state" state={command.state} reason={isEnded(command.state) ? command.reason_code : null} />,
+          ],
           ["Progress", isEnded(command.state) ? null : <HowFar key="far" command={command} />],
           [
             "Ran",
@@ -94,38 +97,18 @@ function InWords({ command }: { command: Command }) {
   );
 }
 
-/** Why it ended so, with the page of advice where the code has one. */
+/** Why it ended so, in the words of who carried it out. */
 function Message({ command }: { command: Command }) {
-  const code = command.reason_code ?? "";
-  const advice = $api.useQuery(
-    "get",
-    "/api/v1/problems/{code}",
-    { params: { path: { code } }, parseAs: "text" },
-    { enabled: code !== "", staleTime: Infinity, retry: false },
-  );
   return (
-    <Alert variant="default" icon={<IconInfoCircle aria-hidden />} title="What the endpoint says">
+    <Alert variant="default" icon={<IconInfoCircle aria-hidden />} title="What the endpoint says" p="sm">
       <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
         {inertLines(command.message ?? "")}
       </Text>
-      {typeof advice.data === "string" ? (
-        <details>
-          <summary>
-            <Text component="span" size="sm">
-              Advice on {code}
-            </Text>
-          </summary>
-          <Text size="sm" style={{ whiteSpace: "pre-wrap" }}>
-            {inertLines(advice.data)}
-          </Text>
-        </details>
-      ) : (
-        <Group>
-          <Text size="xs" c="dimmed">
-            {code}
-          </Text>
-        </Group>
-      )}
+      {command.reason_code ? (
+        <Text size="xs" c="dimmed">
+          {command.reason_code}
+        </Text>
+      ) : null}
     </Alert>
   );
 }

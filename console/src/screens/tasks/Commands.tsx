@@ -169,6 +169,13 @@ export function HowFar({ command }: { command: Command }) {
       </Text>
     );
   }
+  if (command.state === "pending_approval") {
+    return (
+      <Text component="span" size="xs" c="dimmed">
+        nothing is done before people agree
+      </Text>
+    );
+  }
   return command.message ? (
     <Text component="span" size="xs">
       <Name length={140}>{command.message}</Name>

@@ -80,7 +80,7 @@ export function Deeds({ task, commands }: { task: Task; commands: Command[] }) {
         </Deed>
       ) : (
         <Deed
-          color="red"
+          variant="default"
           leftSection={<IconBan size={16} aria-hidden />}
           why={
             task.cancel_requested_at ? "It was asked to stop; what runs says how it ends." : whyNot(me, "task.cancel")

@@ -1,6 +1,6 @@
 /// What proves that it was done: each thing that was looked at, before and after, and whether that proves or supports.
 
-import { Group, List, Stack, Text } from "@mantine/core";
+import { Group, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle, IconArrowRight, IconCheck, IconShieldCheck, IconX } from "@tabler/icons-react";
 
 import { inertLines } from "../../ui/text";
@@ -31,13 +31,16 @@ export function Evidence({ evidence }: { evidence: Read }) {
         </ul>
       )}
       {sentences.length === 0 ? null : (
-        <List size="sm" spacing={2} icon={<IconCheck size={14} aria-hidden />}>
+        <ul className={classes.sentences} aria-label="Seen">
           {sentences.map((sentence, index) => (
-            <List.Item key={index} style={{ overflowWrap: "anywhere" }}>
-              {inertLines(sentence)}
-            </List.Item>
+            <li key={index}>
+              <IconCheck size={16} color="var(--quell-ok)" aria-hidden className={classes.mark} />
+              <Text component="span" size="sm">
+                {inertLines(sentence)}
+              </Text>
+            </li>
           ))}
-        </List>
+        </ul>
       )}
     </Stack>
   );

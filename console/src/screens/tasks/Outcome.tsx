@@ -20,16 +20,23 @@ export function Outcome({ value, schema, name }: { value: unknown; schema: Schem
   const fields = Object.keys({ ...schema?.properties, ...value }).filter(
     (field) => !isNothing(value[field]) && !isProbes(value[field]),
   );
-  // What is short first, what needs the width of the page after it.
-  const wide = fields.filter((field) => isWide(value[field]));
+  // What a program wrote first, then what is short, then what needs the width of the page.
+  const written = fields
+    .filter((field) => isOutput(value[field]))
+    .sort((one, other) => size(value[other]) - size(value[one]));
   const short = fields.filter((field) => !isWide(value[field]));
+  const wide = fields.filter((field) => isWide(value[field]) && !isOutput(value[field]));
   return (
     <Box component="dl" className={classes.outcome}>
-      {[...short, ...wide].map((field) => (
+      {[...written, ...short, ...wide].map((field) => (
         <Field key={field} name={field} value={value[field]} schema={present(schema?.properties?.[field])} of={name} />
       ))}
     </Box>
   );
+}
+
+function size(output: unknown): number {
+  return isOutput(output) ? output.bytes : 0;
 }
 
 function isWide(value: unknown): boolean {
@@ -76,7 +83,7 @@ function Value({ name, value, schema, of }: FieldProps) {
           Open the artifact
         </Anchor>
         <Text component="span" size="sm">
-          <Name length={200}>{sayValue(name, { ...value, artifact_id: null })}</Name>
+          <Name length={200}>{sayValue(name, { ...value, artifact_id: null, sha256: null })}</Name>
         </Text>
       </Group>
     );

@@ -1,6 +1,7 @@
 /// Response management: what was asked for, by whom, and how it stands; live.
 
-import { Button, Group, Text } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowUp, IconBan, IconBolt, IconListCheck } from "@tabler/icons-react";
 import { keepPreviousData } from "@tanstack/react-query";
 import { useMemo, useRef, useState, type UIEvent } from "react";
@@ -17,7 +18,7 @@ import { Export } from "../../ui/Filters";
 import { Page } from "../../ui/Page";
 import { count } from "../../ui/text";
 import { CancelMany } from "./Cancel";
-import { columns } from "./columns";
+import { columns, narrowColumns } from "./columns";
 import { useHold } from "./hold";
 import { given } from "./schema";
 import { moment } from "./since";
@@ -43,6 +44,8 @@ function useWanted() {
 }
 
 const ids = (task: Task): string => task.id;
+const to = (task: Task): string => `/tasks/${task.id}`;
+const name = (task: Task): string => `${task.title} on ${sayTargets(task)}`;
 
 export default function Tasks() {
   const me = useMe();
@@ -55,6 +58,7 @@ export default function Tasks() {
     { params: { query: { ...query, limit: 100 } } },
     { ...PAGED, placeholderData: keepPreviousData },
   );
+  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
   const frame = useRef<HTMLDivElement>(null);
   const [isDown, setDown] = useState(false);
   const [pages, fresh] = useHold(usePages(answer), ids, isDown);
@@ -76,11 +80,11 @@ export default function Tasks() {
       <div ref={frame} onScrollCapture={onScroll}>
         <DataTable
           label="Tasks"
-          columns={columns}
+          columns={isNarrow ? narrowColumns : columns}
           pages={pages}
           id={ids}
-          to={(task) => `/tasks/${task.id}`}
-          name={(task) => `${task.title} on ${sayTargets(task)}`}
+          to={to}
+          name={name}
           selection={{ ids: chosen, change: choose }}
           tools={
             <Group gap="xs">
@@ -137,9 +141,6 @@ export default function Tasks() {
           }
         />
       </div>
-      <Text size="xs" c="dimmed" mt={4}>
-        Times are in your zone; the exact moment stands under each.
-      </Text>
       {isCancel ? (
         <CancelMany
           tasks={tasks}

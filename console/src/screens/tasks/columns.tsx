@@ -1,6 +1,7 @@
 /// The columns of lists of tasks.
 
 import { Group, Text } from "@mantine/core";
+import type { ReactNode } from "react";
 
 import { Copy } from "../../ui/Copy";
 import type { Column } from "../../ui/DataTable";
@@ -55,6 +56,43 @@ export function TaskState({ task }: { task: Task }) {
   );
 }
 
+/** Two short lines in the height of a row. */
+function Lines({ first, second }: { first: ReactNode; second: ReactNode }) {
+  return (
+    <>
+      <Text component="span" display="block" fz="sm" lh={1.25} truncate>
+        {first}
+      </Text>
+      <Text component="span" display="block" fz="xs" lh={1.25} c="dimmed" truncate>
+        {second}
+      </Text>
+    </>
+  );
+}
+
+/** On a phone: what on what, and how it stands since when. */
+export const narrowColumns: Column<Task>[] = [
+  {
+    id: "action",
+    title: "Task",
+    width: "minmax(0, 1fr)",
+    isNarrow: true,
+    cell: (task) => (
+      <Lines
+        first={<Name length={60}>{task.title || task.action}</Name>}
+        second={<Name length={60}>{sayTargets(task)}</Name>}
+      />
+    ),
+  },
+  {
+    id: "state",
+    title: "Status",
+    width: "160px",
+    isNarrow: true,
+    cell: (task) => <Lines first={<TaskState task={task} />} second={<Time at={task.ended_at ?? task.created_at} />} />,
+  },
+];
+
 export const columns: Column<Task>[] = [
   {
     id: "action",
@@ -95,7 +133,7 @@ export const columns: Column<Task>[] = [
     width: "minmax(95px, 0.8fr)",
     cell: (task) => <Name length={40}>{task.requester.name}</Name>,
   },
-  { id: "from", title: "From", width: "88px", cell: (task) => sayFrom(task.created_from) },
+  { id: "from", title: "From", width: "88px", cell: (task) => sayFrom(task.created_from, true) },
   { id: "created", title: "Created", width: "104px", cell: (task) => <Time at={task.created_at} /> },
   {
     id: "last",

@@ -79,7 +79,7 @@ export function sayShort(said: Said[]): string {
 
 /** `web-1`, `web-1, db-1`, `web-1 and 11 more`. */
 export function sayTargets(task: Pick<Task, "target_count" | "targets">): string {
-  const names = (task.targets ?? []).map((target) => target.name);
+  const names = task.targets.map((target) => target.name);
   const rest = task.target_count - names.length;
   if (names.length === 0) return count(task.target_count, "endpoint");
   return rest > 0
@@ -88,10 +88,12 @@ export function sayTargets(task: Pick<Task, "target_count" | "targets">): string
 }
 
 /** Where a task was asked for. */
-export function sayFrom(from: string): string {
+export function sayFrom(from: string, isShort = false): string {
   const [program, place] = from.split("/");
-  const name = { api: "API", cli: "command line", console: "console", timer: "timer" }[program ?? ""] ?? from;
-  return place === undefined ? name : `${name}, ${words(place)}`;
+  const name = { api: "API", cli: isShort ? "CLI" : "the command line", console: "console", timer: "timer" }[
+    program ?? ""
+  ];
+  return place === undefined ? (name ?? from) : `${name ?? program ?? ""}, ${words(place)}`;
 }
 
 export function isEnded(state: string): boolean {
