@@ -32,7 +32,7 @@ export function Tester({ policy, isChanged }: { policy: Policy; isChanged: boole
     asked.mutate({ body: { policy: policy as never, action, requester, endpoints } });
   };
   // An answer is for what was asked, not for what was chosen since.
-  const data = asked.variables?.body.policy === policy ? asked.data : undefined;
+  const data = (asked.variables?.body.policy as unknown) === policy ? asked.data : undefined;
   const answer = data === undefined ? undefined : ANSWERS[data.how];
   const forget = (): void => {
     asked.reset();
