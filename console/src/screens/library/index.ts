@@ -1,3 +1,5 @@
+/// The screens of the library.
+
 import { IconBooks } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
 
@@ -9,4 +11,6 @@ export const screens: Screen[] = [
     needs: "script.read",
     nav: { group: "Evidence", icon: IconBooks, key: "l" },
   },
+  { path: "/library/new", title: "New script", load: () => import("./NewScript"), needs: "script.write" },
+  { path: "/library/$name", title: "Script", load: () => import("./ScriptPage"), needs: "script.read" },
 ];
