@@ -3109,6 +3109,11 @@ export interface components {
                 /** @description Its agent holds a session now. */
                 connected: boolean;
                 /**
+                 * Format: date-time
+                 * @description When it was enrolled.
+                 */
+                enrolled_at?: string | null;
+                /**
                  * Format: uuid
                  * @description Its id.
                  */
@@ -3228,6 +3233,11 @@ export interface components {
             alarm?: string | null;
             /** @description Its agent holds a session now. */
             connected: boolean;
+            /**
+             * Format: date-time
+             * @description When it was enrolled.
+             */
+            enrolled_at?: string | null;
             /**
              * Format: uuid
              * @description Its id.
@@ -6939,8 +6949,8 @@ export interface operations {
                 /** @description Before this time. */
                 until?: string;
                 /**
-                 * @description With this text in the actor's name, the verb, the object, the outcome, the detail or the address, upper and lower case
-                 *     alike.
+                 * @description With this text in the actor's name, the verb, the object, the outcome, the detail, the address or the request's id,
+                 *     upper and lower case alike.
                  */
                 text?: string;
             };
