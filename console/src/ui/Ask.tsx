@@ -4,6 +4,7 @@ import { Button, Group, Modal, Stack, type MantineSize } from "@mantine/core";
 import { useState, type FormEvent, type ReactNode } from "react";
 
 import { asApiError, type ApiError } from "../api/problem";
+import { Deed } from "./Deed";
 import { Failure } from "./Failure";
 
 type Props = {
@@ -13,18 +14,18 @@ type Props = {
   /** Sends it. What it throws is shown; with `"stay"` something else takes the place of the dialog. */
   act: () => Promise<unknown>;
   close: () => void;
-  /** Whether it can be sent. */
-  isReady?: boolean;
+  /** Why it cannot be sent yet. */
+  why?: string | undefined;
   /** The fields; `field("path")` is what the server said of one. */
   children: (field: (path: string) => string | undefined) => ReactNode;
 };
 
-export function Ask({ title, deed, size = "md", act, close, isReady = true, children }: Props) {
+export function Ask({ title, deed, size = "md", act, close, why, children }: Props) {
   const [error, setError] = useState<ApiError | undefined>();
   const [isBusy, setBusy] = useState(false);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
-    if (!isReady || isBusy) return;
+    if (why !== undefined || isBusy) return;
     setBusy(true);
     setError(undefined);
     try {
@@ -44,9 +45,9 @@ export function Ask({ title, deed, size = "md", act, close, isReady = true, chil
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" loading={isBusy} disabled={!isReady}>
+            <Deed type="submit" loading={isBusy} why={why}>
               {deed}
-            </Button>
+            </Deed>
           </Group>
         </Stack>
       </form>

@@ -1,7 +1,8 @@
 /// A secret that is shown this once: large enough to be read, with a way to take it along.
 
-import { Alert, Box, Button, CopyButton, Group, Text } from "@mantine/core";
+import { Box, Button, CopyButton, Group, Text } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
+import { Note } from "./Note";
 
 type Props = { label: string; value: string; about?: string };
 
@@ -55,9 +56,5 @@ export function Once({ label, value, about }: Props) {
 
 /** Says that what stands below is gone when the dialog closes. */
 export function OnceNote() {
-  return (
-    <Alert variant="outline" color="yellow.8" p="xs">
-      <Text size="sm">This is shown once. Take it along before you close.</Text>
-    </Alert>
-  );
+  return <Note tone="warn">This is shown once. Take it along before you close.</Note>;
 }

@@ -3,6 +3,7 @@
 import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
 import { useState, type FormEvent, type ReactNode } from "react";
 
+import { Deed } from "./Deed";
 import { Failure } from "./Failure";
 import { inert } from "./text";
 
@@ -58,9 +59,9 @@ export function Sure({ title, children, deed, typed, act, close }: Props) {
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" color="red.9" loading={isBusy} disabled={!isReady}>
+            <Deed type="submit" color="red.9" loading={isBusy} why={isReady ? undefined : "Type the name first."}>
               {deed}
-            </Button>
+            </Deed>
           </Group>
         </Stack>
       </form>

@@ -7,6 +7,7 @@ import { useMemo, useState } from "react";
 import { $api, api, data, type Schemas } from "../../api/client";
 import { PAGED, usePages } from "../../api/pages";
 import { refresh } from "../../api/query";
+import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { Sure } from "../../ui/Sure";
@@ -37,15 +38,15 @@ export function OpenSessions() {
         title="Open sessions"
         about="A session ends by itself after twelve hours, or after an hour without use. One that you do not know: end it, and change your password."
         actions={
-          <Button
+          <Deed
             variant="default"
-            disabled={others.length === 0}
+            why={others.length === 0 ? "There are no others." : undefined}
             onClick={() => {
               ask("others");
             }}
           >
             End all others
-          </Button>
+          </Deed>
         }
       >
         <Failure error={sessions.error} retry={sessions.again} />
@@ -71,7 +72,7 @@ export function OpenSessions() {
                         <Name length={40}>{device(session.agent)}</Name>
                       </span>
                       {session.current ? (
-                        <Badge variant="outline" color="teal.8" tt="none">
+                        <Badge variant="default" tt="none">
                           this one
                         </Badge>
                       ) : null}

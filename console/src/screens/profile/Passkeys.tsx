@@ -29,7 +29,7 @@ export function Passkeys() {
   return (
     <Section
       title="Passkeys"
-      about="A key in this device, a phone or a token signs you in without a password, and confirms acts with a touch. Nobody can phish it."
+      about="A key in this device, a phone or a token signs you in without a password, and confirms acts with a touch. It cannot be phished."
       actions={
         <Deed
           leftSection={<IconPlus size={16} aria-hidden />}

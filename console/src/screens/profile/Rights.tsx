@@ -8,6 +8,7 @@ import { Empty } from "../../ui/Empty";
 import { Failure } from "../../ui/Failure";
 import { clip, inert } from "../../ui/text";
 import { IconLock } from "@tabler/icons-react";
+import classes from "../../ui/columns.module.css";
 import { grouped } from "../settings/roles/permissions";
 import { Section } from "../../ui/Section";
 
@@ -32,15 +33,7 @@ export function Rights() {
         ) : (
           <Group gap={6}>
             {me.actions.map((action) => (
-              <Badge
-                key={action}
-                variant="outline"
-                color="gray"
-                tt="none"
-                fw={500}
-                c="var(--mantine-color-text)"
-                title={action}
-              >
+              <Badge key={action} variant="default" tt="none" fw={500} title={action}>
                 {titles.get(action) ?? action}
               </Badge>
             ))}
@@ -48,7 +41,7 @@ export function Rights() {
         )}
       </Section>
       <Section title="Permissions" about="What your roles add up to.">
-        <Stack gap="sm">
+        <div className={classes.columns}>
           {grouped(held).map(([group, permissions]) => (
             <div key={group}>
               <Text size="sm" fw={600} tt="capitalize">
@@ -68,7 +61,7 @@ export function Rights() {
               </List>
             </div>
           ))}
-        </Stack>
+        </div>
       </Section>
     </Stack>
   );

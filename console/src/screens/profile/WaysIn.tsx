@@ -7,6 +7,7 @@ import { useState, type FormEvent } from "react";
 import { $api } from "../../api/client";
 import { asApiError } from "../../api/problem";
 import { refresh } from "../../api/query";
+import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { NewPassword, NOTHING_CHOSEN, unready } from "../sign-in/NewPassword";
 import { Codes } from "./Codes";
@@ -90,9 +91,9 @@ function PasswordForm({ close }: { close: () => void }) {
         <NewPassword label="New password" value={chosen} change={setChosen} error={change.error} field="new" />
         <Failure error={said?.field("new") === undefined ? change.error : null} />
         <Group gap="xs">
-          <Button type="submit" loading={change.isPending} disabled={why !== undefined}>
+          <Deed type="submit" loading={change.isPending} why={why}>
             Change
-          </Button>
+          </Deed>
           <Button variant="default" onClick={close}>
             Cancel
           </Button>

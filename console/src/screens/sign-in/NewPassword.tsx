@@ -1,6 +1,6 @@
 /// Choosing a password: its rules beside it, typed twice so that a slip is found before it locks somebody out.
 
-import { PasswordInput, Stack, Text } from "@mantine/core";
+import { PasswordInput, Stack } from "@mantine/core";
 
 import { asApiError } from "../../api/problem";
 
@@ -40,20 +40,13 @@ export function NewPassword({ value, change, error, field, label = "Password" }:
         label={label}
         autoComplete="new-password"
         required
-        description="12 to 128 characters; several words make a good one. Not your name or address, no common word with digits behind it."
+        description={`${String(LEAST)} to ${String(MOST)} characters${length > 0 && length < LEAST ? `, ${String(length)} now` : ""}; several words make a good one. Not your name or address, no common word with digits behind it.`}
         value={value.text}
         error={said}
         onChange={(event) => {
           change({ ...value, text: event.currentTarget.value });
         }}
       />
-      <Text size="xs" c="dimmed" aria-live="polite">
-        {length === 0
-          ? ""
-          : length < LEAST
-            ? `${String(length)} of ${String(LEAST)} characters`
-            : `${String(length)} characters`}
-      </Text>
       <PasswordInput
         label={`${label}, again`}
         autoComplete="new-password"

@@ -1,15 +1,17 @@
 /// The first set-up: whoever can read the server's data directory makes the first administrator.
 
-import { Alert, Anchor, Button, Code, Loader, Stack, Text, TextInput } from "@mantine/core";
+import { Anchor, Code, Loader, Stack, Text, TextInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 
 import { $api, api } from "../../api/client";
 import { asApiError } from "../../api/problem";
+import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { Gate } from "./Gate";
 import { NewPassword, NOTHING_CHOSEN, unready } from "./NewPassword";
 import { WhatNow } from "./WhatNow";
+import { Note } from "../../ui/Note";
 
 export default function SetUp() {
   const setup = $api.useQuery("get", "/api/v1/setup", undefined, { staleTime: Infinity });
@@ -88,19 +90,17 @@ function Form({ done }: { done: (name: string) => void }) {
     >
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap="sm" mt="md">
-          <Alert variant="outline" color="gray">
-            <Text size="sm">
-              The code was printed when the server first started, and stands in <Code>setup.code</Code> in its data
-              directory. Read it on the server’s own machine.
-            </Text>
-          </Alert>
+          <Note>
+            The code was printed when the server first started, and stands in <Code>setup.code</Code> in its data
+            directory. Read it on the server’s own machine.
+          </Note>
           <TextInput
             label="Code of the server"
             required
             autoFocus
             autoComplete="off"
             spellCheck={false}
-            ff="monospace"
+
             {...input("code")}
           />
           <TextInput
@@ -122,9 +122,9 @@ function Form({ done }: { done: (name: string) => void }) {
           />
           <NewPassword value={password} change={setPassword} error={error} field="password" />
           <Failure error={error} />
-          <Button type="submit" fullWidth loading={isBusy} disabled={why !== undefined}>
+          <Deed type="submit" fullWidth loading={isBusy} why={why}>
             Set up and sign in
-          </Button>
+          </Deed>
         </Stack>
       </form>
     </Gate>

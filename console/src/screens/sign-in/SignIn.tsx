@@ -1,6 +1,6 @@
 /// Signing in: password and code, passkey, or the organisation's own way.
 
-import { Alert, Button, Divider, Loader, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, Divider, Loader, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { IconKey } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 
@@ -15,6 +15,7 @@ import { useEnter } from "./enter";
 import { Gate } from "./Gate";
 import { ownPath } from "./goal";
 import { Organisation } from "./Organisation";
+import { Note } from "../../ui/Note";
 
 export default function SignIn() {
   const [search] = useFilters();
@@ -95,11 +96,7 @@ function Ways({ goal, known, isAfterReset }: { goal: string; known: string; isAf
   };
   return (
     <Stack gap="md" mt="md">
-      {isAfterReset ? (
-        <Alert variant="outline" color="teal" role="status">
-          The password is set. Sign in with it.
-        </Alert>
-      ) : null}
+      {isAfterReset ? <Note tone="ok">The password is set. Sign in with it.</Note> : null}
       <form onSubmit={submit}>
         <Stack gap="sm">
           <TextInput

@@ -8,6 +8,7 @@ import { useEffect, useState, type FormEvent } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { asApiError } from "../../api/problem";
 import { queries } from "../../api/query";
+import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { useEnter } from "./enter";
@@ -154,9 +155,9 @@ function Choose({ token, who }: { token: string; who: Schemas["TicketShown"] }) 
           />
           <NewPassword value={password} change={setPassword} error={error} field="password" />
           {asApiErrorOrNone(error)}
-          <Button type="submit" fullWidth loading={isBusy} disabled={why !== undefined}>
+          <Deed type="submit" fullWidth loading={isBusy} why={why}>
             {who.totp ? "Set the password" : "Set the password and sign in"}
-          </Button>
+          </Deed>
           <Text size="xs" c="dimmed">
             On the command line: <Code>quell people redeem</Code>
           </Text>

@@ -9,7 +9,7 @@ import { Gate } from "./Gate";
 
 const STEPS = [
   {
-    to: "/endpoints",
+    to: "/endpoints?enrol=new",
     icon: IconDeviceDesktopPlus,
     title: "Enrol an endpoint",
     about: "Make a token, run one line on the machine, and see it appear.",

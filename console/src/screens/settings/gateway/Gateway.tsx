@@ -1,6 +1,6 @@
 /// Where agents are told to connect.
 
-import { Alert, Code, Group, Loader, Paper, Stack, TagsInput, Text } from "@mantine/core";
+import { Code, Group, Loader, Paper, Stack, TagsInput, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
@@ -13,6 +13,7 @@ import { Failure } from "../../../ui/Failure";
 import { Page } from "../../../ui/Page";
 import { Sure } from "../../../ui/Sure";
 import { inert } from "../../../ui/text";
+import { Note } from "../../../ui/Note";
 
 export default function Gateway() {
   const gateway = $api.useQuery("get", "/api/v1/gateway/addresses");
@@ -91,12 +92,10 @@ function Form({ now }: { now: Schemas["GatewayAddresses"] }) {
             ask(undefined);
           }}
         >
-          <Alert variant="outline" color="yellow.8">
-            <Text size="sm">
-              Every agent of the server is told: connected ones at once, others when they connect. They go on trying the
-              address of their enrolment as well, and believe no gateway without the server’s certificate.
-            </Text>
-          </Alert>
+          <Note tone="warn">
+            Every agent of the server is told: connected ones at once, others when they connect. They go on trying the
+            address of their enrolment as well, and believe no gateway without the server’s certificate.
+          </Note>
           <Text size="sm">
             Before: <b>{now.addresses.length === 0 ? "none" : inert(now.addresses.join(", "))}</b>
             <br />

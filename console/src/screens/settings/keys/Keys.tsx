@@ -74,7 +74,7 @@ export default function Keys() {
       actions={add}
     >
       <DataTable
-        label="API keys"
+        label="Keys"
         columns={shown}
         pages={pages}
         id={(key) => key.id}
@@ -129,12 +129,12 @@ function columns(
     {
       id: "name",
       title: "Name",
-      width: "minmax(150px, 2fr)",
+      width: "minmax(130px, 2fr)",
       isNarrow: true,
       cell: (key) => <Name length={60}>{key.name}</Name>,
     },
-    { id: "prefix", title: "Begins with", width: "170px", cell: (key) => <code>{key.prefix}…</code> },
-    { id: "role", title: "Role", width: "140px", cell: (key) => <RoleName names={names}>{key.role}</RoleName> },
+    { id: "prefix", title: "Begins with", width: "156px", cell: (key) => <code>{key.prefix}…</code> },
+    { id: "role", title: "Role", width: "120px", cell: (key) => <RoleName names={names}>{key.role}</RoleName> },
     {
       id: "scope",
       title: "May use",
@@ -144,7 +144,7 @@ function columns(
     {
       id: "owner",
       title: "Belongs to",
-      width: "minmax(120px, 1fr)",
+      width: "minmax(110px, 1fr)",
       cell: (key) => (
         <Name length={40}>{key.owner ? (owners.get(key.owner) ?? key.owner.slice(0, 8)) : "the server"}</Name>
       ),
@@ -152,12 +152,12 @@ function columns(
     {
       id: "state",
       title: "State",
-      width: "120px",
+      width: "104px",
       isNarrow: true,
       cell: (key) => <State state={stateOf(key, Date.now())} />,
     },
-    { id: "used", title: "Last used", width: "120px", cell: (key) => <Time at={key.last_used_at} empty="never" /> },
-    { id: "ends", title: "Ends", width: "120px", cell: (key) => <Time at={key.expires_at} empty="never" /> },
+    { id: "used", title: "Last used", width: "104px", cell: (key) => <Time at={key.last_used_at} empty="never" /> },
+    { id: "ends", title: "Ends", width: "110px", cell: (key) => <Time at={key.expires_at} empty="never" /> },
     { id: "made", title: "Made", width: "120px", isExtra: true, cell: (key) => <Time at={key.created_at} /> },
     {
       id: "do",

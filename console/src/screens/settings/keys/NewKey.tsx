@@ -42,7 +42,14 @@ export function NewKey({ close }: { close: () => void }) {
       ? roles.map((each) => ({ value: each.id, label: words(each.name) }))
       : me.roles.map((each) => ({ value: each, label: words(each) }));
   return (
-    <Ask title="New API key" deed="Make the key" size="xl" act={send} close={close} isReady={role !== null}>
+    <Ask
+      title="New API key"
+      deed="Make the key"
+      size="xl"
+      act={send}
+      close={close}
+      why={role === null ? "Choose a role." : undefined}
+    >
       {(field) => (
         <>
           <TextInput

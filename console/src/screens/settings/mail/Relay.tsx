@@ -8,6 +8,7 @@ import {
   Paper,
   PasswordInput,
   Select,
+  SimpleGrid,
   Stack,
   TagsInput,
   Textarea,
@@ -86,7 +87,7 @@ export function Relay({ settings }: { settings: Settings }) {
               change({ enabled: event.currentTarget.checked });
             }}
           />
-          <Group grow align="flex-start" preventGrowOverflow={false}>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
             <TextInput
               label="Sender’s address"
               type="email"
@@ -108,7 +109,7 @@ export function Relay({ settings }: { settings: Settings }) {
                 change({ from_name: event.currentTarget.value === "" ? null : event.currentTarget.value });
               }}
             />
-          </Group>
+          </SimpleGrid>
           <SmtpFields
             value={body.smtp}
             hasPassword={settings.smtp?.has_password ?? false}
@@ -172,7 +173,7 @@ function SmtpFields({ value, hasPassword, change, field }: SmtpProps) {
   return (
     <Fieldset legend="Relay (SMTP)">
       <Stack gap="sm">
-        <Group grow align="flex-start" preventGrowOverflow={false}>
+        <SimpleGrid cols={{ base: 1, xs: 3 }}>
           <TextInput
             label="Host"
             required
@@ -210,8 +211,8 @@ function SmtpFields({ value, hasPassword, change, field }: SmtpProps) {
               change({ tls });
             }}
           />
-        </Group>
-        <Group grow align="flex-start" preventGrowOverflow={false}>
+        </SimpleGrid>
+        <SimpleGrid cols={{ base: 1, xs: 2 }}>
           <TextInput
             label="User name"
             autoComplete="off"
@@ -234,14 +235,14 @@ function SmtpFields({ value, hasPassword, change, field }: SmtpProps) {
               change({ password: event.currentTarget.value === "" ? null : event.currentTarget.value });
             }}
           />
-        </Group>
+        </SimpleGrid>
         <Textarea
           label="Certificates to believe instead of the system’s"
           description="PEM. For a relay with a certificate of your own authority."
           autosize
           minRows={2}
           maxRows={8}
-          ff="monospace"
+          styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
           value={value.ca ?? ""}
           error={field("smtp.ca")}
           onChange={(event) => {

@@ -4,7 +4,7 @@ import { Box, Group, NavLink, Stack, Text } from "@mantine/core";
 
 import { useFilters } from "../../../app/url";
 import { words } from "../../../ui/text";
-import { useNoticeKinds } from "../notices/kinds";
+import { sentence, useNoticeKinds } from "../notices/kinds";
 import { Template } from "./Template";
 
 export function Templates() {
@@ -18,7 +18,7 @@ export function Templates() {
           <NavLink
             key={kind.name}
             component="button"
-            label={words(kind.name)}
+            label={sentence(words(kind.name))}
             active={kind.name === chosen?.name}
             aria-current={kind.name === chosen?.name ? "true" : undefined}
             onClick={() => {

@@ -20,7 +20,7 @@ import { State } from "../../../ui/State";
 import { Time } from "../../../ui/Time";
 import { clip, count, inert, words } from "../../../ui/text";
 import { Deliveries } from "./Deliveries";
-import { useNoticeKinds } from "./kinds";
+import { sentence, useNoticeKinds } from "./kinds";
 
 type Notice = Schemas["Notice"];
 const PATH = "/api/v1/notices";
@@ -68,7 +68,7 @@ function columns(open: (id: string) => string): Column<Notice>[] {
         </Link>
       ),
     },
-    { id: "kind", title: "Kind", width: "170px", cell: (notice) => words(notice.kind) },
+    { id: "kind", title: "Kind", width: "170px", cell: (notice) => sentence(words(notice.kind)) },
     {
       id: "state",
       title: "Deliveries",
@@ -106,7 +106,11 @@ export default function Notices() {
             label: "Deliveries",
             options: Object.entries(STATES).map(([value, label]) => ({ value, label })),
           },
-          { name: "kind", label: "Kind", options: kinds.map(({ name }) => ({ value: name, label: words(name) })) },
+          {
+            name: "kind",
+            label: "Kind",
+            options: kinds.map(({ name }) => ({ value: name, label: sentence(words(name)) })),
+          },
         ]}
       />
       <DataTable
@@ -141,7 +145,7 @@ function Detail({ rows, isReading }: { rows: Notice[]; isReading: boolean }) {
   return (
     <Drawer
       opened
-      title={notice ? words(notice.kind) : "Notice"}
+      title={notice ? sentence(words(notice.kind)) : "Notice"}
       onClose={() => {
         set({ notice: undefined });
       }}

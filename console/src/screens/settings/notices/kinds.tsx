@@ -16,6 +16,11 @@ export function useNoticeKinds(): NoticeKind[] {
   return useMemo(() => items.filter((kind) => kind.name !== "test"), [items]);
 }
 
+/** With a capital letter. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 type Props = { value: string[]; change: (kinds: string[]) => void; error?: string | undefined; description: string };
 
 export function KindPick({ value, change, error, description }: Props) {
@@ -27,7 +32,7 @@ export function KindPick({ value, change, error, description }: Props) {
       placeholder={value.length === 0 ? "All kinds" : ""}
       clearable
       searchable
-      data={kinds.map((kind) => ({ value: kind.name, label: `${words(kind.name)}: ${kind.about}` }))}
+      data={kinds.map((kind) => ({ value: kind.name, label: `${sentence(words(kind.name))}: ${kind.about}` }))}
       value={value}
       error={error}
       onChange={change}

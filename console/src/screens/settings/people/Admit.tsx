@@ -1,6 +1,6 @@
 /// Letting somebody in who is at home in another tenant: an outside operations team, say.
 
-import { Alert, Text, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
@@ -9,6 +9,7 @@ import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
 import { clip, inert } from "../../../ui/text";
 import { RolePick } from "./RolePick";
+import { Note } from "../../../ui/Note";
 
 export function Admit({ close }: { close: () => void }) {
   const [email, setEmail] = useState("");
@@ -25,16 +26,14 @@ export function Admit({ close }: { close: () => void }) {
       size="lg"
       act={send}
       close={close}
-      isReady={roles.length > 0}
+      why={roles.length > 0 ? undefined : "Choose at least one role."}
     >
       {(field) => (
         <>
-          <Alert variant="outline" color="gray">
-            <Text size="sm">
-              They ask as an outside team, whatever roles they have here. Addresses are not verified: let in only whom
-              the other tenant named to you, and look at who they are afterwards.
-            </Text>
-          </Alert>
+          <Note>
+            They ask as an outside team, whatever roles they have here. Addresses are not verified: let in only whom the
+            other tenant named to you, and look at who they are afterwards.
+          </Note>
           <TextInput
             data-autofocus
             required

@@ -1,10 +1,11 @@
 /// What a role grants, or what of a role a key may use: permissions by group, actions with wildcards, tags.
 
-import { Checkbox, Fieldset, Group, MultiSelect, Radio, SimpleGrid, Stack, TagsInput, Text } from "@mantine/core";
+import { Checkbox, Fieldset, Group, MultiSelect, Radio, Stack, TagsInput, Text } from "@mantine/core";
 import { useMemo } from "react";
 
 import { $api, type Schemas } from "../../../api/client";
 import { grouped } from "./permissions";
+import classes from "../../../ui/columns.module.css";
 
 export type Grants = Schemas["GrantsView"];
 type Permission = Schemas["PermissionView"];
@@ -77,7 +78,7 @@ function PermissionFields({ all, value, error, change }: PermissionProps) {
       )}
       {isAll ? null : (
         <Checkbox.Group value={value} onChange={change} mt="sm" aria-label="Permissions">
-          <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md" verticalSpacing="sm">
+          <div className={classes.columns}>
             {grouped(all).map(([group, permissions]) => (
               <div key={group} role="group" aria-label={group}>
                 <Text size="sm" fw={600} tt="capitalize" mb={4}>
@@ -96,7 +97,7 @@ function PermissionFields({ all, value, error, change }: PermissionProps) {
                 </Stack>
               </div>
             ))}
-          </SimpleGrid>
+          </div>
         </Checkbox.Group>
       )}
     </Fieldset>

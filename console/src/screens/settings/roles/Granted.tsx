@@ -1,12 +1,13 @@
 /// What a role grants, to read.
 
-import { Badge, Group, List, SimpleGrid, Text } from "@mantine/core";
+import { Badge, Group, List, Text } from "@mantine/core";
 
 import { $api } from "../../../api/client";
 import { Section } from "../../../ui/Section";
 import { clip, inert } from "../../../ui/text";
 import type { Grants } from "./GrantFields";
 import { grouped } from "./permissions";
+import classes from "../../../ui/columns.module.css";
 
 export function Granted({ grants }: { grants: Grants }) {
   const known = $api.useQuery("get", "/api/v1/permissions", undefined, { staleTime: Infinity });
@@ -29,15 +30,7 @@ export function Granted({ grants }: { grants: Grants }) {
         ) : (
           <Group gap={6}>
             {grants.actions.map((action) => (
-              <Badge
-                key={action}
-                variant="outline"
-                color="gray"
-                tt="none"
-                fw={500}
-                c="var(--mantine-color-text)"
-                title={action}
-              >
+              <Badge key={action} variant="default" tt="none" fw={500} title={action}>
                 {action === "*" ? "every action" : (titles.get(action) ?? clip(inert(action), 60))}
               </Badge>
             ))}
@@ -45,7 +38,7 @@ export function Granted({ grants }: { grants: Grants }) {
         )}
       </Section>
       <Section title="Permissions" about={isAll ? "All of them." : undefined}>
-        <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="md" verticalSpacing="sm">
+        <div className={classes.columns}>
           {grouped(held).map(([group, permissions]) => (
             <div key={group}>
               <Text size="sm" fw={600} tt="capitalize">
@@ -63,7 +56,7 @@ export function Granted({ grants }: { grants: Grants }) {
               </List>
             </div>
           ))}
-        </SimpleGrid>
+        </div>
       </Section>
     </>
   );

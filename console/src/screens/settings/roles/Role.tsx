@@ -1,6 +1,6 @@
 /// One role: what it grants, who has it; the tenant's own can be changed and removed.
 
-import { Alert, Anchor, List, Loader, Stack, Text } from "@mantine/core";
+import { Anchor, List, Loader, Stack, Text } from "@mantine/core";
 import { IconLock } from "@tabler/icons-react";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -19,6 +19,7 @@ import { words } from "../../../ui/text";
 import { Granted } from "./Granted";
 import type { Role as Shown } from "./names";
 import { RoleForm } from "./RoleForm";
+import { Note } from "../../../ui/Note";
 
 export default function Role() {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
@@ -99,9 +100,7 @@ function One({ role }: { role: Shown }) {
       ) : (
         <Stack gap="md">
           {role.grants.outside ? (
-            <Alert variant="outline" color="gray" title="An outside team">
-              <Text size="sm">The managed-services settings decide about what its members request.</Text>
-            </Alert>
+            <Note title="An outside team">The managed-services settings decide about what its members request.</Note>
           ) : null}
           <Granted grants={role.grants} />
           <Members role={role} />

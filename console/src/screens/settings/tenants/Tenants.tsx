@@ -115,7 +115,7 @@ function columns(members: ReadonlySet<string>, change: (tenant: string) => void)
         <Group gap="xs" wrap="nowrap" component="span">
           <Name length={60}>{tenant.name}</Name>
           {tenant.current ? (
-            <Badge variant="outline" color="teal.8" tt="none">
+            <Badge variant="default" tt="none">
               you are here
             </Badge>
           ) : null}

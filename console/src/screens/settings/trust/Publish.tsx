@@ -1,12 +1,13 @@
 /// Handing on a bundle that the root signed: pasted, or from the file that `quell trust` wrote.
 
-import { Alert, Checkbox, FileButton, Button, Text, Textarea } from "@mantine/core";
+import { Checkbox, FileButton, Button, Text, Textarea } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
 import { api, data } from "../../../api/client";
 import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
+import { Note } from "../../../ui/Note";
 
 /** Bytes of the largest file that is read. */
 const MOST = 1 << 20;
@@ -27,7 +28,14 @@ export function Publish({ before, close }: { before: number | undefined; close: 
     await refresh("/api/v1/trust");
   };
   return (
-    <Ask title="Publish a bundle" deed="Publish" size="lg" act={send} close={close} isReady={bundle.trim() !== ""}>
+    <Ask
+      title="Publish a bundle"
+      deed="Publish"
+      size="lg"
+      act={send}
+      close={close}
+      why={bundle.trim() === "" ? "Paste a bundle, or choose its file." : undefined}
+    >
       {(field) => (
         <>
           <Text size="sm">
@@ -68,11 +76,9 @@ export function Publish({ before, close }: { before: number | undefined; close: 
             }}
           />
           {isReplacement ? (
-            <Alert variant="outline" color="red.9">
-              <Text size="sm">
-                Endpoints that pinned the root before do not take it. They must be pinned or enrolled anew, one by one.
-              </Text>
-            </Alert>
+            <Note tone="bad">
+              Endpoints that pinned the root before do not take it. They must be pinned or enrolled anew, one by one.
+            </Note>
           ) : null}
         </>
       )}

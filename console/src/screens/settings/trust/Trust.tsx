@@ -1,6 +1,6 @@
 /// Whose signatures endpoints demand, and for what. The server hands on what an offline root signed; it could not make it.
 
-import { Alert, Badge, Code, Group, List, Loader, Stack, Table, Text } from "@mantine/core";
+import { Badge, Code, Group, List, Loader, Stack, Table, Text } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { useState } from "react";
 
@@ -17,6 +17,7 @@ import { Section } from "../../../ui/Section";
 import { Time } from "../../../ui/Time";
 import { clip, inert } from "../../../ui/text";
 import { Publish } from "./Publish";
+import { Note } from "../../../ui/Note";
 
 export default function Trust() {
   const me = useMe();
@@ -60,12 +61,10 @@ export default function Trust() {
 
 function None() {
   return (
-    <Alert variant="outline" color="gray" title="Endpoints demand no signatures of approvers">
-      <Text size="sm">
-        No bundle was published. The order key of the server alone decides what they do, within what approval settings
-        ask.
-      </Text>
-    </Alert>
+    <Note title="Endpoints demand no signatures of approvers">
+      No bundle was published. The order key of the server alone decides what they do, within what approval settings
+      ask.
+    </Note>
   );
 }
 
@@ -133,7 +132,7 @@ function Bundle({ trust }: { trust: Schemas["Trust"] }) {
                     <Name length={60}>{key.human}</Name>
                   </Table.Td>
                   <Table.Td>
-                    <Badge variant="outline" color="gray" c="var(--mantine-color-text)" tt="none">
+                    <Badge variant="default" tt="none">
                       {key.kind === "webauthn" ? "passkey" : "own key"}
                     </Badge>
                     {key.rp_id ? (
