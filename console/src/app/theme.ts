@@ -55,6 +55,8 @@ export const theme = createTheme({
       },
     },
     Modal: { defaultProps: { centered: true } },
+    // Its label is read out only where it has a role.
+    Loader: { defaultProps: { role: "status" } },
     Drawer: { defaultProps: { position: "right", size: "lg" } },
     NavLink: { styles: { root: { borderRadius: 6 }, label: { fontSize: "0.86rem" } } },
     Anchor: { defaultProps: { underline: "hover" } },

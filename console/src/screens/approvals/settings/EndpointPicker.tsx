@@ -19,7 +19,7 @@ type Props = {
 export function EndpointPicker({ label, without = [], pick, isBusy = false }: Props) {
   const [chosen, choose] = useState<string[]>([]);
   return (
-    <Group gap="xs" wrap="nowrap" align="flex-end" flex="2 1 280px">
+    <Group gap="xs" wrap="nowrap" align="flex-end" flex="2 1 220px" miw={0}>
       <Endpoints label={label} value={chosen} change={choose} without={without} />
       <Button
         variant="default"
