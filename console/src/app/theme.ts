@@ -54,10 +54,10 @@ export const theme = createTheme({
         events: { hover: true, focus: true, touch: true },
       },
     },
-    Modal: { defaultProps: { centered: true } },
+    Modal: { defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } },
     // Its label is read out only where it has a role.
     Loader: { defaultProps: { role: "status" } },
-    Drawer: { defaultProps: { position: "right", size: "lg" } },
+    Drawer: { defaultProps: { position: "right", size: "lg", closeButtonProps: { "aria-label": "Close" } } },
     NavLink: { styles: { root: { borderRadius: 6 }, label: { fontSize: "0.86rem" } } },
     Anchor: { defaultProps: { underline: "hover" } },
   },
