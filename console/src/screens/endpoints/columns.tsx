@@ -120,6 +120,14 @@ export const columns: Column<Row>[] = [
   { id: "tags", title: "Tags", width: "minmax(110px, 1.2fr)", cell: (row) => <Tags tags={row.tags} shown={2} /> },
   { id: "agent", title: "Agent", width: "80px", cell: (row) => <Plain text={row.agent_version} length={20} /> },
   { id: "seen", title: "Last seen", width: "110px", sort: "last_seen", cell: (row) => <Time at={row.last_seen_at} /> },
+  {
+    id: "enrolled",
+    title: "Enrolled",
+    width: "120px",
+    sort: "enrolled",
+    isExtra: true,
+    cell: (row) => <Time at={row.enrolled_at} />,
+  },
   { id: "os", title: "OS", width: "90px", isExtra: true, cell: (row) => row.os },
   {
     id: "alarm",

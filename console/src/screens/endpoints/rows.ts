@@ -10,8 +10,9 @@ import { queries } from "../../api/query";
 import { renewed, type Endpoint, type Row } from "./row";
 
 const PATH = "/api/v1/endpoints";
-/** Rows of a page. */
-const LIMIT = 500;
+/** Rows of the first page, which is to be there at once, and of those that are read on. */
+const FIRST = 200;
+const LIMIT = 1000;
 /** Up to so many pages the list is read again as a whole when something changed. */
 const SHORT = 2;
 /** Rows brought up to date one by one at a time. */
@@ -54,8 +55,7 @@ export function useEndpointRows(filter: Filter): EndpointRows {
             query: {
               ...(JSON.parse(text) as Filter),
               view: "row",
-              limit: LIMIT,
-              ...(pageParam === undefined ? { count: true } : { cursor: pageParam }),
+              ...(pageParam === undefined ? { limit: FIRST, count: true } : { limit: LIMIT, cursor: pageParam }),
             },
           },
           signal,
