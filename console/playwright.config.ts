@@ -27,6 +27,7 @@ export default defineConfig<object, Options>({
     locale: "en-GB",
     timezoneId: "Europe/Lisbon",
     screenshot: "only-on-failure",
+    actionTimeout: 15_000,
     launchOptions: {
       executablePath: browsers.find((path) => existsSync(path)) ?? "chromium",
       args: [

@@ -253,3 +253,8 @@ export async function another(browser: Browser, stage: Stage, name: Name): Promi
   await signIn(page, stage, name);
   return page;
 }
+
+/** The id at the end of an address. */
+export function idOf(url: string): string {
+  return /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(url)?.[0] ?? "";
+}

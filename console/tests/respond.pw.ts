@@ -1,0 +1,136 @@
+/// What a team does in an incident, through the console alone; each effect is looked at from outside of it.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { ask, mark, send } from "./act";
+import { accessible } from "./axe";
+import { settled } from "./screens";
+import { another, expect, signIn, test } from "./stage";
+
+test.use({ alone: "respond" });
+test.describe.configure({ timeout: 120_000 });
+
+const VERIFIED = "Verified: the effect was seen.";
+
+test("an endpoint is isolated from the palette, the evidence arrives live, undo, and the trail has it", async ({
+  page,
+  stage,
+  browser,
+}) => {
+  await signIn(page, stage, "ana");
+  await page.goto("/");
+  await settled(page);
+  const isSame = await mark(page);
+  // Somebody else looks at the endpoints meanwhile.
+  const onlooker = await another(browser, stage, "maria");
+  await onlooker.goto("/endpoints?text=web-1");
+  const row = onlooker.getByRole("row").filter({ hasText: "web-1" });
+  await expect(row).toContainText("Connected");
+  const isSameThere = await mark(onlooker);
+
+  expect(await stage.reach("web-1")).toBe(true);
+  await page.keyboard.press("Control+k");
+  await page.getByPlaceholder(/Find or do something/).fill("isolate web-1");
+  await expect(page.getByText(/web-1/).first()).toBeVisible();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Act" });
+  await dialog.getByLabel("Reason").fill("a beacon calls home from it");
+  await accessible(page, "the dialog that asks for an action");
+  const task = await send(page, "web-1");
+  await expect(page.getByText(VERIFIED)).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole("list", { name: "Probes" }).getByRole("listitem").first()).toBeVisible();
+  await isSame();
+  expect(await stage.reach("web-1")).toBe(false);
+  await expect(row).toContainText("Isolated");
+  await isSameThere();
+
+  await page.getByRole("button", { name: "Undo" }).click();
+  const undo = page.getByRole("dialog", { name: /^Undo/ });
+  await undo.getByLabel("Reason").fill("clean; back to work");
+  await undo.getByRole("button", { name: /restore/i }).click();
+  await expect(page).not.toHaveURL(new RegExp(task));
+  await expect(page.getByText(VERIFIED)).toBeVisible({ timeout: 30_000 });
+  await isSame();
+  expect(await stage.reach("web-1")).toBe(true);
+  await expect(row).not.toContainText("Isolated");
+
+  await onlooker.goto(`/audit?object=${task}`);
+  await settled(onlooker);
+  await expect(onlooker.getByRole("row").filter({ hasText: "Ana Costa" }).first()).toBeVisible();
+  await onlooker.context().close();
+});
+
+test("a file is collected, and the archive opens with the password that is shown", async ({ page, stage }) => {
+  const text = `what the beacon ran ${String(Date.now())}\n`;
+  await stage.sh("hr-laptop", `mkdir -p /var/tmp/loot && printf '%s' '${text}' > /var/tmp/loot/stage2`);
+  await signIn(page, stage, "ana");
+  await page.goto("/tasks");
+  await ask(page, {
+    action: "collect",
+    endpoint: "hr-laptop",
+    reason: "what did it run?",
+    fields: { Path: "/var/tmp/loot/stage2" },
+  });
+  const card = page.getByRole("region", { name: "Artifacts" });
+  await expect(card.getByRole("link", { name: "Download" })).toBeVisible({ timeout: 30_000 });
+  await card.getByRole("button", { name: "Show the archive password" }).click();
+  const password = (await card.getByTestId("secret").textContent()) ?? "";
+  const folder = mkdtempSync(join(tmpdir(), "quell-console-"));
+  try {
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      card.getByRole("link", { name: "Download" }).click(),
+    ]);
+    const archive = join(folder, "archive");
+    await download.saveAs(archive);
+    execFileSync("7z", ["x", "-y", "-bd", `-p${password}`, `-o${join(folder, "open")}`, archive], { stdio: "pipe" });
+    const listed = execFileSync("find", [join(folder, "open"), "-type", "f"])
+      .toString()
+      .trim()
+      .split("\n");
+    expect(listed.some((file) => readFileSync(file, "utf8") === text)).toBe(true);
+    expect(() => execFileSync("7z", ["t", "-bd", "-pnot-the-password", archive], { stdio: "pipe" })).toThrow();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("one asks, another approves, and it runs", async ({ page, stage, browser }) => {
+  const program = await stage.beacon("db-1");
+  await expect.poll(() => stage.running("db-1")).toBeGreaterThan(1);
+  const arno = await another(browser, stage, "arno");
+  await arno.goto("/approvals");
+  await settled(arno);
+  const isSameThere = await mark(arno);
+
+  await signIn(page, stage, "olga");
+  await page.goto("/tasks");
+  const task = await ask(page, {
+    action: "terminate",
+    endpoint: "db-1",
+    reason: "calls home five times a second",
+    fields: { Path: program, Descendants: "" },
+  }).catch(async () => {
+    throw new Error(`the dialog stands at ${page.url()}`);
+  });
+  const isSame = await mark(page);
+  expect(await stage.running("db-1")).toBeGreaterThan(1);
+
+  // It appears by itself in the inbox.
+  const card = arno.getByRole("listitem").filter({ hasText: "calls home five times a second" });
+  await expect(card).toBeVisible();
+  await isSameThere();
+  await card.getByRole("link").first().click();
+  await expect(arno).toHaveURL(new RegExp(`/approvals/${task}`));
+  await accessible(arno, "a request for approval");
+  await arno.getByLabel("Note").fill("agreed on the phone");
+  await arno.getByRole("button", { name: "Approve", exact: true }).click();
+
+  await expect(page.getByText(VERIFIED)).toBeVisible({ timeout: 30_000 });
+  await isSame();
+  await expect.poll(() => stage.running("db-1")).toBe(0);
+  await arno.context().close();
+});
