@@ -1,13 +1,13 @@
 /// What waits for people: first what waits for you.
 
-import { Anchor, Button, Text } from "@mantine/core";
+import { Anchor, Button, Text, Tooltip } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
 import { $api, type Schemas } from "../../api/client";
 import { holds, useMe } from "../../api/me";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
-import { count } from "../../ui/text";
+import { count, inert } from "../../ui/text";
 import { duration, Time, useNow } from "../../ui/Time";
 import { Calm, Part, Some } from "./Part";
 import classes from "./Overview.module.css";
@@ -88,9 +88,11 @@ function Request({ approval }: { approval: Approval }) {
           Decide
         </Button>
       ) : (
-        <Text size="xs" c="dimmed" maw={220}>
-          {approval.you?.hinders ? <Name length={120}>{approval.you.hinders}</Name> : "waits for others"}
-        </Text>
+        <Tooltip label={inert(approval.you?.hinders ?? "Others decide about it.")}>
+          <Text size="xs" c="dimmed" tabIndex={0}>
+            others decide
+          </Text>
+        </Tooltip>
       )}
     </li>
   );

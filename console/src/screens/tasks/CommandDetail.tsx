@@ -67,7 +67,7 @@ function InWords({ command }: { command: Command }) {
             "Ran",
             command.started_at ? (
               <>
-                <Took command={command} />, from <Time at={command.started_at} />
+                <Took command={command} />, begun <Time at={command.started_at} />
               </>
             ) : null,
           ],

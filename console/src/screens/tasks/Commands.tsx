@@ -35,14 +35,15 @@ export function Commands({ task, count, states, commands }: Props) {
               set({ in: state });
             }}
           >
-            {state === undefined ? "all" : words(state)} {state === undefined ? count : states[state]}
+            {state === undefined ? "all" : words(state)}{" "}
+            {(state === undefined ? count : (states[state] ?? 0)).toLocaleString("en")}
           </Button>
         ))}
       </Group>
       {count <= FIRST ? (
         <Few commands={commands.filter((command) => chosen === undefined || command.state === chosen)} />
       ) : (
-        <Many task={task} state={chosen} />
+        <Many task={task} state={chosen} size={chosen === undefined ? count : (states[chosen] ?? 0)} />
       )}
     </>
   );
@@ -82,7 +83,7 @@ function Few({ commands }: { commands: Command[] }) {
   );
 }
 
-function Many({ task, state }: { task: string; state: string | undefined }) {
+function Many({ task, state, size }: { task: string; state: string | undefined; size: number }) {
   const [, set] = useFilters();
   const answer = $api.useInfiniteQuery(
     "get",
@@ -94,7 +95,7 @@ function Many({ task, state }: { task: string; state: string | undefined }) {
     {
       id: "endpoint",
       title: "Endpoint",
-      width: "minmax(120px, 1fr)",
+      width: "minmax(130px, 1.3fr)",
       isNarrow: true,
       cell: (command) => (
         <UnstyledButton
@@ -116,7 +117,13 @@ function Many({ task, state }: { task: string; state: string | undefined }) {
       cell: (command) => <State state={command.state} reason={command.reason_code} />,
     },
     { id: "far", title: "Progress", width: "minmax(120px, 1.4fr)", cell: (command) => <HowFar command={command} /> },
-    { id: "started", title: "Started", width: "110px", cell: (command) => <Time at={command.started_at} /> },
+    {
+      id: "started",
+      title: "Started",
+      width: "110px",
+      isExtra: true,
+      cell: (command) => <Time at={command.started_at} />,
+    },
     { id: "ended", title: "Ended", width: "110px", cell: (command) => <Time at={command.ended_at} /> },
     { id: "took", title: "Took", width: "90px", cell: (command) => <Took command={command} /> },
   ];
@@ -124,7 +131,7 @@ function Many({ task, state }: { task: string; state: string | undefined }) {
     <DataTable
       label="Commands"
       columns={columns}
-      pages={usePages(answer)}
+      pages={{ ...usePages(answer), total: size }}
       id={(command) => command.id}
       name={(command) => command.endpoint_name}
       empty={
