@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evidence::Probe;
+use crate::schema::params_schema;
 use crate::{ActionKind, Spec, object_schema};
 
 /// One action: its parameters, its outcome, and how an outcome is judged.
@@ -137,7 +138,7 @@ impl Declared {
             },
             undo: |params, outcome| Ok(A::undo(&read(params)?, &read::<A::Outcome>(outcome)?)),
             archive_bytes: |params| Ok(A::archive_bytes(&read(params)?)),
-            params_schema: || object_schema::<A::Params>(),
+            params_schema: || params_schema::<A::Params>(),
             outcome_schema: || object_schema::<A::Outcome>(),
         }
     }

@@ -47,6 +47,25 @@ fn every_field_is_documented_and_unknown_ones_are_refused() {
 }
 
 #[test]
+fn every_parameter_has_its_place_in_the_order_of_asking() {
+    for kind in ActionKind::ALL {
+        let schema = (kind.declared().params_schema)();
+        let mut known: Vec<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let Some(order) = schema["x-quell-order"].as_array() else {
+            assert!(known.len() < 2, "{} has no order", kind.id());
+            continue;
+        };
+        let mut order: Vec<&str> = order.iter().map(|name| name.as_str().unwrap()).collect();
+        known.sort_unstable();
+        order.sort_unstable();
+        assert_eq!(order, known, "{}", kind.id());
+    }
+    let collect = (ActionKind::from_id("file.collect").unwrap().declared().params_schema)();
+    assert_eq!(collect["x-quell-order"][0], "path");
+}
+
+#[test]
 fn redacted_parameters_are_declared_and_hidden() {
     for kind in ActionKind::ALL {
         let declared = kind.declared();

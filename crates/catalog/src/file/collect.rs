@@ -28,18 +28,22 @@ pub struct Params {
     pub path: Option<String>,
     /// The same as hex of its bytes, where it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub path_hex: Option<String>,
     /// Follow symbolic links; refused otherwise, so that a link cannot stand in for the file that was meant.
     #[serde(default)]
     pub follow_links: bool,
     /// A process that holds the file, also one that is deleted already; needs `start_time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub pid: Option<u32>,
     /// When that process started: clock ticks since boot, field 22 of `/proc/PID/stat` (proc(5)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub start_time: Option<u64>,
     /// The descriptor of that process; its executable where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub descriptor: Option<u32>,
     /// Refuse a larger file. Bytes, at most 17179869184 (16 GiB).
     #[serde(default = "default_max_bytes")]

@@ -25,18 +25,21 @@ pub struct Params {
     pub start_time: Option<u64>,
     /// Boot that the pair above belongs to (`/proc/sys/kernel/random/boot_id`); refused after a reboot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub boot_id: Option<String>,
     /// SHA-256 of the executable, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// SHA-1 of the executable, hex, for indicators that come as SHA-1 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub sha1: Option<String>,
     /// Absolute path of the executable, without `..` and without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The same as hex of its bytes, where it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-quell-fold" = true))]
     pub path_hex: Option<String>,
     /// End all descendants too.
     #[serde(default)]
