@@ -154,7 +154,11 @@ function Endpoints({
             {chosen.length > DRAWN ? (
               <Pill
                 withRemoveButton
-                removeButtonProps={{ "aria-label": "Remove those that are not shown" }}
+                removeButtonProps={{
+                  "aria-label": "Remove those that are not shown",
+                  "aria-hidden": false,
+                  tabIndex: 0,
+                }}
                 onRemove={() => {
                   change(chosen.slice(0, DRAWN));
                 }}
@@ -235,7 +239,7 @@ function Chosen({ id, known, remove }: { id: string; known: Known | undefined; r
     <Pill
       withRemoveButton
       onRemove={remove}
-      removeButtonProps={{ "aria-label": `Remove ${name}`, tabIndex: 0 }}
+      removeButtonProps={{ "aria-label": `Remove ${name}`, "aria-hidden": false, tabIndex: 0 }}
       {...(known?.connected === false ? { c: "var(--quell-warn)" } : {})}
     >
       <bdi>{name}</bdi>

@@ -19,11 +19,11 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Active endpoints with `text` in what people know of them. */
 export function useEndpointSearch(text: string, isWanted: boolean, limit = FOUND) {
-  const query = { limit, state: "active", view: "row", ...(text === "" ? {} : { text }) };
+  const query = { limit, state: "active", view: "row" as const, sort: "name", ...(text === "" ? {} : { text }) };
   const answer = $api.useQuery(
     "get",
     "/api/v1/endpoints",
-    { params: { query: query as never } },
+    { params: { query } },
     { enabled: isWanted, placeholderData: keepPreviousData },
   );
   const rows = useMemo(() => (answer.data?.items ?? []).map((row) => knownOf(row as Row)), [answer.data]);

@@ -63,7 +63,8 @@ export default function Scripts() {
   const me = useMe();
   const navigate = useNavigate();
   const [{ text = "" }] = useFilters();
-  const pages = usePages($api.useInfiniteQuery("get", "/api/v1/scripts", { params: { query: { limit: 500 } } }, PAGED));
+  // Another limit than where all are asked for at once: the same words would be the same answer in the cache.
+  const pages = usePages($api.useInfiniteQuery("get", "/api/v1/scripts", { params: { query: { limit: 200 } } }, PAGED));
   const rows = useMemo(() => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     return pages.rows.filter((row) => {
