@@ -87,7 +87,7 @@ export function DecideBar({
         opened={asked !== undefined}
         onClose={close}
         position="bottom"
-        size="auto"
+        styles={{ content: { height: "auto", maxHeight: "92dvh" } }}
         title={asked === "reject" ? "Reject" : "Approve"}
       >
         {asked === undefined ? null : <Form request={request} done={close} only={asked} />}

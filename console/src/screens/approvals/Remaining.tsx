@@ -28,7 +28,12 @@ export function Remaining({
   );
   return (
     <Tooltip label={exact(end)}>
-      <Text component="span" inherit c={isSoon ? "var(--quell-warn)" : "inherit"} fw={isSoon ? 600 : 400}>
+      <Text
+        component="span"
+        inherit
+        c={isSoon ? "var(--quell-warn)" : "inherit"}
+        fw={isPlain ? "inherit" : isSoon ? 600 : 400}
+      >
         <time dateTime={until}>{left <= 0 ? over : `in ${shown}`}</time>
       </Text>
     </Tooltip>
