@@ -81,7 +81,7 @@ function Acknowledge({ endpoint, close }: { endpoint: Endpoint; close: () => voi
   return (
     <Modal opened onClose={close} title="Acknowledge an alarm">
       <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+        <Stack gap="sm" style={{ overflowWrap: "anywhere" }}>
           <Text size="sm">
             <b>
               <Name length={80}>{endpoint.name}</Name>

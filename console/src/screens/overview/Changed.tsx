@@ -43,7 +43,7 @@ export function Changed({ tasks, isolated }: { tasks: Task[]; isolated: Endpoint
         <div key={each.title} className={classes.group}>
           <div className={classes.groupHead}>
             <Title order={3} fz="sm">
-              <Name length={140}>{each.title}</Name>
+              <Name length={90}>{each.title}</Name>
             </Title>
           </div>
           <Some

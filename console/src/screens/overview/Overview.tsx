@@ -78,12 +78,7 @@ function Tiles({ seen, failed }: { seen: Seen; failed: { items: Task[]; next?: s
       "/endpoints?isolated=true",
       seen.isolated.length > 0 ? "warn" : undefined,
     ],
-    [
-      mine > 0 ? `Wait for approval, ${String(mine)} for you` : "Wait for approval",
-      most(open("pending_approval")),
-      "/approvals",
-      mine > 0 ? "warn" : undefined,
-    ],
+    ["Wait for approval", most(open("pending_approval")), "/approvals", mine > 0 ? "warn" : undefined],
     ["Running", most(open("running")), "/tasks?state=running", undefined],
     ["Queued", most(open("queued")), "/tasks?state=queued", undefined],
     [
@@ -100,6 +95,12 @@ function Tiles({ seen, failed }: { seen: Seen; failed: { items: Task[]; next?: s
         <Link key={to} to={to} className={classes.tile}>
           <div className={classes.number} style={tone === undefined ? {} : { color: `var(--quell-${tone})` }}>
             {value}
+            {to === "/approvals" && mine > 0 ? (
+              <Text component="span" size="sm" fw={550} c="inherit">
+                {" "}
+                · {mine} for you
+              </Text>
+            ) : null}
           </div>
           <Text size="sm" c="dimmed">
             {title}

@@ -46,7 +46,7 @@ export function CancelMany({ tasks, close, done }: Props) {
       onClose={close}
       title={open.length === 1 ? "Cancel this task" : `Cancel ${count(open.length, "task")}`}
     >
-      <Stack gap="sm">
+      <Stack gap="sm" style={{ overflowWrap: "anywhere" }}>
         {tried === undefined ? (
           <Ask open={open} over={over} />
         ) : (

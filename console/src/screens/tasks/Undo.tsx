@@ -60,7 +60,7 @@ export function UndoDialog({ task, close }: { task: Task; close: () => void }) {
   return (
     <Modal opened onClose={close} title={`Undo: ${task.title}`}>
       <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+        <Stack gap="sm" style={{ overflowWrap: "anywhere" }}>
           <Text size="sm">
             <b>{back?.title ?? action?.undone_by}</b> will be requested on{" "}
             <b>
