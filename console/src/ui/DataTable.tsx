@@ -47,7 +47,7 @@ type Props<Row> = {
 };
 
 /** Pixels of the head, with its border and those of the frame. */
-const HEAD = 40;
+const HEAD = 37;
 /** Pixels of the least frame, and those that stay free below it. */
 const LEAST = 320;
 const BELOW = 18;

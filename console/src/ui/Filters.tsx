@@ -137,7 +137,7 @@ function ChoiceBox({
         onChange={(next) => {
           change(next.length === 0 ? undefined : next.join(","));
         }}
-        miw={choice.width ?? 180}
+        w={choice.width ?? 200}
       />
     );
   }

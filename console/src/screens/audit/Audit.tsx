@@ -1,6 +1,6 @@
 /// Who did what, to what, when, from where and with what outcome; and whether that trail is whole.
 
-import { ActionIcon, Group, Pill, Select, TextInput } from "@mantine/core";
+import { ActionIcon, Pill, Select, TextInput } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 
@@ -62,24 +62,21 @@ function AuditFilters() {
     ];
   }, [data, search]);
   return (
-    <>
-      <Filters search="text" choices={choices} views="audit" />
-      <Group gap="xs" mb="sm">
-        <Span />
-        {search["object"] ? (
-          <Pill
-            size="md"
-            withRemoveButton
-            removeButtonProps={{ "aria-label": "Not only about this object" }}
-            onRemove={() => {
-              set({ object: undefined });
-            }}
-          >
-            about {clip(inert(search["object"]), 44)}
-          </Pill>
-        ) : null}
-      </Group>
-    </>
+    <Filters search="text" choices={choices} views="audit" own={["since", "until", "object"]}>
+      <Span />
+      {search["object"] ? (
+        <Pill
+          size="lg"
+          withRemoveButton
+          removeButtonProps={{ "aria-label": "Not only about this object" }}
+          onRemove={() => {
+            set({ object: undefined });
+          }}
+        >
+          about …{clip(inert(search["object"].slice(-12)), 44)}
+        </Pill>
+      ) : null}
+    </Filters>
   );
 }
 

@@ -32,7 +32,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "isolated",
-    width: 120,
+    width: 114,
     label: "Isolation",
     options: [
       { value: "true", label: "Isolated" },
@@ -41,7 +41,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "alarm",
-    width: 115,
+    width: 98,
     label: "Alarm",
     options: [
       { value: "true", label: "With an alarm" },
@@ -50,7 +50,7 @@ const CHOICES: Choice[] = [
   },
   {
     name: "os",
-    width: 110,
+    width: 106,
     label: "System",
     options: [
       { value: "linux", label: "Linux" },

@@ -26,8 +26,8 @@ export function Enrolling({ token, close }: { token: Made; close: () => void }) 
   return (
     <Stack gap="sm">
       <Text size="sm">
-        On the new endpoint, as root. The text is shown this once; it enrols {count(token.max_uses, "machine")} and ends{" "}
-        <Time at={token.expires_at} />.
+        On the new endpoint, as root. The text is shown this once. It enrols {count(token.max_uses, "machine")}, and
+        ends <Time at={token.expires_at} />
       </Text>
       {ways.length === 1 ? (
         <Command text={ways[0]?.text ?? ""} label="Command" />

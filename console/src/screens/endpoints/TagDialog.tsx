@@ -46,7 +46,15 @@ export default function TagDialog({ endpoints, close, changed }: Props) {
           Tags say which roles reach an endpoint and which requests need an approval. What changes takes effect at once;
           each change stays in the audit trail.
         </Text>
-        <TagsInput label="Add" value={add} onChange={setAdd} data={present} maxTags={32} data-autofocus />
+        <TagsInput
+          label="Add"
+          openOnFocus={false}
+          value={add}
+          onChange={setAdd}
+          data={present}
+          maxTags={32}
+          data-autofocus
+        />
         <TagsInput
           label="Remove"
           description="Where an endpoint has it"

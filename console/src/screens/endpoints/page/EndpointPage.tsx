@@ -41,9 +41,9 @@ export default function EndpointPage() {
 function Shown({ endpoint }: { endpoint: EndpointWithHealth }) {
   const me = useMe();
   const [search, set] = useFilters();
-  const system = [textFact(endpoint.facts, "os_name"), textFact(endpoint.facts, "os_version")]
-    .filter(Boolean)
-    .join(" ");
+  const name = textFact(endpoint.facts, "os_name") ?? "";
+  const version = textFact(endpoint.facts, "os_version") ?? "";
+  const system = name.includes(version) ? name : `${name} ${version}`.trim();
   return (
     <Page
       title={endpoint.name}
