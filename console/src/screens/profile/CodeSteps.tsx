@@ -1,6 +1,6 @@
 /// The steps of turning codes on: the picture with a first code, then the recovery codes.
 
-import { Button, Code, Group, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Code, Group, Stack, Text, TextInput } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 
@@ -65,14 +65,7 @@ export function RecoveryCodes({ codes, close }: { codes: string[]; close: () => 
     <Stack gap="sm">
       <Text size="sm">Each of these signs you in once when the app is lost. Keep them where the phone is not.</Text>
       <OnceNote />
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing={4} component="ol" m={0} p={0} style={{ listStyle: "none" }}>
-        {codes.map((code) => (
-          <li key={code}>
-            <Code fz="md">{code}</Code>
-          </li>
-        ))}
-      </SimpleGrid>
-      <Once label="All of them" value={text} />
+      <Once label="Recovery codes" value={text} />
       <Group justify="space-between">
         <Button
           variant="default"

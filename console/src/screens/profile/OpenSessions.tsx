@@ -1,6 +1,6 @@
 /// Where you are signed in, in all tenants; each can be ended.
 
-import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
+import { Badge, Box, Button, Group, Stack, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMemo, useState } from "react";
 
@@ -50,68 +50,18 @@ export function OpenSessions() {
         }
       >
         <Failure error={sessions.error} retry={sessions.again} />
-        <Table.ScrollContainer minWidth={560}>
-          <Table aria-label="Open sessions">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>With</Table.Th>
-                <Table.Th>From</Table.Th>
-                <Table.Th>Tenant</Table.Th>
-                <Table.Th>By</Table.Th>
-                <Table.Th>Last used</Table.Th>
-                <Table.Th>Ends</Table.Th>
-                <Table.Th aria-label="What can be done" />
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {sessions.rows.map((session) => (
-                <Table.Tr key={session.id}>
-                  <Table.Td>
-                    <Group gap={6} wrap="nowrap">
-                      <span title={clip(inert(session.agent), 300)}>
-                        <Name length={40}>{device(session.agent)}</Name>
-                      </span>
-                      {session.current ? (
-                        <Badge variant="default" tt="none">
-                          this one
-                        </Badge>
-                      ) : null}
-                    </Group>
-                  </Table.Td>
-                  <Table.Td>
-                    <Name length={40} mono>
-                      {session.remote}
-                    </Name>
-                  </Table.Td>
-                  <Table.Td>
-                    <Name length={30}>{names.get(session.tenant) ?? session.tenant.slice(0, 8)}</Name>
-                  </Table.Td>
-                  <Table.Td>{session.method.replaceAll("+", " and ").replace("totp", "code")}</Table.Td>
-                  <Table.Td>
-                    <Time at={session.last_used_at} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Time at={session.expires_at} />
-                  </Table.Td>
-                  <Table.Td ta="right">
-                    {session.current ? null : (
-                      <Button
-                        size="compact-sm"
-                        variant="default"
-                        aria-label={`End the session from ${clip(inert(session.remote), 60)}`}
-                        onClick={() => {
-                          ask(session);
-                        }}
-                      >
-                        End
-                      </Button>
-                    )}
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <Box component="ul" m={0} p={0} style={{ listStyle: "none" }}>
+          {sessions.rows.map((session) => (
+            <Row
+              key={session.id}
+              session={session}
+              tenant={names.get(session.tenant) ?? session.tenant.slice(0, 8)}
+              end={() => {
+                ask(session);
+              }}
+            />
+          ))}
+        </Box>
         {sessions.isMore ? (
           <Button variant="subtle" onClick={sessions.more} loading={sessions.isFetching}>
             More
@@ -136,6 +86,48 @@ export function OpenSessions() {
         </Sure>
       ) : null}
     </Stack>
+  );
+}
+
+function Row({ session, tenant, end }: { session: Session; tenant: string; end: () => void }) {
+  return (
+    <Group
+      component="li"
+      justify="space-between"
+      gap="xs"
+      py="xs"
+      wrap="nowrap"
+      style={{ borderTop: "1px solid var(--quell-line)" }}
+    >
+      <Box miw={0}>
+        <Group gap={8}>
+          <Text span fw={600} title={clip(inert(session.agent), 300)}>
+            <Name length={40}>{device(session.agent)}</Name>
+          </Text>
+          {session.current ? (
+            <Badge variant="default" tt="none" style={{ flexShrink: 0 }}>
+              this one
+            </Badge>
+          ) : null}
+        </Group>
+        <Text size="sm" c="dimmed" component="div">
+          from <Name length={40}>{session.remote}</Name> · in <Name length={30}>{tenant}</Name> · by{" "}
+          {session.method.replaceAll("+", " and ").replace("totp", "code")} · begun <Time at={session.created_at} /> ·
+          last used <Time at={session.last_used_at} /> · ends <Time at={session.expires_at} />
+        </Text>
+      </Box>
+      {session.current ? null : (
+        <Button
+          size="compact-sm"
+          variant="default"
+          style={{ flexShrink: 0 }}
+          aria-label={`End the session from ${clip(inert(session.remote), 60)}`}
+          onClick={end}
+        >
+          End
+        </Button>
+      )}
+    </Group>
   );
 }
 

@@ -161,7 +161,7 @@ function columns(
     { id: "made", title: "Made", width: "120px", isExtra: true, cell: (key) => <Time at={key.created_at} /> },
     {
       id: "do",
-      title: "",
+      title: "Do",
       width: "96px",
       isNarrow: true,
       cell: (key) =>

@@ -1,6 +1,6 @@
 /// The words of each kind of notice.
 
-import { Box, Group, NavLink, Stack, Text } from "@mantine/core";
+import { Box, Group, NavLink, Select, Stack, Text } from "@mantine/core";
 
 import { useFilters } from "../../../app/url";
 import { words } from "../../../ui/text";
@@ -13,7 +13,18 @@ export function Templates() {
   const chosen = kinds.find((kind) => kind.name === filters["kind"]) ?? kinds[0];
   return (
     <Group align="flex-start" gap="lg">
-      <Stack component="nav" gap={2} w={{ base: "100%", sm: 230 }} aria-label="Kinds of notices">
+      <Select
+        hiddenFrom="sm"
+        w="100%"
+        label="Kind of notice"
+        allowDeselect={false}
+        data={kinds.map((kind) => ({ value: kind.name, label: sentence(words(kind.name)) }))}
+        value={chosen?.name ?? null}
+        onChange={(kind) => {
+          set({ kind: kind ?? undefined });
+        }}
+      />
+      <Stack component="nav" gap={2} w={230} visibleFrom="sm" aria-label="Kinds of notices">
         {kinds.map((kind) => (
           <NavLink
             key={kind.name}

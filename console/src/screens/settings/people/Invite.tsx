@@ -42,7 +42,7 @@ export function Invite({ close }: { close: () => void }) {
             required
             type="email"
             label="E-mail address"
-            description="They sign in with it. The invitation is told there too, where mail is set up, without the link."
+            description="They sign in with it. You hand the link over yourself."
             maxLength={254}
             value={email}
             error={field("email")}

@@ -25,7 +25,7 @@ export function RolePick({ value, change, error }: Props) {
             value={role.id}
             label={
               <Group gap={6} component="span" wrap="nowrap" align="baseline">
-                <Text span size="sm" fw={600}>
+                <Text span size="sm" fw={600} style={{ whiteSpace: "nowrap" }}>
                   <Name length={40}>{words(role.name)}</Name>
                 </Text>
                 <Text span size="xs" c="dimmed">

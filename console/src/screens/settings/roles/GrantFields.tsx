@@ -81,7 +81,7 @@ function PermissionFields({ all, value, error, change }: PermissionProps) {
           <div className={classes.columns}>
             {grouped(all).map(([group, permissions]) => (
               <div key={group} role="group" aria-label={group}>
-                <Text size="sm" fw={600} tt="capitalize" mb={4}>
+                <Text size="sm" fw={600} mb={4}>
                   {group}
                 </Text>
                 <Stack gap={6}>

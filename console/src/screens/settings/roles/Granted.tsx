@@ -41,7 +41,7 @@ export function Granted({ grants }: { grants: Grants }) {
         <div className={classes.columns}>
           {grouped(held).map(([group, permissions]) => (
             <div key={group}>
-              <Text size="sm" fw={600} tt="capitalize">
+              <Text size="sm" fw={600}>
                 {group}
               </Text>
               <List size="sm" spacing={2}>

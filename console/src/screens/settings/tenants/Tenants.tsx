@@ -126,7 +126,7 @@ function columns(members: ReadonlySet<string>, change: (tenant: string) => void)
     { id: "made", title: "Made", width: "140px", cell: (tenant) => <Time at={tenant.created_at} /> },
     {
       id: "do",
-      title: "",
+      title: "Do",
       width: "130px",
       isNarrow: true,
       cell: (tenant) =>

@@ -117,7 +117,7 @@ function columns(why: string | undefined, ask: (asked: Asked) => void): Column<W
     { id: "changed", title: "Changed", width: "130px", cell: (webhook) => <Time at={webhook.updated_at} /> },
     {
       id: "do",
-      title: "",
+      title: "Do",
       width: "96px",
       isNarrow: true,
       cell: (webhook) => (
