@@ -76,7 +76,7 @@ export function DataTable<Row>(props: Props<Row>) {
     count: total,
     getScrollElement: () => frame.current,
     estimateSize: () => HEIGHT,
-    overscan: 8,
+    overscan: 4,
   });
   const drawn = rows.getVirtualItems();
   const last = drawn.at(-1)?.index ?? 0;
