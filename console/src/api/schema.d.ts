@@ -3209,7 +3209,7 @@ export interface components {
             }[];
             /** @description None of our rules is left in the kernel. */
             rules_gone: boolean;
-            /** @description The endpoint was not isolated; nothing was changed. */
+            /** @description The endpoint was isolated. Where it was not, nothing was changed. */
             was_isolated: boolean;
         };
         /**

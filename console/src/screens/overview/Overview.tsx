@@ -133,7 +133,7 @@ function First({ seen }: { seen: Seen }) {
         icon={IconDevices}
         title="No endpoint is here yet"
         action={
-          <Button renderRoot={(props: Record<string, unknown>) => <Link {...props} to="/endpoints?enrol=1" />}>
+          <Button renderRoot={(props: Record<string, unknown>) => <Link {...props} to="/endpoints?enrol=new" />}>
             Enrol an endpoint
           </Button>
         }
@@ -146,10 +146,10 @@ function First({ seen }: { seen: Seen }) {
   if (tasks.data?.items.length !== 0 || seen.connected === 0) return null;
   return (
     <div className={classes.part}>
-      <Group justify="space-between" className={classes.calm}>
+      <Group justify="space-between" wrap="nowrap" className={classes.calm}>
         <Text size="sm">
-          Agents are connected, and nothing was asked for yet. Collect a file or run a script to see what an answer with
-          evidence looks like: neither changes anything that must be undone.
+          Agents are connected, and nothing was asked for yet. Collect a file to see what an answer with evidence looks
+          like: it changes nothing on the endpoint.
         </Text>
         <Button
           leftSection={<IconBolt size={16} aria-hidden />}

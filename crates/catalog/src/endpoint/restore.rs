@@ -31,7 +31,7 @@ pub struct Params {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// The endpoint was not isolated; nothing was changed.
+    /// The endpoint was isolated. Where it was not, nothing was changed.
     pub was_isolated: bool,
     /// The parameters of the isolation that was lifted, so that it can be made again.
     #[serde(default)]
