@@ -1,6 +1,6 @@
 /// Who is signed in, in which tenant, and the way out.
 
-import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
+import { Avatar, Menu, Text, UnstyledButton, VisuallyHidden } from "@mantine/core";
 import { IconBuilding, IconCheck, IconLogout, IconUser } from "@tabler/icons-react";
 import { Link, useNavigate } from "@tanstack/react-router";
 
@@ -26,8 +26,9 @@ export function Account() {
   return (
     <Menu position="bottom-end" width={260}>
       <Menu.Target>
-        <UnstyledButton aria-label={`${clip(name, 60)}, account`}>
+        <UnstyledButton>
           <Avatar size={34} radius="xl" color="quell" variant="filled" name={clip(name, 40)} alt="" />
+          <VisuallyHidden>{clip(name, 60)}, account</VisuallyHidden>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

@@ -29,6 +29,7 @@ import { asApiError } from "../api/problem";
 import { queries } from "../api/query";
 import { GlassBanner } from "../screens/approvals/glass/Banner";
 import { Failure } from "../ui/Failure";
+import { Name } from "../ui/Name";
 import { Account } from "./Account";
 import { ConfirmRequest } from "./ConfirmRequest";
 import { useKeys } from "./keys";
@@ -64,6 +65,7 @@ function asApiErrorStatus(error: unknown): number | undefined {
 }
 
 function Frame() {
+  const me = useMe();
   const [isOpen, { toggle, close }] = useDisclosure(false);
   const [isHelp, help] = useDisclosure(false);
   const { pathname } = useLocation();
@@ -96,6 +98,9 @@ function Frame() {
             <Link to="/" className={classes.brand}>
               <img src="/icon.svg" width={24} height={24} alt="" /> Quell
             </Link>
+            <Text size="sm" c="dimmed" visibleFrom="xs" className={classes.tenant}>
+              <Name length={40}>{me.tenant.name}</Name>
+            </Text>
           </Group>
           <Button
             variant="default"
