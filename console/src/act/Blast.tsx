@@ -92,6 +92,8 @@ function Incomplete({ error }: { error: unknown }) {
 function Refused({ preview }: { preview: Preview }) {
   const { refused } = preview;
   if (refused == null) return null;
+  // What the message says already is not said again.
+  const fields = refused.fields.filter(({ problem }) => !refused.message.includes(problem));
   return (
     <Alert
       color="red"
@@ -102,9 +104,9 @@ function Refused({ preview }: { preview: Preview }) {
       data-testid="refused"
     >
       <Text size="sm">{inertLines(refused.message)}</Text>
-      {refused.fields.length > 0 ? (
+      {fields.length > 0 ? (
         <List size="sm">
-          {refused.fields.slice(0, 8).map(({ field, problem }) => (
+          {fields.slice(0, 8).map(({ field, problem }) => (
             <List.Item key={field + problem}>{inertLines(problem)}</List.Item>
           ))}
         </List>

@@ -77,7 +77,7 @@ function Body({ help }: { help: () => void }) {
           }}
         />
       </Combobox.EventsTarget>
-      <Combobox.Options className={classes.options ?? ""} aria-label="What is found">
+      <Combobox.Options className={classes.options ?? ""} aria-label="What is found" tabIndex={0}>
         {sections.map((section) => (
           <Combobox.Group key={section.title} label={section.title}>
             {section.items.map((item) => (

@@ -33,14 +33,14 @@ export function ScriptPicker({ value, change, label, description, required, erro
     ...(value !== "" && script === undefined ? [{ value: name, label: clip(inert(value), 80) }] : []),
   ];
   return (
-    <Group align="flex-start" gap="xs" wrap="nowrap">
+    <Group align={error === undefined ? "flex-end" : "center"} gap="xs">
       <Select
         {...rest}
         label={label}
         description={description}
         required={required}
         error={error}
-        style={{ flex: 1 }}
+        style={{ flex: "1 1 240px" }}
         data={data}
         value={name === "" ? null : name}
         searchable
@@ -53,8 +53,6 @@ export function ScriptPicker({ value, change, label, description, required, erro
       {script === undefined ? null : (
         <Select
           label="Version"
-          // Keeps both boxes on one line.
-          description={description === undefined ? undefined : "Newest when asked"}
           w={140}
           allowDeselect={false}
           value={version ?? NEWEST}
