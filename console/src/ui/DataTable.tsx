@@ -41,6 +41,8 @@ type Props<Row> = {
   selection?: Selection;
   sort?: string | undefined;
   onSort?: (sort: string) => void;
+  /** What is listed, by its filters and order: another list begins at its top. */
+  of?: string;
   empty: ReactNode;
   /** Beside the choice of columns: export, saved views. */
   tools?: ReactNode;
@@ -55,7 +57,7 @@ const BELOW = 18;
 const AHEAD = 60;
 
 export function DataTable<Row>(props: Props<Row>) {
-  const { label, columns, pages, id, to, name, selection, sort, onSort, empty, tools } = props;
+  const { label, columns, pages, id, to, name, selection, sort, onSort, of, empty, tools } = props;
   const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
   const [chosen, choose] = useSetting<string[] | null>(`columns.${label.toLowerCase().replaceAll(" ", "-")}`, null);
   const wanted = useMemo(
@@ -78,6 +80,9 @@ export function DataTable<Row>(props: Props<Row>) {
     estimateSize: () => HEIGHT,
     overscan: 4,
   });
+  useEffect(() => {
+    if (frame.current) frame.current.scrollTop = 0;
+  }, [of]);
   const drawn = rows.getVirtualItems();
   const last = drawn.at(-1)?.index ?? 0;
   // Rows that leave at one end become those that come at the other: nothing is made while one scrolls.

@@ -65,6 +65,7 @@ export function Trail({ about, query = {}, label = "Records", tools }: Props) {
         id={recordId}
         name={recordName}
         to={place}
+        of={JSON.stringify(wanted)}
         tools={
           <>
             {tools}

@@ -138,6 +138,7 @@ export default function Endpoints() {
         name={rowName}
         to={rowTo}
         selection={selection}
+        of={rows.of}
         sort={search["sort"] ?? SORT}
         onSort={(sort) => {
           set({ sort });

@@ -1,6 +1,6 @@
 /// The list of endpoints, read in pages and kept true by the news without being read from its beginning each time.
 
-import { useInfiniteQuery, type InfiniteData } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, type InfiniteData } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { api, data } from "../../api/client";
@@ -37,9 +37,13 @@ export type Filter = {
 export type EndpointRows = Pages<Row> & {
   /** Something changed that is not shown. */
   isOld: boolean;
+  /** Its filter and order. */
+  of: string;
   /** Reads it again. */
   renew: () => void;
 };
+
+const nothing = (): void => undefined;
 
 export function useEndpointRows(filter: Filter): EndpointRows {
   const text = JSON.stringify(filter);
@@ -64,6 +68,8 @@ export function useEndpointRows(filter: Filter): EndpointRows {
       ) as unknown as Promise<Page>,
     initialPageParam: undefined,
     staleTime: Infinity,
+    // What is there stays until the new list comes.
+    placeholderData: keepPreviousData,
     meta: OWN_NEWS,
   });
 
@@ -85,7 +91,8 @@ export function useEndpointRows(filter: Filter): EndpointRows {
 
   useNews(key, renew, setOld);
   const pages = usePages(answer);
-  return { ...pages, isOld, renew };
+  const more = answer.isPlaceholderData ? nothing : pages.more;
+  return { ...pages, more, of: text, isOld, renew };
 }
 
 function useNews(key: readonly unknown[], renew: () => void, setOld: (isOld: boolean) => void): void {
