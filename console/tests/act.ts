@@ -11,6 +11,8 @@ export interface Wish {
   reason: string;
   /** Fields of the form by their label. */
   fields?: Record<string, string>;
+  /** Boxes of the form that are ticked; those that are folded away are found. */
+  ticks?: string[];
 }
 
 /** Asks by the button `Act`; ends on the page of the task, whose id it answers. */
@@ -23,6 +25,10 @@ export async function ask(page: Page, wish: Wish): Promise<string> {
   await dialog.getByRole("textbox", { name: "Add an endpoint" }).fill(wish.endpoint);
   await page.getByRole("option", { name: wish.endpoint }).first().click();
   for (const [label, value] of Object.entries(wish.fields ?? {})) await dialog.getByLabel(label).first().fill(value);
+  for (const label of wish.ticks ?? []) {
+    await dialog.getByRole("button", { name: /^More:/ }).click();
+    await dialog.getByRole("checkbox", { name: label }).check();
+  }
   await dialog.getByLabel("Reason").fill(wish.reason);
   return await send(page, wish.endpoint);
 }

@@ -6,8 +6,8 @@ import { join } from "node:path";
 
 import type { Page } from "@playwright/test";
 
-import { accessible } from "./axe";
-import { type Screen, screens, settled } from "./screens";
+import { violations } from "./axe";
+import { furnish, type Screen, screens, settled } from "./screens";
 import { expect, signIn, type Stage, test } from "./stage";
 
 test.use({ kind: "played", alone: "every-screen" });
@@ -15,6 +15,10 @@ test.describe.configure({ timeout: 300_000 });
 
 const pictures = process.env["QUELL_SCREENSHOTS"] === "1";
 const folder = join(import.meta.dirname, "../../docs/screenshots");
+
+test.beforeAll(async ({ stage }) => {
+  await furnish(stage);
+});
 
 for (const theme of ["light", "dark"] as const) {
   test(`${theme}: every screen`, async ({ page, stage }) => {
@@ -32,7 +36,11 @@ for (const theme of ["light", "dark"] as const) {
 async function each(page: Page, stage: Stage, theme: string, suffix: string): Promise<void> {
   const all = await screens(stage);
   expect(all.length).toBeGreaterThan(8);
-  const failures: string[] = [];
+  /** What is wrong, and on which screens. */
+  const wrong = new Map<string, string[]>();
+  const note = (what: string, path: string): void => {
+    wrong.set(what, [...(wrong.get(what) ?? []), path]);
+  };
   const isPhone = suffix !== "";
   for (const screen of [...all.filter((one) => one.isPublic), ...all.filter((one) => !one.isPublic)]) {
     if (screen.isPublic) await page.context().clearCookies();
@@ -41,16 +49,17 @@ async function each(page: Page, stage: Stage, theme: string, suffix: string): Pr
       try {
         await page.goto(screen.path);
         await settled(page);
-        await accessible(page, `${screen.path}, ${theme}${suffix}`);
+        for (const what of await violations(page)) note(what, screen.path);
         if (isPhone) await fits(page, screen);
         if (pictures && (!isPhone || screen.name.startsWith("approval")))
           await picture(page, `${screen.name}-${theme}${suffix}`);
       } catch (error) {
-        failures.push(`${screen.path}: ${error instanceof Error ? error.message : String(error)}`);
+        note(error instanceof Error ? error.message : String(error), screen.path);
       }
     });
   }
-  expect(failures, failures.join("\n\n")).toEqual([]);
+  const told = [...wrong].map(([what, paths]) => `${what}\n    on ${paths.join(", ")}`);
+  if (told.length > 0) throw new Error(`${theme}${suffix}:\n\n${told.join("\n\n")}`);
 }
 
 /** On a phone nothing stands beyond the edge. */

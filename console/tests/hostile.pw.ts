@@ -53,8 +53,8 @@ async function poison(stage: Stage): Promise<number> {
     await attempt(
       maria("POST", "/people", { name: reason.slice(0, 90), email: `p${String(taken)}@x.example`, roles: ["analyst"] }),
     );
-    await attempt(maria("POST", "/roles", { name: reason.slice(0, 60), permissions: ["task.read"] }));
-    await attempt(maria("POST", "/api-keys", { name: reason.slice(0, 60) }));
+    await attempt(maria("POST", "/roles", { name: reason.slice(0, 60), grants: { permissions: ["task.read"] } }));
+    await attempt(maria("POST", "/api-keys", { name: reason.slice(0, 60), role: "auditor" }));
     await attempt(
       maria("POST", "/enrolment-tokens", { name: reason.slice(0, 60), max_uses: 1, expires_in_seconds: 600 }),
     );

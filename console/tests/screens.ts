@@ -39,12 +39,13 @@ export async function screens(stage: Stage): Promise<Screen[]> {
   return found;
 }
 
+/** `task` for `/tasks/$id`, `settings-people-one` where the plural has no `s`. */
 function title(path: string): string {
   if (path === "/") return "overview";
   return path
     .slice(1)
-    .replace(/s\/\$\w+/g, "")
-    .replaceAll("/$", "-")
+    .replace(/s\/\$\w+$/, "")
+    .replace(/\/\$\w+$/, "-one")
     .replaceAll("/", "-");
 }
 
@@ -76,9 +77,39 @@ async function value(before: string, name: string, stage: Stage): Promise<string
       return name === "version" ? "1" : "verify-backup";
     case "/artifacts/":
       return await first("/artifacts?limit=1");
+    case "/settings/people/":
+      return await first("/people?limit=1");
+    case "/settings/roles/":
+      return await first("/roles?limit=200");
+    case "/settings/sso/":
+      return await first("/sso/providers?limit=1");
     default:
       throw new Error(`${before}$${name} needs a value to be shown with; give it one in tests/screens.ts`);
   }
+}
+
+/** Fills what the demonstration leaves empty, so that there is something to see on each screen. */
+export async function furnish(stage: Stage): Promise<void> {
+  const maria = await stage.as("maria");
+  await maria("POST", "/sso/providers", {
+    name: "keycloak",
+    issuer: "https://login.lusitania.example/realms/main",
+    client_id: "quell",
+    client_secret: "made up for a picture",
+    domains: ["lusitania.example"],
+    mapping: [{ group: "ir-lead", role: "security_officer" }],
+  });
+  await maria("POST", "/webhooks", {
+    name: "siem",
+    url: "https://siem.lusitania.example/quell",
+    kinds: ["task_failed", "break_glass"],
+  });
+  await maria("POST", "/roles", {
+    name: "night-shift",
+    description: "Acts on the demonstration's endpoints, at night",
+    grants: { permissions: ["task.read", "task.submit", "endpoint.read"], actions: ["endpoint.*"], tags: ["demo"] },
+  });
+  await maria("POST", "/api-keys", { name: "siem", role: "auditor", expires_in_days: 30 });
 }
 
 /** Waits until a screen has read what it shows. */
