@@ -54,7 +54,11 @@ export function Foot({ request, action, close }: { request: RequestState; action
             color={action.effect === "read_only" ? "quell" : "red.9"}
             onClick={request.send}
             data-testid="send"
-            rightSection={<Kbd size="xs">Ctrl ↵</Kbd>}
+            rightSection={
+              <Kbd size="xs" visibleFrom="sm">
+                Ctrl ↵
+              </Kbd>
+            }
           >
             {isAsked ? `Ask for approval: ${deed.charAt(0).toLowerCase()}${deed.slice(1)}` : deed}
           </Deed>

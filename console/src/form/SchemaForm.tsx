@@ -4,6 +4,7 @@ import { Button, Collapse, Stack } from "@mantine/core";
 import { useDisclosure, useId } from "@mantine/hooks";
 import { IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 
+import { inSentence } from "./schema";
 import { FieldBox } from "./FieldBox";
 import type { Field } from "./fields";
 import type { Problems } from "./problems";
@@ -50,6 +51,8 @@ export function SchemaForm({ fields, values, change, problems, at = "" }: Props)
           <Button
             variant="subtle"
             size="compact-sm"
+            h="auto"
+            styles={{ label: { whiteSpace: "normal", textAlign: "left" } }}
             aria-expanded={isShown}
             aria-controls={id}
             leftSection={
@@ -57,7 +60,7 @@ export function SchemaForm({ fields, values, change, problems, at = "" }: Props)
             }
             onClick={more.toggle}
           >
-            {shown.length === 0 ? "Options" : "More"}: {folded.map((field) => field.label.toLowerCase()).join(", ")}
+            {shown.length === 0 ? "Options" : "More"}: {folded.map((field) => inSentence(field.label)).join(", ")}
           </Button>
           <Collapse expanded={isShown} id={id}>
             <Stack gap="sm" pt="xs">

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
 import { fieldOf, fieldsOf, type Field } from "./fields";
-import { labelOf, same, type Json, type Schema } from "./schema";
+import { inSentence, labelOf, same, type Json, type Schema } from "./schema";
 import { paramsOf, problemsOf, valuesOf, type Values } from "./values";
 
 type Document = {
@@ -143,6 +143,8 @@ describe("fields", () => {
   it("stand in the order that the schema says", () => {
     const properties: Record<string, Schema> = { a: { type: "string" }, b: { type: "string" }, c: { type: "string" } };
     expect(fieldsOf({ properties, required: ["c"] }).map((each) => each.name)).toEqual(["c", "a", "b"]);
+    expect(fieldsOf(schemaOf("file.collect"))[0]).toMatchObject({ name: "path", isFolded: false });
+    expect(field("file.collect", "path_hex").isFolded).toBe(true);
     const order = ["b", "c", "a"];
     expect(fieldsOf({ properties, "x-quell-order": order }).map((each) => each.name)).toEqual(order);
   });
@@ -153,6 +155,9 @@ describe("words", () => {
     expect(labelOf("path_hex")).toBe("Path hex");
     expect(labelOf("sha256")).toBe("SHA-256");
     expect(labelOf("output_limit_bytes")).toBe("Output limit");
+    expect(labelOf("max_bytes")).toBe("Max bytes");
+    expect(inSentence(labelOf("pid"))).toBe("process ID");
+    expect(inSentence(labelOf("sha1"))).toBe("SHA-1");
   });
 
   it("compare values, not their order", () => {

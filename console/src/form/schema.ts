@@ -52,11 +52,19 @@ const SPELLED: Record<string, string> = {
   os: "OS",
 };
 
-/** `time_limit_seconds` as `Time limit`: what it counts stands beside it. */
+const UNIT = /_(seconds|minutes|hours|days|bytes)$/;
+
+/** `time_limit_seconds` as `Time limit`: what it counts stands beside it. `max_bytes` says nothing without it. */
 export function labelOf(name: string): string {
-  const words = name.replace(/_(seconds|minutes|hours|days|bytes)$/, "").split("_");
+  const short = name.replace(UNIT, "");
+  const words = (/^(max|min|limit)$/.test(short) ? name : short).split("_");
   const text = words.map((word) => SPELLED[word] ?? word).join(" ");
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A label inside a sentence: `Process ID` as `process ID`, `SHA-1` as it is. */
+export function inSentence(label: string): string {
+  return /^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label;
 }
 
 /** What a number counts, by its name: `seconds`, `bytes`. */
