@@ -132,6 +132,8 @@ function ChoiceBox({
     return (
       <MultiSelect
         {...common}
+        // The place to type in shares the line with what is chosen.
+        styles={{ inputField: { minWidth: 24 } }}
         {...(values.length > 0 ? { placeholder: "" } : {})}
         value={values}
         onChange={(next) => {

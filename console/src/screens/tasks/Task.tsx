@@ -1,6 +1,6 @@
 /// One task: what was asked, what came of it on each endpoint, what proves it, how it went.
 
-import { Alert, Anchor, Drawer, Grid, Group, Loader, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Drawer, Grid, Group, Loader, Skeleton, Spoiler, Stack, Text, Title } from "@mantine/core";
 import { IconArrowBackUp, IconClock } from "@tabler/icons-react";
 import { Link, useParams } from "@tanstack/react-router";
 
@@ -65,9 +65,11 @@ function Whole({ task, states, commands }: WholeProps) {
       <Stack gap="md">
         <div className={classes.head} data-state={task.state}>
           <TaskState task={task} />
-          <Text size="sm" className={classes.reason} mt={4}>
-            <Name length={2000}>{task.reason}</Name>
-          </Text>
+          <Spoiler maxHeight={110} showLabel="All of the reason" hideLabel="Less" mt={4}>
+            <Text size="sm" className={classes.reason}>
+              <Name length={2000}>{task.reason}</Name>
+            </Text>
+          </Spoiler>
         </div>
         <Relations task={task} />
         <Grid gap="md">
