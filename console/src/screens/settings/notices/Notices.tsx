@@ -3,13 +3,12 @@
 import { Drawer, Loader, Text } from "@mantine/core";
 import { IconBell } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useMemo } from "react";
 
 import { $api, type Schemas } from "../../../api/client";
 import { useMe, whyNot } from "../../../api/me";
 import { PAGED, usePages } from "../../../api/pages";
 import { refresh } from "../../../api/query";
-import { useFilters } from "../../../app/url";
+import { useFilters, type Search } from "../../../app/url";
 import { DataTable, type Column } from "../../../ui/DataTable";
 import { Deed } from "../../../ui/Deed";
 import { Empty } from "../../../ui/Empty";
@@ -55,30 +54,32 @@ function Summary({ notice }: { notice: Notice }) {
   return <State state="sent" label={count(deliveries.length, "sent", "sent")} />;
 }
 
-function columns(open: (id: string) => string): Column<Notice>[] {
-  return [
-    {
-      id: "headline",
-      title: "What happened",
-      width: "minmax(220px, 3fr)",
-      isNarrow: true,
-      cell: (notice) => (
-        <Link to={open(notice.id)} style={{ color: "var(--mantine-color-anchor)", textDecoration: "none" }}>
-          <Name length={140}>{notice.headline === "" ? words(notice.kind) : notice.headline}</Name>
-        </Link>
-      ),
-    },
-    { id: "kind", title: "Kind", width: "170px", cell: (notice) => sentence(words(notice.kind)) },
-    {
-      id: "state",
-      title: "Deliveries",
-      width: "180px",
-      isNarrow: true,
-      cell: (notice) => <Summary notice={notice} />,
-    },
-    { id: "at", title: "When", width: "130px", cell: (notice) => <Time at={notice.created_at} /> },
-  ];
-}
+const columns: Column<Notice>[] = [
+  {
+    id: "headline",
+    title: "What happened",
+    width: "minmax(220px, 3fr)",
+    isNarrow: true,
+    cell: (notice) => (
+      <Link
+        to="."
+        search={((before: Search) => ({ ...before, notice: notice.id })) as never}
+        style={{ color: "var(--mantine-color-anchor)", textDecoration: "none" }}
+      >
+        <Name length={140}>{notice.headline === "" ? words(notice.kind) : notice.headline}</Name>
+      </Link>
+    ),
+  },
+  { id: "kind", title: "Kind", width: "170px", cell: (notice) => sentence(words(notice.kind)) },
+  {
+    id: "state",
+    title: "Deliveries",
+    width: "180px",
+    isNarrow: true,
+    cell: (notice) => <Summary notice={notice} />,
+  },
+  { id: "at", title: "When", width: "130px", cell: (notice) => <Time at={notice.created_at} /> },
+];
 
 export default function Notices() {
   const [filters] = useFilters();
@@ -89,10 +90,6 @@ export default function Notices() {
     ...(filters["state"] ? { state: filters["state"] } : {}),
   };
   const pages = usePages<Notice>($api.useInfiniteQuery("get", PATH, { params: { query } }, PAGED));
-  const shown = useMemo(
-    () => columns((id) => `/settings/notices?${new URLSearchParams({ notice: id }).toString()}`),
-    [],
-  );
   const isFiltered = filters["kind"] !== undefined || filters["state"] !== undefined;
   return (
     <Page
@@ -115,7 +112,7 @@ export default function Notices() {
       />
       <DataTable
         label="Notices"
-        columns={shown}
+        columns={columns}
         pages={pages}
         id={(notice) => notice.id}
         name={(notice) => clip(inert(notice.headline), 60)}
