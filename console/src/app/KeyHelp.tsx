@@ -7,6 +7,7 @@ import { screens } from "./screens";
 const KEYS: [string[], string][] = [
   [["Ctrl", "K"], "find or do something"],
   [["a"], "act"],
+  [["Ctrl", "Enter"], "send what was filled in"],
   [["/"], "search in the list"],
   [["j"], "the next row; k the one before; arrows too"],
   [["Enter"], "open the row"],

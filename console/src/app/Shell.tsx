@@ -113,6 +113,15 @@ function Frame() {
             Find or do something
           </Button>
           <Group gap="xs" wrap="nowrap">
+            <ActionIcon
+              variant="default"
+              size="lg"
+              hiddenFrom="sm"
+              aria-label="Find or do something"
+              onClick={openPalette}
+            >
+              <IconSearch size={18} />
+            </ActionIcon>
             <Live />
             <ActButton />
             <ThemeButton />
