@@ -210,6 +210,7 @@ function useTagChoice(rows: Row[], chosen: string | undefined): Choice[] {
         name: "tag",
         label: "Tags",
         isMany: true,
+        width: 130,
         options: tags.map((tag) => ({ value: tag, label: clip(inert(tag), 60) })),
       },
     ];

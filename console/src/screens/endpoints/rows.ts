@@ -12,7 +12,7 @@ import { renewed, type Endpoint, type Row } from "./row";
 const PATH = "/api/v1/endpoints";
 /** Rows of the first page, which is to be there at once, and of those that are read on. */
 const FIRST = 200;
-const LIMIT = 1000;
+const LIMIT = 500;
 /** Up to so many pages the list is read again as a whole when something changed. */
 const SHORT = 2;
 /** Rows brought up to date one by one at a time. */
@@ -68,6 +68,8 @@ export function useEndpointRows(filter: Filter): EndpointRows {
       ) as unknown as Promise<Page>,
     initialPageParam: undefined,
     staleTime: Infinity,
+    // Tens of thousands of rows are not kept for a filter that may come back.
+    gcTime: 0,
     // What is there stays until the new list comes.
     placeholderData: keepPreviousData,
     meta: OWN_NEWS,
