@@ -6,16 +6,19 @@ import { IconAlertTriangle, IconRefresh } from "@tabler/icons-react";
 import { asApiError } from "../api/problem";
 import { Copy } from "./Copy";
 import { inertLines } from "./text";
+import { tone } from "./tone";
 
 /** An error as every screen shows it. `null` shows nothing. */
 export function Failure({ error, retry, mb }: { error: unknown; retry?: () => void; mb?: string }) {
   if (error === null || error === undefined) return null;
   const { problem } = asApiError(error);
+  // One field alone stands in the detail already.
+  const fields = (problem.fields ?? []).filter(({ problem: wrong }) => !problem.detail.includes(wrong));
   return (
     <Alert
       role="alert"
-      color="red"
-      variant="light"
+      variant="outline"
+      styles={tone("bad")}
       icon={<IconAlertTriangle aria-hidden />}
       title={problem.title}
       {...(mb === undefined ? {} : { mb })}
@@ -23,9 +26,9 @@ export function Failure({ error, retry, mb }: { error: unknown; retry?: () => vo
       <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
         {inertLines(problem.detail)}
       </Text>
-      {problem.fields && problem.fields.length > 0 ? (
+      {fields.length > 0 ? (
         <List size="sm" mt={4}>
-          {problem.fields.slice(0, 20).map((field) => (
+          {fields.slice(0, 20).map((field) => (
             <List.Item key={`${field.field} ${field.problem}`}>
               <b>{inertLines(field.field)}</b>: {inertLines(field.problem)}
             </List.Item>
