@@ -20,6 +20,10 @@ const MOST: usize = 256;
 const MOST_ROLES: usize = 32;
 /// Kinds of requesters.
 const CLASSES: usize = 4;
+/// The most rules about how long an approval is good.
+const MOST_VALIDITIES: usize = 64;
+/// The shortest and the longest that an approval can be good, seconds: an order waits 30 days at most.
+const VALID_FOR: std::ops::RangeInclusive<u32> = 60..=30 * 24 * 3600;
 /// The most people that may have to agree.
 pub const MOST_PEOPLE: u32 = 10;
 
@@ -184,6 +188,16 @@ impl Default for Protected {
     }
 }
 
+/// How long an approval is good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// Ids of actions, `group.*`, or `*`.
+    pub actions: Vec<String>,
+    /// How long what was approved may begin and go on at most, seconds, 60 to 2 592 000. Who approves may ask for less.
+    pub seconds: u32,
+}
+
 /// The approval policy of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +214,10 @@ pub struct Policy {
     /// Actions that the person confirms at the moment of asking, beside those that always ask for it.
     #[serde(default)]
     pub step_up: Vec<String>,
+    /// How long approvals are good at most. The first that names the action decides; until the task's own end where none
+    /// does.
+    #[serde(default)]
+    pub valid_for: Vec<Validity>,
 }
 
 /// What is wrong with a policy.
@@ -245,6 +263,7 @@ impl Policy {
             }
         }
         actions("step_up", &self.step_up)?;
+        self.check_validity()?;
         let offered = Managed::offered();
         if self.managed.actions.is_empty() {
             return Err(wrong(
@@ -257,6 +276,32 @@ impl Policy {
         }
         people("managed.people", &self.managed.people)?;
         people("protected.people", &self.protected.people)
+    }
+
+    fn check_validity(&self) -> Result<(), PolicyError> {
+        if self.valid_for.len() > MOST_VALIDITIES {
+            return Err(wrong("valid_for", format!("more than {MOST_VALIDITIES} entries")));
+        }
+        for (index, validity) in self.valid_for.iter().enumerate() {
+            let field = format!("valid_for[{index}]");
+            if validity.actions.is_empty() {
+                return Err(wrong(format!("{field}.actions"), "names no action"));
+            }
+            actions(&format!("{field}.actions"), &validity.actions)?;
+            if !VALID_FOR.contains(&validity.seconds) {
+                let (least, most) = (VALID_FOR.start(), VALID_FOR.end());
+                return Err(wrong(format!("{field}.seconds"), format!("must be {least} to {most}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long an approval of this action is good at most, seconds; until the task's own end where nothing is said.
+    pub fn valid_for(&self, action: &str) -> Option<u32> {
+        self.valid_for
+            .iter()
+            .find(|validity| covers(&validity.actions, action))
+            .map(|validity| validity.seconds)
     }
 
     /// Whether the person confirms this action at the moment of asking.

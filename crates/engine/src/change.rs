@@ -57,6 +57,15 @@ pub enum Change {
         /// Its state.
         state: &'static str,
     },
+    /// Glass was broken, or that ended or was reviewed.
+    BreakGlass {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        id: Uuid,
+        /// `open`, `ended` or `reviewed`.
+        state: &'static str,
+    },
     /// An artifact took another state: `stored`, `failed` …
     Artifact {
         /// Whose.
@@ -87,6 +96,7 @@ impl Change {
             | Self::Command { tenant, .. }
             | Self::Progress { tenant, .. }
             | Self::Approval { tenant, .. }
+            | Self::BreakGlass { tenant, .. }
             | Self::Artifact { tenant, .. }
             | Self::Endpoint { tenant, .. } => *tenant,
         }

@@ -155,7 +155,13 @@ pub(crate) fn create(
     audit::append(tx, &actor.record(&inner.ids, draft.tenant, plan.now, deed))?;
     approval::note(tx, inner, actor, &asked, (&row, spec, &endpoints))?;
     let state = TaskState::parse(&row.state).ok_or(Error::Corrupt("task state"))?;
-    let submitted = Submitted { task_id: row.id, created: true, target_count: row.target_count, state };
+    let submitted = Submitted {
+        task_id: row.id,
+        created: true,
+        target_count: row.target_count,
+        state,
+        request: asked.request(),
+    };
     Ok(Created { submitted, endpoints: ids })
 }
 

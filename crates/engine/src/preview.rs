@@ -47,6 +47,8 @@ pub struct Preview {
     pub quorum: u32,
     /// Of which roles each of them must have one; anybody who may decide where empty.
     pub roles: Vec<String>,
+    /// How long an approval would be good at most, seconds; `None` where the settings do not say.
+    pub valid_for: Option<u32>,
     /// How the policy came to it, a line a step.
     pub trace: Vec<String>,
     /// What it would touch, as those are told who decide; of the targets that are reached.
@@ -129,6 +131,7 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
         wants_step_up: asked.wants_step_up,
         refused,
         approval: asked.as_str(),
+        valid_for: asked.valid_for,
         quorum: people.as_ref().map_or(0, |people| people.quorum.max(1)),
         roles: people.map(|people| people.roles).unwrap_or_default(),
         state: plan::begun(asked.state()),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Change, Engine, Error, TaskState, approval,
+    Actor, Change, Engine, Error, TaskState,
     plan::{self, Draft},
 };
 
@@ -68,6 +68,8 @@ pub struct Submitted {
     pub target_count: i64,
     /// Its state.
     pub state: TaskState,
+    /// The state of the request for approval that was made with it: `pending` or `auto`.
+    pub request: Option<&'static str>,
 }
 
 impl Engine {
@@ -98,9 +100,8 @@ impl Engine {
     pub(crate) fn announce_task(&self, tenant: Uuid, submitted: &Submitted, endpoints: &[Uuid]) {
         if submitted.created {
             self.inner.changes.tell(Change::task(tenant, submitted.task_id, submitted.state));
-            if submitted.state == TaskState::PendingApproval {
-                let (task, state) = (submitted.task_id, approval::state::PENDING);
-                self.inner.changes.tell(Change::Approval { tenant, task, state });
+            if let Some(state) = submitted.request {
+                self.inner.changes.tell(Change::Approval { tenant, task: submitted.task_id, state });
             }
         }
         if submitted.state == TaskState::Queued {
@@ -182,5 +183,11 @@ fn repeat(found: &task::Task, draft: &Draft) -> Result<Submitted, Error> {
         return Err(Error::KeyReused(found.id));
     }
     let state = TaskState::parse(&found.state).ok_or(Error::Corrupt("task state"))?;
-    Ok(Submitted { task_id: found.id, created: false, target_count: found.target_count, state })
+    Ok(Submitted {
+        task_id: found.id,
+        created: false,
+        target_count: found.target_count,
+        state,
+        request: None,
+    })
 }

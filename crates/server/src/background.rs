@@ -133,6 +133,7 @@ async fn count(app: App) {
             Heard::Change(Change::Task { state, .. }) => app.metrics.changed("task", state),
             Heard::Change(Change::Command { state, .. }) => app.metrics.changed("command", state),
             Heard::Change(Change::Approval { state, .. }) => app.metrics.changed("approval", state),
+            Heard::Change(Change::BreakGlass { state, .. }) => app.metrics.changed("break_glass", state),
             Heard::Change(Change::Artifact { state, .. }) => app.metrics.changed("artifact", state),
             Heard::Change(Change::Progress { .. } | Change::Endpoint { .. }) | Heard::Resync => {}
         }

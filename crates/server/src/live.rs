@@ -139,6 +139,10 @@ impl Watcher {
             }),
             Change::Approval { task, state, .. } => (wanted(task) && self.may(Permission::ApprovalRead))
                 .then(|| ("approval", json!({ "task": id(task), "state": state }))),
+            Change::BreakGlass { id: glass, state, .. } => {
+                (self.task.is_none() && self.may(Permission::ApprovalRead))
+                    .then(|| ("break_glass", json!({ "id": id(glass), "state": state })))
+            }
             Change::Artifact { task, command, artifact, state, .. } => {
                 (wanted(task) && self.may(Permission::ArtifactRead)).then(|| {
                     let data = json!({ "task": id(task), "command": id(command), "artifact": id(artifact), "state": state });

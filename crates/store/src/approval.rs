@@ -31,8 +31,10 @@ pub struct Request {
     pub expires_at: Micros,
     /// When it was decided.
     pub decided_at: Option<Micros>,
-    /// Until when what was approved may begin and go on; the task's own end where absent.
+    /// Until when what was approved may begin and go on; the task's own end where absent, and once it has ended.
     pub valid_until: Option<Micros>,
+    /// How long it is good at most once it is approved, microseconds; until the task's own end where absent.
+    pub valid_for: Option<Micros>,
 }
 
 /// A person's decision.
@@ -78,7 +80,7 @@ pub struct Filter {
 macro_rules! request_columns {
     () => {
         "r.tenant_id, r.task_id, r.state, r.digest, r.requester_human, r.quorum, r.roles, r.trace, r.blast, \
-        r.created_at, r.expires_at, r.decided_at, r.valid_until"
+        r.created_at, r.expires_at, r.decided_at, r.valid_until, r.valid_for"
     };
 }
 
@@ -90,7 +92,8 @@ macro_rules! decision_columns {
 
 sql! {
     INSERT = "INSERT INTO approval_request (tenant_id, task_id, state, digest, requester_human, quorum, roles, trace, \
-        blast, created_at, expires_at, decided_at, valid_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        blast, created_at, expires_at, decided_at, valid_until, valid_for) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     GET = concat!("SELECT ", request_columns!(), " FROM approval_request r WHERE r.tenant_id = $1 AND r.task_id = $2");
     LIST = concat!("SELECT ", request_columns!(), " FROM approval_request r JOIN task t ON t.tenant_id = r.tenant_id \
         AND t.id = r.task_id WHERE r.tenant_id = $1 AND r.task_id < $2 AND (r.state = $3 OR CAST($3 AS TEXT) IS NULL) \
@@ -100,8 +103,10 @@ sql! {
         AND r.state = $2 AND r.task_id < $3 ORDER BY r.task_id DESC LIMIT $4");
     SETTLE = "UPDATE approval_request SET state = $4, decided_at = $5 WHERE tenant_id = $1 AND task_id = $2 AND state = $3";
     SET_VALIDITY = "UPDATE approval_request SET valid_until = $3 WHERE tenant_id = $1 AND task_id = $2";
-    RUN_OUT = "SELECT tenant_id, task_id FROM approval_request WHERE state = 'approved' AND valid_until IS NOT NULL \
-        AND valid_until <= $1 ORDER BY valid_until LIMIT $2";
+    CLEAR_VALIDITY = "UPDATE approval_request SET valid_until = NULL WHERE tenant_id = $1 AND task_id = $2 \
+        AND state IN ('approved', 'auto') AND valid_until IS NOT NULL";
+    RUN_OUT = "SELECT tenant_id, task_id FROM approval_request WHERE state IN ('approved', 'auto') \
+        AND valid_until IS NOT NULL AND valid_until <= $1 ORDER BY valid_until LIMIT $2";
     DECIDE = concat!("INSERT INTO approval_decision (", decision_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, \
         $8, $9, $10, $11, NULL) ON CONFLICT DO NOTHING");
     DECISIONS = concat!("SELECT ", decision_columns!(), " FROM approval_decision WHERE tenant_id = $1 AND task_id = $2 \
@@ -128,6 +133,7 @@ fn read(mut row: Row) -> Result<Request, Error> {
         expires_at: row.take()?,
         decided_at: row.take()?,
         valid_until: row.take()?,
+        valid_for: row.take()?,
     })
 }
 
@@ -166,6 +172,7 @@ pub fn insert(tx: &mut Tx<'_>, request: &Request) -> Result<(), Error> {
             &request.expires_at,
             &request.decided_at,
             &request.valid_until,
+            &request.valid_for,
         ],
     )
     .map(drop)
@@ -222,7 +229,12 @@ pub fn set_validity(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid, until: Micros) ->
     tx.change(SET_VALIDITY, &[&tenant, &task, &until], Error::NotFound("request"))
 }
 
-/// Tenants and tasks of approvals whose validity is over, at most `limit`.
+/// Forgets until when an approval is good: its task has ended, and nothing is left to begin or to go on.
+pub fn clear_validity(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid) -> Result<(), Error> {
+    tx.execute(CLEAR_VALIDITY, &[&tenant, &task]).map(drop)
+}
+
+/// Tenants and tasks of approvals, of people or of the settings, whose validity is over, at most `limit`.
 pub fn run_out(tx: &mut Tx<'_>, now: Micros, limit: i64) -> Result<Vec<(Uuid, Uuid)>, Error> {
     tx.query(RUN_OUT, &[&now, &limit], |mut row| Ok((row.take()?, row.take()?)))
 }

@@ -35,6 +35,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "endpoint_list",
         text: include_str!("../../../migrations/0008_endpoint_list.sql"),
     },
+    Migration {
+        version: 9,
+        name: "approval_validity",
+        text: include_str!("../../../migrations/0009_approval_validity.sql"),
+    },
 ];
 
 /// The schema version that this program writes.

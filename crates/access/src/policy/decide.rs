@@ -316,6 +316,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_that_names_the_action_says_how_long_it_is_good() {
+        let policy = policy(json!({ "valid_for": [
+            { "actions": ["process.terminate", "file.*"], "seconds": 1800 },
+            { "actions": ["*"], "seconds": 86400 },
+            { "actions": ["file.collect"], "seconds": 60 },
+        ] }));
+        let good = ["process.terminate", "file.collect", "endpoint.isolate"].map(|id| policy.valid_for(id));
+        assert_eq!(good, [Some(1800), Some(1800), Some(86_400)]);
+        assert_eq!(Policy::default().valid_for("file.collect"), None);
+        let stored: Policy = serde_json::from_value(json!({ "rules": [], "step_up": [] })).unwrap();
+        assert_eq!(stored, Policy::default(), "settings from before are read");
+    }
+
+    #[test]
     fn the_trace_says_why_and_stays_short() {
         let targets: Vec<TargetFacts> =
             (0..40).map(|n| TargetFacts { is_excepted: true, ..target(&format!("w\u{1b}{n}")) }).collect();
@@ -351,6 +365,17 @@ mod tests {
             field(json!({ "rules": [{ "actions": ["x.y"], "require": "nothing" }] })),
             "rules[0].actions"
         );
+        for seconds in [0, 59, 2_592_001] {
+            let valid_for = json!([{ "actions": ["*"], "seconds": seconds }]);
+            assert_eq!(field(json!({ "valid_for": valid_for })), "valid_for[0].seconds");
+        }
+        let nothing = json!([{ "actions": ["*"], "seconds": 60 }, { "actions": [], "seconds": 60 }]);
+        assert_eq!(field(json!({ "valid_for": nothing })), "valid_for[1].actions");
+        let unknown = json!([{ "actions": ["endpoint.explode"], "seconds": 60 }]);
+        assert_eq!(field(json!({ "valid_for": unknown })), "valid_for[0].actions");
+        let many = vec![json!({ "actions": ["*"], "seconds": 60 }); 65];
+        assert_eq!(field(json!({ "valid_for": many })), "valid_for");
+        assert!(check(json!({ "valid_for": [{ "actions": ["*"], "seconds": -1 }] })).is_err());
         assert!(check(json!({ "managed": { "people": { "roles": ["own"] } } })).unwrap().is_ok());
         assert!(check(json!({ "anything": 1 })).is_err());
     }

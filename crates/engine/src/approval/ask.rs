@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) trace: Vec<String>,
     /// Whether the person has to confirm it at the moment of asking, and did not yet.
     pub(crate) wants_step_up: bool,
+    /// How long an approval is good at most, seconds; `None` where nothing is said, and where nothing is approved.
+    pub(crate) valid_for: Option<u32>,
     /// What the policy was told of endpoints; those of which nothing matters are left out.
     pub(crate) facts: Vec<(Uuid, TargetFacts)>,
 }
@@ -55,6 +57,15 @@ impl Asked {
         if self.broke_glass { "break_glass" } else { self.require.as_str() }
     }
 
+    /// The state of the request for approval that is written down with the task; `None` where none is.
+    pub(crate) fn request(&self) -> Option<&'static str> {
+        match self.require {
+            Requirement::Nothing | Requirement::Refused => None,
+            Requirement::Auto => Some(state::AUTO),
+            Requirement::People(_) => Some(state::PENDING),
+        }
+    }
+
     /// For the audit record of the task; `None` where nobody was to be asked.
     pub(crate) fn detail(&self) -> Option<Value> {
         (self.require != Requirement::Nothing).then(|| json!({ "how": self.as_str(), "trace": self.trace }))
@@ -83,12 +94,21 @@ pub(crate) fn ask(
     }
     trust::raise(tx, tenant, spec.id, &mut verdict)?;
     Ok(Asked {
+        valid_for: valid_for(&policy, spec, &verdict.require),
         require: verdict.require,
         broke_glass: verdict.broke_glass,
         trace: verdict.trace,
         wants_step_up,
         facts: ids.into_iter().zip(facts).collect(),
     })
+}
+
+/// How long what is approved is good at most, seconds.
+pub(super) fn valid_for(policy: &Policy, spec: &Spec, require: &Requirement) -> Option<u32> {
+    match require {
+        Requirement::Auto | Requirement::People(_) => policy.valid_for(spec.id),
+        Requirement::Nothing | Requirement::Refused => None,
+    }
 }
 
 /// What the policy has to know of the targets. Nothing is looked up that cannot matter: most tasks are of people who are
@@ -148,11 +168,14 @@ pub(crate) fn note(
     asked: &Asked,
     (task, spec, endpoints): (&Task, &Spec, &[Endpoint]),
 ) -> Result<(), Error> {
-    let (state, people) = match &asked.require {
-        Requirement::Nothing | Requirement::Refused => return Ok(()),
-        Requirement::Auto => (state::AUTO, None),
-        Requirement::People(people) => (state::PENDING, Some(people)),
+    let Some(state) = asked.request() else { return Ok(()) };
+    let people = match &asked.require {
+        Requirement::People(people) => Some(people),
+        Requirement::Nothing | Requirement::Auto | Requirement::Refused => None,
     };
+    let valid_for = asked.valid_for.map(|seconds| i64::from(seconds) * 1_000_000);
+    // What the settings approve is approved now.
+    let good_until = valid_for.map(|time| task.created_at.saturating_add(time).min(task.expires_at));
     let blast = blast(tx, spec, asked, (task.tenant_id, task.revert_after), endpoints)?;
     let roles = people.map(|people| people.roles.clone()).unwrap_or_default();
     let quorum = people.map_or(0, |people| people.quorum.max(1));
@@ -169,7 +192,8 @@ pub(crate) fn note(
         created_at: task.created_at,
         expires_at: task.expires_at,
         decided_at: people.is_none().then_some(task.created_at),
-        valid_until: None,
+        valid_until: good_until.filter(|_| people.is_none()),
+        valid_for,
     };
     approval::insert(tx, &request)?;
     let verb = match (people, asked.broke_glass) {
@@ -188,6 +212,7 @@ pub(crate) fn note(
         "digest": quell_wire::digest::hex(&task.intent_digest),
         "quorum": quorum,
         "roles": roles,
+        "valid_for_seconds": asked.valid_for,
         "blast": blast,
         "trace": asked.trace,
     });

@@ -39,7 +39,8 @@ pub struct Ballot {
     pub note: String,
     /// `api`, `console` or `mail`.
     pub via: String,
-    /// How long it is good, once enough agreed; the task's own end where absent. The shortest wish counts.
+    /// How long it is good, from this decision on; as long as the settings let it where absent, and never longer. The
+    /// shortest wish counts.
     pub valid_for: Option<Duration>,
     /// Their own signature over the digest.
     pub signature: Option<ApproverSignature>,
@@ -188,8 +189,8 @@ fn decide(
     if !approval::decide(tx, &row)? {
         return Err(Error::Raced);
     }
-    narrow(tx, &request, &task, ballot, now)?;
     let (tally, _) = standing::count(tx, &request, &task)?;
+    let until = narrow(tx, &request, &task, (ballot, tally), now)?;
     let detail = json!({
         "action": task.action,
         "requester": task.requester_name,
@@ -199,6 +200,7 @@ fn decide(
         "via": ballot.via,
         "signed": ballot.signature.is_some(),
         "tally": said(tally),
+        "valid_until": until,
     });
     let verb = if ballot.approve { "approval.approve" } else { "approval.reject" };
     audit::append(tx, &record(Deed { verb, kind: "task", object: id, outcome: "ok", detail }))?;
@@ -228,20 +230,23 @@ fn carry(tx: &mut Tx<'_>, task: &Task, tally: Tally, now: Micros) -> Result<Vec<
     }
 }
 
-/// The shortest wish for how long it is good.
+/// Until when it is good: the shortest wish, and from the moment when enough agreed no longer than the settings let it.
 fn narrow(
     tx: &mut Tx<'_>,
     request: &Request,
     task: &Task,
-    ballot: &Ballot,
+    (ballot, tally): (&Ballot, Tally),
     now: Micros,
-) -> Result<(), Error> {
-    let Some(time) = ballot.valid_for.filter(|_| ballot.approve) else { return Ok(()) };
-    let until = now.saturating_add(micros(time)).min(task.expires_at);
-    if request.valid_until.is_none_or(|before| until < before) {
-        approval::set_validity(tx, task.tenant_id, task.id, until)?;
-    }
-    Ok(())
+) -> Result<Option<Micros>, Error> {
+    let wish = ballot.valid_for.filter(|_| ballot.approve).map(micros);
+    let most = request.valid_for.filter(|_| tally == Tally::Approved);
+    let times = [wish, most].into_iter().flatten();
+    let until = times.map(|time| now.saturating_add(time).min(task.expires_at)).min();
+    let Some(until) = until.filter(|until| request.valid_until.is_none_or(|before| *until < before)) else {
+        return Ok(request.valid_until);
+    };
+    approval::set_validity(tx, task.tenant_id, task.id, until)?;
+    Ok(Some(until))
 }
 
 fn mine(tx: &mut Tx<'_>, request: &Request, person: Uuid) -> Result<Option<Decision>, Error> {

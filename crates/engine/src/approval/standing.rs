@@ -125,12 +125,17 @@ pub(crate) fn still_holds(
     }
     if task.approval == "break_glass" {
         let person = task.requester_id.parse().unwrap_or(Uuid::nil());
-        let is_open = break_glass::open(tx, task.tenant_id, person, now)?.is_some();
-        let over = || ("break_glass_over", "the break-glass is over".to_owned());
-        return Ok(if is_open { Ok(()) } else { Err(over()) });
+        if break_glass::open(tx, task.tenant_id, person, now)?.is_none() {
+            return Ok(Err(("break_glass_over", "the break-glass is over".to_owned())));
+        }
     }
+    let over = || ("approval_expired", "the approval is not valid any more".to_owned());
     if task.approval != "people" {
-        return Ok(Ok(()));
+        let request = approval::get(tx, task.tenant_id, task.id)?;
+        let is_over = request.is_some_and(|request| {
+            request.state != state::AUTO || request.valid_until.is_some_and(|until| until <= now)
+        });
+        return Ok(if is_over { Err(over()) } else { Ok(()) });
     }
     // Who decides, gives and takes waits for this one, and this one for them.
     tx.serialise(task.tenant_id, task.id)?;
@@ -142,7 +147,7 @@ pub(crate) fn still_holds(
         return Ok(Err(("approval_lost", format!("the approval is {}", request.state))));
     }
     if request.valid_until.is_some_and(|until| until <= now) {
-        return Ok(Err(("approval_expired", "the approval is not valid any more".to_owned())));
+        return Ok(Err(over()));
     }
     Ok(match count(tx, &request, task)?.0 {
         Tally::Approved => Ok(()),
@@ -186,6 +191,10 @@ pub(crate) fn ended(
     end: TaskState,
     now: Micros,
 ) -> Result<Option<&'static str>, Error> {
+    if task.approval == "none" {
+        return Ok(None);
+    }
+    approval::clear_validity(tx, task.tenant_id, task.id)?;
     if task.approval != "people" {
         return Ok(None);
     }

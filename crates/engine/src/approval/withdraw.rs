@@ -1,6 +1,7 @@
 //! Taking an approval back: by the person who gave it, by setting it to expire, by time. What waits does not begin any
 //! more; what was handed over is asked to stop.
 
+use quell_access::policy::Class;
 use quell_access::quorum::Tally;
 use quell_store::{
     Micros, Tx, approval, audit,
@@ -51,7 +52,8 @@ impl Engine {
                 let (tally, _) = standing::count(tx, &request, &row)?;
                 let is_lost = request.state == state::APPROVED && tally != Tally::Approved;
                 let moved = if is_lost {
-                    lose(tx, &row, state::REVOKED, ("approval_revoked", "the approval was taken back"), now)?
+                    let why = ("approval_revoked", "the approval was taken back");
+                    lose(tx, &row, (state::APPROVED, state::REVOKED), why, now)?
                 } else {
                     Vec::new()
                 };
@@ -100,7 +102,13 @@ fn expire(
     tx.serialise(tenant, task)?;
     let row = task::get(tx, tenant, task)?.ok_or(Error::NotFound("task"))?;
     let request = approval::get(tx, tenant, task)?.ok_or(Error::NotFound("request for approval"))?;
-    if row.ended_at.is_some() || request.state != state::APPROVED {
+    // What the settings approved ends by time alone.
+    let from = match request.state.as_str() {
+        state::APPROVED => state::APPROVED,
+        state::AUTO if actor.class == Class::System => state::AUTO,
+        _ => return Err(Error::State(request.state)),
+    };
+    if row.ended_at.is_some() {
         return Err(Error::State(request.state));
     }
     if let Some(person) = actor.person()
@@ -111,8 +119,8 @@ fn expire(
     if request.valid_until.is_none_or(|until| until > now) {
         approval::set_validity(tx, tenant, task, now)?;
     }
-    let moved =
-        lose(tx, &row, state::EXPIRED, ("approval_expired", "the approval is not valid any more"), now)?;
+    let why = ("approval_expired", "the approval is not valid any more");
+    let moved = lose(tx, &row, (from, state::EXPIRED), why, now)?;
     let detail = json!({ "action": row.action, "requester": row.requester_name,
         "requester_id": row.requester_id, "commands": moved.len() });
     let deed = Deed { verb: "approval.expire", kind: "task", object: task, outcome: "ok", detail };
@@ -132,10 +140,8 @@ pub(crate) fn run_out(tx: &mut Tx<'_>, inner: &Inner) -> Result<Vec<Moved>, Erro
                 }
                 moved.extend(steps);
             }
-            // The task ended meanwhile: the approval has nothing to be good for.
-            Err(Error::State(_)) => {
-                approval::settle(tx, of.0, of.1, state::APPROVED, state::EXPIRED, inner.clock.now())?;
-            }
+            // The task has ended: the approval has nothing to be good for.
+            Err(Error::State(_)) => approval::clear_validity(tx, of.0, of.1)?,
             Err(error) => return Err(error),
         }
     }
@@ -146,12 +152,12 @@ pub(crate) fn run_out(tx: &mut Tx<'_>, inner: &Inner) -> Result<Vec<Moved>, Erro
 fn lose(
     tx: &mut Tx<'_>,
     task: &Task,
-    to: &str,
+    (from, to): (&str, &str),
     (code, message): (&str, &str),
     now: Micros,
 ) -> Result<Vec<Moved>, Error> {
     let (tenant, id) = (task.tenant_id, task.id);
-    if !approval::settle(tx, tenant, id, state::APPROVED, to, now)? {
+    if !approval::settle(tx, tenant, id, from, to, now)? {
         return Err(Error::Raced);
     }
     task::cancel(tx, tenant, id, now)?;

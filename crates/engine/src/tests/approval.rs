@@ -390,6 +390,84 @@ async fn an_approval_is_good_for_a_time() {
 }
 
 #[tokio::test]
+async fn settings_say_how_long_an_approval_is_good_at_most() {
+    let world = World::new().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let ops = world.person("olga", &["operations"]).await;
+    let (one, two) = (world.person("one", &["approver"]).await, world.person("two", &["approver"]).await);
+    let cap = |seconds: u32| {
+        json!({ "managed": { "people": { "quorum": 2 } },
+            "valid_for": [{ "actions": ["process.*"], "seconds": seconds }] })
+    };
+    world.policy(cap(600)).await;
+    let until = async |task: Uuid| world.request_of(task).await.valid_until;
+    let vote = async |who: &Actor, task: Uuid, seconds: Option<u64>| {
+        let ballot = Ballot { valid_for: seconds.map(Duration::from_secs), ..world.ballot(task, true).await };
+        world.engine.decide(who, TENANT, task, ballot).await.unwrap()
+    };
+    // It counts from the moment when enough agreed, by the settings of the moment when it was asked for.
+    let task = world.asked(&ops, &[&a, &b]).await;
+    vote(&one, task, None).await;
+    assert_eq!(until(task).await, None);
+    world.policy(cap(6000)).await;
+    world.pass(700 * SECOND);
+    assert_eq!(vote(&two, task, Some(7200)).await.state, "approved", "more than they may: less is given");
+    let request = world.request_of(task).await;
+    assert_eq!(request.valid_until.unwrap() - request.decided_at.unwrap(), 600 * SECOND);
+    assert_eq!(world.lease(&a).await.len(), 1);
+    world.pass(601 * SECOND);
+    assert!(world.lease(&b).await.is_empty());
+    world.engine.tick().await.unwrap();
+    assert_eq!(world.request_of(task).await.state, "expired");
+    // A shorter wish counts.
+    let task = world.asked(&ops, &[&b]).await;
+    vote(&one, task, Some(60)).await;
+    let wished = until(task).await;
+    world.pass(10 * SECOND);
+    vote(&two, task, None).await;
+    let request = world.request_of(task).await;
+    assert_eq!((request.state.as_str(), request.valid_until), ("approved", wished));
+    assert!(wished.unwrap() < request.decided_at.unwrap() + 60 * SECOND);
+}
+
+#[tokio::test]
+async fn what_settings_or_broken_glass_approve_is_good_for_a_time() {
+    let world = World::new().await;
+    let valid_for = json!([{ "actions": ["process.terminate"], "seconds": 600 }]);
+    world.policy(json!({ "managed": { "auto_approve": true }, "valid_for": valid_for })).await;
+    let agents = [world.agent("a").await, world.agent("b").await];
+    let ops = world.person("olga", &["operations"]).await;
+    let auto = world.engine.submit(&ops, terminate(&[&agents[0], &agents[1]])).await.unwrap().task_id;
+    let request = world.request_of(auto).await;
+    assert_eq!(request.valid_until, Some(request.created_at + 600 * SECOND));
+    assert_eq!(world.lease(&agents[0]).await.len(), 1);
+    world.pass(601 * SECOND);
+    assert!(world.lease(&agents[1]).await.is_empty());
+    assert_eq!(world.commands(auto).await[1].reason_code.as_deref(), Some("approval_expired"));
+    world.engine.tick().await.unwrap();
+    assert_eq!(world.request_of(auto).await.state, "expired");
+    let cancels = world.engine.lease(TENANT, agents[0].id, 10).await.unwrap().cancels;
+    assert_eq!(cancels.len(), 1, "what runs is asked to stop");
+    // Under a break-glass that goes on for longer.
+    world.policy(json!({ "valid_for": valid_for })).await;
+    let olaf = world.person("olaf", &["operations", "security_officer"]).await;
+    world.break_glass(&olaf).await;
+    let made = world.engine.submit(&olaf, terminate(&[&agents[1]])).await.unwrap();
+    assert_eq!(
+        (made.request, world.task(made.task_id).await.approval.as_str()),
+        (Some("auto"), "break_glass")
+    );
+    world.pass(601 * SECOND);
+    world.engine.tick().await.unwrap();
+    assert_eq!(world.commands(made.task_id).await[0].reason_code.as_deref(), Some("approval_expired"));
+    // What nobody approves is good until it ends.
+    let task = world.engine.submit(&ann(), terminate(&[&agents[1]])).await.unwrap();
+    assert_eq!(task.request, None);
+    world.pass(601 * SECOND);
+    assert_eq!(world.lease(&agents[1]).await.len(), 1);
+}
+
+#[tokio::test]
 async fn settings_approve_but_not_what_is_excepted() {
     let world = World::new().await;
     world.policy(json!({ "managed": { "auto_approve": true } })).await;

@@ -57,6 +57,7 @@ async fn an_isolation_from_request_to_verified_end() {
             Change::Progress { .. }
             | Change::Endpoint { .. }
             | Change::Approval { .. }
+            | Change::BreakGlass { .. }
             | Change::Artifact { .. } => {}
         }
     }

@@ -28,12 +28,12 @@ struct Filter {
     task: Option<String>,
 }
 
-/// Live news of tasks, commands, requests for approval, artifacts and endpoints
+/// Live news of tasks, commands, requests for approval, broken glass, artifacts and endpoints
 ///
 /// Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
 /// Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
-/// `progress`), `approval` (`task`, `state`), `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`,
-/// `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
+/// `progress`), `approval` (`task`, `state`), `break_glass` (`id`, `state`: `open`, `ended` before its time, `reviewed`),
+/// `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
 /// missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. A comment comes every
 /// 15 seconds.
 #[utoipa::path(get, path = "/events", tag = "tasks", params(Filter),

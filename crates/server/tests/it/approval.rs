@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::live::until_event;
 use crate::world::{PASSWORD, Person, World, answer};
 
 /// A request of an outside team that waits: its task and its digest.
@@ -230,6 +231,73 @@ async fn what_was_given_can_be_taken_back_or_end() {
 }
 
 #[tokio::test]
+async fn settings_cap_how_long_an_approval_is_good_and_it_is_told() {
+    let world = World::new().await;
+    let web = world.endpoint("web-1").await;
+    let admin = world.person("ada", &["administrator"]).await;
+    let (olga, arno) =
+        (world.person("olga", &["operations"]).await, world.person("arno", &["approver"]).await);
+    let policy = json!({ "valid_for": [{ "actions": ["process.terminate"], "seconds": 1800 }] });
+    let (status, settings) = admin.put("/api/v1/approval-policy", policy.clone()).await;
+    assert_eq!((status, &settings["policy"]["valid_for"]), (200, &policy["valid_for"]), "{settings}");
+    let trial = json!({ "action": "process.terminate", "requester": "operations" });
+    let (_, verdict) = admin.post("/api/v1/approval-policy/try", trial).await;
+    assert_eq!(verdict["valid_for_seconds"], 1800, "{verdict}");
+    let body = json!({ "action": "process.terminate", "params": { "pid": 4001, "start_time": 7 },
+        "targets": { "endpoints": [web] }, "reason": "x" });
+    let (_, preview) = olga.post("/api/v1/tasks/preview", body).await;
+    assert_eq!(preview["approval"]["valid_for_seconds"], 1800, "{preview}");
+    let (task, digest) = asked(&world, &olga, web).await;
+    let (_, request) = arno.get(&format!("/api/v1/approvals/{task}")).await;
+    assert_eq!((&request["valid_for_seconds"], &request["valid_until"]), (&json!(1800), &json!(null)));
+    let body = json!({ "digest": digest, "valid_for_seconds": 86400 });
+    let (_, decided) = arno.post(&format!("/api/v1/approvals/{task}/approve"), body).await;
+    let (_, request) = arno.get(&format!("/api/v1/approvals/{task}")).await;
+    let (tenant, id) = (world.tenant, task.parse().unwrap());
+    let row = world.store.read(move |tx| quell_store::approval::get(tx, tenant, id)).await.unwrap().unwrap();
+    assert_eq!(row.valid_until.unwrap() - row.decided_at.unwrap(), 1_800_000_000, "{decided}");
+    assert!(request["valid_until"].is_string(), "{request}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_is_not_overwritten() {
+    let world = World::new().await;
+    let web = world.endpoint("web-1").await;
+    let admin = world.person("ada", &["administrator"]).await;
+    let tag = async |path: &str| {
+        let response = admin.request(Method::GET, path).send().await.unwrap();
+        response.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    let put = async |path: &str, seen: &str, body: String, kind: &str| {
+        let request = admin.request(Method::PUT, path).header("if-match", seen);
+        let response = request.header("content-type", kind).body(body).send().await.unwrap();
+        let tag = response.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (answer(response).await, tag)
+    };
+    let policy = "/api/v1/approval-policy";
+    let (first, wanted) = (tag(policy).await, json!({ "step_up": ["file.collect"] }).to_string());
+    let list = "/api/v1/approval-policy/lists/except";
+    let empty = tag(list).await;
+    let ((status, _), _) = put(list, &empty, web.to_string(), "text/csv").await;
+    assert_eq!(status, 200);
+    let ((status, problem), _) = put(list, &empty, String::new(), "text/csv").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("conflict")), "{problem}");
+    assert_eq!(tag(policy).await, first, "the tag is of the policy alone");
+    let ((status, settings), second) = put(policy, &first, wanted.clone(), "application/json").await;
+    assert_eq!(status, 200, "{settings}");
+    assert_eq!(second.as_deref(), Some(tag(policy).await.as_str()));
+    assert_ne!(second.as_deref(), Some(first.as_str()));
+    let ((status, problem), _) = put(policy, &first, "{}".to_owned(), "application/json").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("conflict")), "{problem}");
+    let ((status, problem), _) = put(policy, "nonsense", "{}".to_owned(), "application/json").await;
+    assert_eq!((status, &problem["code"]), (400, &json!("invalid_header")), "{problem}");
+    assert_eq!(put(policy, "*", "{}".to_owned(), "application/json").await.0.0, 200);
+    assert_eq!(admin.put(policy, json!({})).await.0, 200, "without a condition");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn settings_are_checked_and_lists_are_pinned() {
     let world = World::new().await;
     let web = world.endpoint("web-1").await;
@@ -242,6 +310,13 @@ async fn settings_are_checked_and_lists_are_pinned() {
         (json!({ "rules": [{ "actions": ["a.b"], "require": "nothing" }] }), "rules[0].actions"),
     ] {
         let (status, problem) = admin.put("/api/v1/approval-policy", body).await;
+        assert_eq!((status, &problem["fields"][0]["field"]), (400, &json!(field)), "{problem}");
+    }
+    for (valid_for, field) in [
+        (json!([{ "actions": ["*"], "seconds": 59 }]), "valid_for[0].seconds"),
+        (json!([{ "actions": ["remote.fly"], "seconds": 60 }]), "valid_for[0].actions"),
+    ] {
+        let (status, problem) = admin.put("/api/v1/approval-policy", json!({ "valid_for": valid_for })).await;
         assert_eq!((status, &problem["fields"][0]["field"]), (400, &json!(field)), "{problem}");
     }
     let (status, settings) =
@@ -410,12 +485,18 @@ async fn broken_glass_is_confirmed_marked_and_reviewed_by_another() {
     let reason = json!({ "reason": "nobody answers the phone", "minutes": 5 });
     let (status, problem) = olaf.post("/api/v1/break-glass", reason.clone()).await;
     assert_eq!((status, &problem["code"]), (403, &json!("step_up_needed")), "{problem}");
+    let mut news = admin.request(Method::GET, "/api/v1/events").send().await.unwrap();
+    until_event(&mut news, &["event: ready"]).await;
     let (status, opened) = confirmed(&olaf, "/api/v1/break-glass", &reason).await;
     assert_eq!((status, &opened["is_open"]), (201, &json!(true)), "{opened}");
+    let told = |state: &str| json!({ "id": opened["id"], "state": state }).to_string();
+    until_event(&mut news, &["event: break_glass\n", &told("open")]).await;
     let isolate =
         json!({ "action": "endpoint.isolate", "targets": { "endpoints": [web] }, "reason": "worm" });
     let (_, task) = olaf.post("/api/v1/tasks", isolate).await;
     assert_eq!(task["state"], "queued", "{task}");
+    let auto = json!({ "task": task["id"], "state": "auto" }).to_string();
+    until_event(&mut news, &["event: approval\n", &auto]).await;
     let id = opened["id"].as_str().unwrap();
     let (status, _) = admin.post(&format!("/api/v1/break-glass/{id}/review"), json!({ "note": "x" })).await;
     assert_eq!(status, 409, "it still goes on");
@@ -426,6 +507,8 @@ async fn broken_glass_is_confirmed_marked_and_reviewed_by_another() {
     let (status, reviewed) =
         admin.post(&format!("/api/v1/break-glass/{id}/review"), json!({ "note": "fine" })).await;
     assert_eq!((status, &reviewed["reviewed_by"]), (200, &json!("ada")), "{reviewed}");
+    let heard = until_event(&mut news, &["event: break_glass\n", &told("reviewed")]).await;
+    assert!(heard.contains(&told("ended")), "{heard}");
     for verb in ["break_glass.begin", "approval.break_glass", "break_glass.end", "break_glass.review"] {
         let (_, trail) = world.get(&format!("/api/v1/audit?verb={verb}")).await;
         assert_eq!(trail["items"].as_array().unwrap().len(), 1, "{verb}");

@@ -14,7 +14,7 @@ async fn until(stream: &mut Response, wanted: &str) -> String {
 }
 
 /// Reads until an event has come with all of these texts in it, or fails.
-async fn until_event(stream: &mut Response, wanted: &[&str]) -> String {
+pub(crate) async fn until_event(stream: &mut Response, wanted: &[&str]) -> String {
     let mut text = String::new();
     let found = timeout(Duration::from_secs(10), async {
         while let Some(piece) = stream.chunk().await.unwrap() {

@@ -37,8 +37,8 @@ pub(super) struct NewApproval {
     #[serde(default)]
     #[schema(max_length = 2000)]
     note: String,
-    /// Seconds for which it is good, once enough people agreed; until the task's own end where absent. The shortest wish
-    /// of those who agree counts.
+    /// Seconds for which it is good from now on; as long as the settings let it where absent, and never longer. The
+    /// shortest wish of those who agree counts.
     #[schema(minimum = 1, maximum = 2_592_000)]
     valid_for_seconds: Option<u64>,
     /// The approver's own signature over the digest, where endpoints ask for one (`quell trust sign`).

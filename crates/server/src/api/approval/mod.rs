@@ -87,7 +87,10 @@ pub(crate) struct Approval {
     /// When it was decided.
     #[schema(format = DateTime)]
     decided_at: Option<String>,
-    /// Until when what was approved may begin and go on; the task's own end where absent.
+    /// How long it is good at most once it is approved, as the settings said when it was asked for; until the task's own
+    /// end where absent.
+    valid_for_seconds: Option<i64>,
+    /// Until when what was approved may begin and go on; the task's own end where absent, and once it has ended.
     #[schema(format = DateTime)]
     valid_until: Option<String>,
     /// What you can do about it; absent for programs, and where something else was asked for.
@@ -146,6 +149,7 @@ impl Approval {
             created_at: time::text(request.created_at),
             expires_at: time::text(request.expires_at),
             decided_at: time::maybe(request.decided_at),
+            valid_for_seconds: request.valid_for.map(|time| time / 1_000_000),
             valid_until: time::maybe(request.valid_until),
             you: None,
         }

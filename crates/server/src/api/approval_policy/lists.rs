@@ -4,7 +4,9 @@
 //! is the endpoint that bore the name when a person looked.
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use bytes::Bytes;
+use http::HeaderMap;
 use quell_store::{Tx, approval_list, audit, endpoint};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::tag::{self, IfMatch};
 use crate::api::body::Json;
 use crate::api::query::{Name, Query, parse_id};
 use crate::api::route::{Route, permit};
@@ -49,6 +52,14 @@ pub(super) struct ApprovalList {
     errors: Vec<LineError>,
     /// Whether the list was replaced.
     is_stored: bool,
+}
+
+impl ApprovalList {
+    /// Of which endpoints stand on it, and how they were written; what they are called now is their own.
+    fn tag(&self) -> Result<String, Problem> {
+        let rows: Vec<_> = self.endpoints.iter().map(|row| (&row.id, &row.written)).collect();
+        tag::of(&rows)
+    }
 }
 
 /// An endpoint on a list.
@@ -92,33 +103,37 @@ pub(super) struct Import {
 /// `except`: what the settings never approve by themselves. `only`: what they approve where their scope is `selected`.
 /// `protected`: what asks for the people of protected targets.
 #[utoipa::path(get, path = "/approval-policy/lists/{name}", tag = "approvals", params(("name" = String, Path)),
-    responses((status = 200, body = ApprovalList)))]
+    responses((status = 200, body = ApprovalList, headers(("ETag" = String, description = "Of what stands on it, for `If-Match`")))))]
 pub(super) async fn show_approval_list(
     State(app): State<App>,
     caller: Caller,
     Name(list): Name,
-) -> Result<Json<ApprovalList>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let list = known(&list)?;
     let view = app.store.read(move |tx| read(tx, caller.tenant, list)).await?;
-    Ok(Json(view))
+    Ok((tag::header(&view.tag()?), Json(view)))
 }
 
 /// Replace a list of the approval settings
 ///
 /// CSV: the first column of each line is the id of an endpoint, or a name that one active endpoint has now. A heading and
 /// empty lines are passed over; an empty body empties the list. Where a line names none, nothing is changed and the lines
-/// are named, unless `skip_errors`.
+/// are named, unless `skip_errors`. With `If-Match` nothing is changed where another list stands there than the one that
+/// was read.
 #[utoipa::path(put, path = "/approval-policy/lists/{name}", tag = "approvals",
-    params(("name" = String, Path), Import), request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = ApprovalList)))]
+    params(("name" = String, Path), Import,
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the list that is changed")),
+    request_body(content = String, content_type = "text/csv"), responses((status = 200, body = ApprovalList)))]
 pub(super) async fn import_approval_list(
     State(app): State<App>,
     caller: Caller,
     Name(list): Name,
     Query(import): Query<Import>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<ApprovalList>, Problem> {
     let list = known(&list)?;
+    let seen = IfMatch::read(&headers)?;
     let lines = lines(&body)?;
     let now = app.now();
     let view = app.store.write(move |tx| {
@@ -126,6 +141,7 @@ pub(super) async fn import_approval_list(
         let (found, errors) = resolve(tx, tenant, &lines)?;
         let is_stored = !import.check && (errors.is_empty() || import.skip_errors);
         if is_stored {
+            seen.check(Some(&read(tx, tenant, list)?.tag()?), "the list")?;
             approval_list::clear(tx, tenant, list)?;
             for (id, _, written) in &found {
                 let entry = approval_list::Entry {

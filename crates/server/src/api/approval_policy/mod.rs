@@ -3,6 +3,7 @@
 mod lists;
 mod set;
 mod show;
+mod tag;
 mod trial;
 
 use quell_access::Policy;

@@ -1,6 +1,7 @@
 //! `GET /approval-policy`.
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use quell_access::Policy;
 use quell_catalog::{ActionKind, ManagedServices};
 use quell_store::{Tx, approval_list};
@@ -8,7 +9,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::lists::{LISTS, MOST};
-use super::{ApprovalSettings, ListSize, Offered};
+use super::{ApprovalSettings, ListSize, Offered, tag};
 use crate::api::body::Json;
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
@@ -20,17 +21,21 @@ pub(super) fn route() -> Route {
 }
 
 /// The approval settings
-#[utoipa::path(get, path = "/approval-policy", tag = "approvals", responses((status = 200, body = ApprovalSettings)))]
+///
+/// The `ETag` is of the policy alone: it stays while lists and the catalogue change.
+#[utoipa::path(get, path = "/approval-policy", tag = "approvals", 
+    responses((status = 200, body = ApprovalSettings, headers(("ETag" = String, description = "Of the policy, for `If-Match`")))))]
 pub(super) async fn show_approval_policy(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Json<ApprovalSettings>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let tenant = caller.tenant;
     let settings = app.store.read(move |tx| {
         let policy = quell_engine::approval::policy(tx, tenant)?;
         Ok::<_, quell_engine::Error>(of(tx, tenant, policy)?)
     });
-    Ok(Json(settings.await?))
+    let settings = settings.await?;
+    Ok((tag::header(&tag::of(&settings.policy)?), Json(settings)))
 }
 
 /// The settings with what can be chosen.

@@ -54,6 +54,8 @@ pub(super) struct TrialVerdict {
     roles: Vec<String>,
     /// Whether a person confirms it at the moment of asking.
     step_up: bool,
+    /// How long an approval would be good at most, seconds; until the task's own end where absent.
+    valid_for_seconds: Option<u32>,
     /// How it came about, a line a step.
     trace: Vec<String>,
 }
@@ -90,13 +92,17 @@ pub(super) async fn try_approval_policy(
         };
         let verdict = engine.try_policy(tx, caller.tenant, &wanted, (spec, trial.requester), &endpoints)?;
         let step_up = wanted.asks_step_up(spec) && trial.requester != Class::System;
-        Ok::<_, Problem>((verdict, step_up))
+        let valid_for = match verdict.require {
+            Requirement::Auto | Requirement::People(_) => wanted.valid_for(spec.id),
+            Requirement::Nothing | Requirement::Refused => None,
+        };
+        Ok::<_, Problem>((verdict, step_up, valid_for))
     });
-    let (Verdict { require, trace, .. }, step_up) = asked.await?;
+    let (Verdict { require, trace, .. }, step_up, valid_for_seconds) = asked.await?;
     let how = require.as_str();
     let (quorum, roles) = match require {
         Requirement::People(people) => (people.quorum.max(1), people.roles),
         Requirement::Nothing | Requirement::Auto | Requirement::Refused => (0, Vec::new()),
     };
-    Ok(Json(TrialVerdict { how, quorum, roles, step_up, trace }))
+    Ok(Json(TrialVerdict { how, quorum, roles, step_up, valid_for_seconds, trace }))
 }

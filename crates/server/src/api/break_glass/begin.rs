@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::BreakGlass;
+use super::{BreakGlass, tell};
 use crate::api::body::{JsonBytes, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
@@ -90,6 +90,7 @@ pub(super) async fn begin_break_glass(
             Ok::<_, Problem>(row.clone())
         })
         .await?;
+    tell(&app, &row, "open");
     let location = format!("{ROOT}/break-glass/{}", row.id);
     Ok(created(&location, BreakGlass::of(row, now)))
 }

@@ -5,7 +5,7 @@ use quell_store::{audit, break_glass};
 use serde_json::json;
 use utoipa_axum::routes;
 
-use super::BreakGlass;
+use super::{BreakGlass, tell};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -41,5 +41,7 @@ pub(super) async fn end_break_glass(
         )?;
         break_glass::get(tx, tenant, id)?.ok_or_else(absent)
     });
-    Ok(Json(BreakGlass::of(row.await?, now)))
+    let row = row.await?;
+    tell(&app, &row, "ended");
+    Ok(Json(BreakGlass::of(row, now)))
 }

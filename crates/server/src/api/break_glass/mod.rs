@@ -7,6 +7,7 @@ mod end;
 mod list;
 mod review;
 
+use quell_engine::Change;
 use quell_store::break_glass;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,10 +15,16 @@ use utoipa::ToSchema;
 use super::export::Cells;
 use super::route::Route;
 use super::time;
+use crate::state::App;
 
 /// The routes of break-glass.
 pub(crate) fn routes() -> Vec<Route> {
     vec![begin::route(), list::route(), end::route(), review::route()]
+}
+
+/// Tells those who watch.
+fn tell(app: &App, row: &break_glass::BreakGlass, state: &'static str) {
+    app.engine.changes().tell(Change::BreakGlass { tenant: row.tenant_id, id: row.id, state });
 }
 
 /// A time in which a person acts without approval.

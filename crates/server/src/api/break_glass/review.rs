@@ -7,7 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::BreakGlass;
+use super::{BreakGlass, tell};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -63,5 +63,7 @@ pub(super) async fn review_break_glass(
         )?;
         break_glass::get(tx, tenant, id)?.ok_or_else(absent)
     });
-    Ok(Json(BreakGlass::of(row.await?, now)))
+    let row = row.await?;
+    tell(&app, &row, "reviewed");
+    Ok(Json(BreakGlass::of(row, now)))
 }

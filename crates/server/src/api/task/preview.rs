@@ -112,6 +112,8 @@ pub(super) struct PreviewApproval {
     quorum: u32,
     /// Of which roles each of them must have one; anybody who may decide where empty.
     roles: Vec<String>,
+    /// How long an approval would be good at most, seconds; until the task's own end where absent.
+    valid_for_seconds: Option<u32>,
     /// How the policy came to it, a line a step.
     trace: Vec<String>,
 }
@@ -221,6 +223,7 @@ impl TaskPreview {
                 how: preview.approval,
                 quorum: preview.quorum,
                 roles: preview.roles,
+                valid_for_seconds: preview.valid_for,
                 trace: preview.trace,
             },
             state: preview.state.as_str(),
