@@ -2,7 +2,7 @@
 
 import { type Page } from "@playwright/test";
 
-import { screens, settled } from "./screens";
+import { furnish, screens, settled } from "./screens";
 import { expect, signIn, type Stage, test } from "./stage";
 
 test.use({ kind: "played", alone: "hostile" });
@@ -96,6 +96,7 @@ async function struck(page: Page): Promise<string[]> {
 }
 
 test("hostile names are inert on every screen, and in exports", async ({ page, stage }) => {
+  await furnish(stage);
   expect(await poison(stage)).toBeGreaterThan(10);
   await signIn(page, stage, "maria");
   const found: string[] = [];

@@ -23,8 +23,8 @@ interface Listed {
   items: Record<string, unknown>[];
 }
 
-/** All of them, on a stage on which something happened. */
-export async function screens(stage: Stage): Promise<Screen[]> {
+/** All of them; those of single things where something happened, whose things they can show. */
+export async function screens(stage: Stage, happened = true): Promise<Screen[]> {
   const folder = join(import.meta.dirname, "../src/screens");
   const found: Screen[] = [];
   for (const name of readdirSync(folder)) {
@@ -32,6 +32,7 @@ export async function screens(stage: Stage): Promise<Screen[]> {
     for (const entry of text.split(/(?=\{[^{}]*?\bpath:)/).slice(1)) {
       const path = /\bpath:\s*"([^"]+)"/.exec(entry)?.[1];
       if (path === undefined || ELSEWHERE.some((start) => path.startsWith(start))) continue;
+      if (!happened && path.includes("$")) continue;
       const isPublic = /isPublic:\s*true/.test(entry.split(/\bpath:/)[1] ?? "");
       found.push({ name: title(path), path: await filled(path, stage), isPublic });
     }

@@ -40,11 +40,11 @@ export function Waiting() {
       {answer.data !== undefined && rows.length === 0 ? (
         <Calm>
           Nobody waits for a decision. Whose requests must be approved, and by whom, the{" "}
-          <Anchor component={Link} to="/settings/approvals" inherit>
+          <Anchor component={Link} to="/settings/approvals" inherit underline="always">
             approval settings
           </Anchor>{" "}
           say; approvers are{" "}
-          <Anchor component={Link} to="/settings/people" inherit>
+          <Anchor component={Link} to="/settings/people" inherit underline="always">
             invited
           </Anchor>{" "}
           with that role.
