@@ -127,11 +127,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The approval settings */
+        /**
+         * The approval settings
+         * @description The `ETag` is of the policy alone: it stays while lists and the catalogue change.
+         */
         get: operations["show_approval_policy"];
         /**
          * Change the approval settings
-         * @description Holds for requests from now on; what waits for people goes on waiting for those that were asked for then.
+         * @description Holds for requests from now on; what waits for people goes on waiting for those that were asked for then. With
+         *     `If-Match` nothing is changed where the policy is another than the one that was read.
          */
         put: operations["set_approval_policy"];
         post?: never;
@@ -158,7 +162,8 @@ export interface paths {
          * Replace a list of the approval settings
          * @description CSV: the first column of each line is the id of an endpoint, or a name that one active endpoint has now. A heading and
          *     empty lines are passed over; an empty body empties the list. Where a line names none, nothing is changed and the lines
-         *     are named, unless `skip_errors`.
+         *     are named, unless `skip_errors`. With `If-Match` nothing is changed where another list stands there than the one that
+         *     was read.
          */
         put: operations["import_approval_list"];
         post?: never;
@@ -735,11 +740,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Live news of tasks, commands, requests for approval, artifacts and endpoints
+         * Live news of tasks, commands, requests for approval, broken glass, artifacts and endpoints
          * @description Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
          *     Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
-         *     `progress`), `approval` (`task`, `state`), `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`,
-         *     `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
+         *     `progress`), `approval` (`task`, `state`), `break_glass` (`id`, `state`: `open`, `ended` before its time, `reviewed`),
+         *     `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
          *     missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. A comment comes every
          *     15 seconds.
          */
@@ -2254,8 +2259,14 @@ export interface components {
             /** @description How the policy came to ask, a line a step. */
             trace: string[];
             /**
+             * Format: int64
+             * @description How long it is good at most once it is approved, as the settings said when it was asked for; until the task's own
+             *     end where absent.
+             */
+            valid_for_seconds?: number | null;
+            /**
              * Format: date-time
-             * @description Until when what was approved may begin and go on; the task's own end where absent.
+             * @description Until when what was approved may begin and go on; the task's own end where absent, and once it has ended.
              */
             valid_until?: string | null;
             you?: components["schemas"]["You"] | null;
@@ -2415,6 +2426,20 @@ export interface components {
              * @default []
              */
             step_up: string[];
+            /**
+             * @description How long approvals are good at most. The first that names the action decides; until the task's own end where none
+             *     does.
+             * @default []
+             */
+            valid_for: {
+                /** @description Ids of actions, `group.*`, or `*`. */
+                actions: string[];
+                /**
+                 * Format: uint32
+                 * @description How long what was approved may begin and go on at most, seconds, 60 to 2 592 000. Who approves may ask for less.
+                 */
+                seconds: number;
+            }[];
         };
         /** @description The approval settings, with what can be chosen. */
         ApprovalSettings: {
@@ -3972,8 +3997,8 @@ export interface components {
             signature?: components["schemas"]["NewSignature"] | null;
             /**
              * Format: int64
-             * @description Seconds for which it is good, once enough people agreed; until the task's own end where absent. The shortest wish
-             *     of those who agree counts.
+             * @description Seconds for which it is good from now on; as long as the settings let it where absent, and never longer. The
+             *     shortest wish of those who agree counts.
              */
             valid_for_seconds?: number | null;
         };
@@ -4491,8 +4516,14 @@ export interface components {
                 /** @description How the policy came to ask, a line a step. */
                 trace: string[];
                 /**
+                 * Format: int64
+                 * @description How long it is good at most once it is approved, as the settings said when it was asked for; until the task's own
+                 *     end where absent.
+                 */
+                valid_for_seconds?: number | null;
+                /**
                  * Format: date-time
-                 * @description Until when what was approved may begin and go on; the task's own end where absent.
+                 * @description Until when what was approved may begin and go on; the task's own end where absent, and once it has ended.
                  */
                 valid_until?: string | null;
                 you?: components["schemas"]["You"] | null;
@@ -5314,6 +5345,11 @@ export interface components {
             roles: string[];
             /** @description How the policy came to it, a line a step. */
             trace: string[];
+            /**
+             * Format: int32
+             * @description How long an approval would be good at most, seconds; until the task's own end where absent.
+             */
+            valid_for_seconds?: number | null;
         };
         /** @description A target of a preview. */
         PreviewTarget: components["schemas"]["EndpointRow"] & {
@@ -5957,6 +5993,11 @@ export interface components {
             step_up: boolean;
             /** @description How it came about, a line a step. */
             trace: string[];
+            /**
+             * Format: int32
+             * @description How long an approval would be good at most, seconds; until the task's own end where absent.
+             */
+            valid_for_seconds?: number | null;
         };
         /** @description How it went. */
         Tried: {
@@ -6424,6 +6465,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Of the policy, for `If-Match` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6444,7 +6487,10 @@ export interface operations {
     set_approval_policy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the policy that is changed */
+                "If-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6456,6 +6502,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Of the policy, for `If-Match` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6486,6 +6534,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Of what stands on it, for `If-Match` */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6511,7 +6561,10 @@ export interface operations {
                 /** @description Store what was understood, also when lines were not. */
                 skip_errors?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the list that is changed */
+                "If-Match"?: string | null;
+            };
             path: {
                 name: string;
             };

@@ -60,7 +60,7 @@ fn hot_statements_use_an_index() {
         ("task", "IS_TAKEN_BACK", "command_endpoint (tenant_id=? AND endpoint_id=? AND id>?)"),
         ("audit", "LIST_OF_OBJECT", "audit_object (tenant_id=? AND object_id=? AND id<?)"),
         ("api_key", "BY_PREFIX", "api_key_prefix (prefix=?)"),
-        ("approval", "RUN_OUT", "approval_request_validity (valid_until<?)"),
+        ("approval", "RUN_OUT", "approval_request_validity (valid_until>? AND valid_until<?)"),
         ("enrolment", "SPEND", "enrolment_token_hash (hash=?)"),
     ];
     crate::backend::on_sqlite(async |world| {
