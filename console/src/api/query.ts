@@ -1,10 +1,27 @@
 /// How answers are kept: fresh by live news, tried again only where that can help.
 
-import { QueryClient } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 
 import { asApiError } from "./problem";
 
-export const queries = new QueryClient({
+const ME = ["get", "/api/v1/me"];
+
+/** The session ended: the frame asks who is signed in, and leads to the sign-in. */
+function leaveIfSignedOut(error: unknown, key?: readonly unknown[]): void {
+  if (asApiError(error).status === 401 && key?.[1] !== ME[1]) void queries.invalidateQueries({ queryKey: ME });
+}
+
+export const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error, { queryKey }) => {
+      leaveIfSignedOut(error, queryKey);
+    },
+  }),
+  mutationCache: new MutationCache({
+    onError: (error) => {
+      leaveIfSignedOut(error);
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 10_000,
