@@ -15,7 +15,7 @@ export function Page({ title, about, actions, children }: Props) {
     <Box>
       <Group justify="space-between" align="flex-start" mb="md" gap="sm">
         <Box miw={0} flex="1 1 260px">
-          <Title order={1}>
+          <Title order={1} style={{ overflowWrap: "anywhere" }}>
             <bdi>{shown}</bdi>
           </Title>
           {about === undefined ? null : (
