@@ -240,11 +240,13 @@ function decision({ how, quorum, roles }: Preview["approval"]): [Icon, string, s
 function Asked({ preview }: { preview: Preview }) {
   const [shape, tone, text] = decision(preview.approval);
   const { step_up: own, approval } = preview;
+  const most = approval.valid_for_seconds;
   return (
     <>
       <Fact icon={shape} tone={tone}>
         <Text size="sm" data-testid="approval">
           {text}
+          {typeof most === "number" ? ` The approval is good for ${duration(most * 1000)} at most.` : ""}
         </Text>
         {approval.trace.length > 0 ? (
           <Spoiler maxHeight={0} showLabel="Why" hideLabel="Less" styles={{ control: { fontSize: "0.75rem" } }}>

@@ -11,17 +11,23 @@ import { Failure } from "../../ui/Failure";
 import { clip, inert } from "../../ui/text";
 import classes from "./Approvals.module.css";
 import { blastOf, hinders, ownDecision, targetsOf, type Request } from "./request";
+import { longWords } from "./settings/policy";
 import { canSignHere } from "./signing";
 import { useDecision } from "./useDecision";
 
 const VALID = [
-  { value: "", label: "as long as the task may wait" },
   { value: "900", label: "15 minutes" },
   { value: "3600", label: "1 hour" },
   { value: "14400", label: "4 hours" },
   { value: "28800", label: "8 hours" },
   { value: "86400", label: "1 day" },
 ];
+
+/** What can be chosen: less than what the settings let it be good for. */
+function choices(most: number | null | undefined): { value: string; label: string }[] {
+  const all = typeof most === "number" ? `${longWords(most)}, as the settings say` : "as long as the task may wait";
+  return [{ value: "", label: all }, ...VALID.filter((one) => typeof most !== "number" || Number(one.value) < most)];
+}
 
 /** The panel beside the request. */
 export function Decide({ request }: { request: Request }) {
@@ -134,7 +140,7 @@ function Form({ request, done, only }: { request: Request; done: () => void; onl
         <Select
           label="The approval is good for"
           description="What has not ended by then is asked to stop. The shortest wish counts."
-          data={VALID}
+          data={choices(request.valid_for_seconds)}
           allowDeselect={false}
           value={valid}
           onChange={(next) => {

@@ -4,7 +4,7 @@ import { $api, type Schemas } from "../../../api/client";
 
 export type Glass = Schemas["BreakGlass"];
 
-/** The newest, with those that go on. Read again each minute, since it ends without news. */
+/** The newest, with those that go on. News tell of what people do; read again each minute, since time ends it silently. */
 export function useGlass() {
   return $api.useQuery(
     "get",

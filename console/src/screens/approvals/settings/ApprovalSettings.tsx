@@ -28,7 +28,7 @@ export default function ApprovalSettings() {
   const [isReviewing, review] = useState(false);
   const why = whyNot(me, "policy.manage");
   const tab = TABS.find((each) => each === filters["tab"]) ?? "rules";
-  const { policy, stored } = draft;
+  const { policy, settings, stored } = draft;
   return (
     <Page
       title="Approval settings"
@@ -41,7 +41,7 @@ export default function ApprovalSettings() {
           <Text size="sm">You may read these settings, and not change them. {why}</Text>
         </Alert>
       )}
-      {policy === undefined || stored.data === undefined ? (
+      {policy === undefined || settings === undefined ? (
         stored.isPending ? (
           <Loader aria-label="Reading the settings" />
         ) : null
@@ -74,10 +74,10 @@ export default function ApprovalSettings() {
             <Rules policy={policy} change={draft.change} why={why} names={draft.names} />
           </Tabs.Panel>
           <Tabs.Panel value="managed">
-            <Managed settings={stored.data} policy={policy} change={draft.change} why={why} />
+            <Managed settings={settings} policy={policy} change={draft.change} why={why} />
           </Tabs.Panel>
           <Tabs.Panel value="protected">
-            <Protected settings={stored.data} policy={policy} change={draft.change} why={why} />
+            <Protected settings={settings} policy={policy} change={draft.change} why={why} />
           </Tabs.Panel>
           <Tabs.Panel value="try">
             <Tester policy={policy} isChanged={draft.isChanged} />

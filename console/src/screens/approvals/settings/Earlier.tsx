@@ -10,7 +10,7 @@ import { Empty } from "../../../ui/Empty";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Time } from "../../../ui/Time";
-import { changes, type Names, type Policy } from "./policy";
+import { changes, whole, type Names, type Policy } from "./policy";
 import { Lines } from "./Review";
 import classes from "./Settings.module.css";
 
@@ -54,8 +54,8 @@ function Read({ now, names, take, why }: Props) {
 
 function Change({ record, now, names, take, why }: Props & { record: Schemas["AuditRecord"] }) {
   const detail = (record.detail ?? {}) as { before?: unknown; after?: unknown };
-  const before = isPolicy(detail.before) ? detail.before : undefined;
-  const after = isPolicy(detail.after) ? detail.after : undefined;
+  const before = isPolicy(detail.before) ? whole(detail.before) : undefined;
+  const after = isPolicy(detail.after) ? whole(detail.after) : undefined;
   const lines = before !== undefined && after !== undefined ? changes(before, after, names) : [];
   const isNow = before !== undefined && JSON.stringify(before) === JSON.stringify(now);
   return (

@@ -53,7 +53,14 @@ export function LineErrors({ answer }: { answer: List }) {
   );
 }
 
-export function Import({ list, close }: { list: ListName; close: () => void }) {
+type Props = {
+  list: ListName;
+  /** The tag of the list that it replaces. */
+  seen: string;
+  close: () => void;
+};
+
+export function Import({ list, seen, close }: Props) {
   const [text, setText] = useState("");
   const [checked, setChecked] = useState<List | undefined>();
   const [error, setError] = useState<unknown>(null);
@@ -75,7 +82,7 @@ export function Import({ list, close }: { list: ListName; close: () => void }) {
     setBusy(true);
     setError(null);
     try {
-      const answer = await putList(list, text, how);
+      const answer = await putList(list, text, seen, how);
       if (answer.is_stored) close();
       else setChecked(answer);
     } catch (failure) {

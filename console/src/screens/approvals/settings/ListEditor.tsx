@@ -25,7 +25,8 @@ export function ListEditor({ list, stored, why }: Props) {
   const [isBusy, setBusy] = useState(false);
   const [refused, setRefused] = useState<{ ids: string[]; answer: List } | undefined>();
   const [before, setBefore] = useState<string[] | undefined>();
-  const rows = stored.data?.endpoints ?? [];
+  const rows = stored.data?.data.endpoints ?? [];
+  const seen = stored.data?.tag ?? "*";
   const found = rows.filter((row) =>
     [row.name, row.written, row.id].some((held) => held.toLowerCase().includes(text.trim().toLowerCase())),
   );
@@ -33,7 +34,7 @@ export function ListEditor({ list, stored, why }: Props) {
     setBusy(true);
     setError(null);
     try {
-      const answer = await putList(list, idsAsCsv(ids), { skip_errors: skip });
+      const answer = await putList(list, idsAsCsv(ids), seen, { skip_errors: skip });
       setRefused(answer.is_stored ? undefined : { ids, answer });
       if (answer.is_stored) setBefore(rows.map((row) => row.id));
     } catch (failure) {

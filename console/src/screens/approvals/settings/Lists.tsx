@@ -65,7 +65,7 @@ function One({ list, why }: { list: ListName; why: string | undefined }) {
             leftSection={<IconDownload size={14} aria-hidden />}
             disabled={stored.data === undefined}
             onClick={() => {
-              saveAs(`quell-${list}.csv`, listAsCsv(stored.data?.endpoints ?? []));
+              saveAs(`quell-${list}.csv`, listAsCsv(stored.data?.data.endpoints ?? []));
             }}
           >
             Export
@@ -96,6 +96,7 @@ function One({ list, why }: { list: ListName; why: string | undefined }) {
       {isImporting ? (
         <Import
           list={list}
+          seen={stored.data?.tag ?? "*"}
           close={() => {
             setImporting(false);
           }}

@@ -31,6 +31,7 @@ import {
 } from "./policy";
 import classes from "./Settings.module.css";
 import { useDeciders } from "./usePolicy";
+import { Validity } from "./Validity";
 
 type Props = { policy: Policy; change: (policy: Policy) => void; why: string | undefined; names: Names };
 
@@ -137,6 +138,7 @@ export function Rules({ policy, change, why, names }: Props) {
           }}
         />
       </div>
+      <Validity policy={policy} change={change} why={why} />
     </Stack>
   );
 }

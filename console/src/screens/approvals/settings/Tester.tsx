@@ -10,7 +10,7 @@ import { State } from "../../../ui/State";
 import { clip, inert, words } from "../../../ui/text";
 import approvals from "../Approvals.module.css";
 import { Endpoints } from "./EndpointPicker";
-import { CLASSES, type Policy } from "./policy";
+import { CLASSES, longWords, type Policy } from "./policy";
 import classes from "./Settings.module.css";
 
 const ANSWERS: Record<string, { state: string; label: string }> = {
@@ -99,6 +99,9 @@ export function Tester({ policy, isChanged }: { policy: Policy; isChanged: boole
                 : " who may decide"}
               .
             </Text>
+          ) : null}
+          {typeof data.valid_for_seconds === "number" ? (
+            <Text size="sm">The approval would be good for {longWords(data.valid_for_seconds)} at most.</Text>
           ) : null}
           {data.step_up ? <Text size="sm">Who asks confirms it with their password, a code or a passkey.</Text> : null}
           <ol className={approvals.steps}>

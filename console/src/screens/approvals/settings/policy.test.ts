@@ -1,6 +1,6 @@
 import { describe as group, expect, it } from "vitest";
 
-import { changes, describe, shadowedBy, shortage, type Policy, type Rule } from "./policy";
+import { changes, describe, longWords, shadowedBy, shortage, whole, type Policy, type Rule } from "./policy";
 
 const NAMES = { action: (id: string) => id, role: (id: string) => id };
 
@@ -11,6 +11,7 @@ const POLICY: Policy = {
   managed: { auto_approve: false, actions: ["file.collect"], scope: "all", people: { quorum: 1, roles: [] } },
   protected: { tags: ["protected"], people: { quorum: 1, roles: [] } },
   step_up: [],
+  valid_for: [],
 };
 
 group("the policy in words", () => {
@@ -25,6 +26,22 @@ group("the policy in words", () => {
       { sign: "+", text: "Outside team, automatic approval: on" },
     ]);
     expect(changes(POLICY, structuredClone(POLICY), NAMES)).toEqual([]);
+  });
+
+  it("says how long an approval is good", () => {
+    const after = { ...POLICY, valid_for: [{ actions: ["process.*"], seconds: 1800 }] };
+    expect(changes(POLICY, after, NAMES)).toEqual([
+      { sign: "+", text: "Validity 1: an approval of process.* is good for 30 minutes at most" },
+    ]);
+    expect([60, 5400, 3600, 172_800, 61].map(longWords)).toEqual([
+      "1 minute",
+      "90 minutes",
+      "1 hour",
+      "2 days",
+      "61 seconds",
+    ]);
+    const { valid_for, ...before } = POLICY;
+    expect(whole(before)).toEqual({ ...before, valid_for });
   });
 });
 

@@ -1,17 +1,25 @@
 /// The approval policy as the server keeps it, told in words, so that two of them can be compared.
 
-import { words } from "../../../ui/text";
+import { count, words } from "../../../ui/text";
 
 export type People = { quorum: number; roles: string[] };
 export type Requirement = "nothing" | "auto" | "refused" | { people: People };
 export type Class = "staff" | "operations" | "automation" | "system";
 export type Rule = { actions: string[]; requesters: Class[]; require: Requirement };
+/** How long an approval of these actions is good at most. */
+export type Validity = { actions: string[]; seconds: number };
 export type Policy = {
   rules: Rule[];
   managed: { auto_approve: boolean; actions: string[]; scope: "all" | "selected"; people: People };
   protected: { tags: string[]; people: People };
   step_up: string[];
+  valid_for: Validity[];
 };
+
+/** Settings that were stored before something could be set, with what holds where it is not. */
+export function whole(policy: Omit<Policy, "valid_for"> & { valid_for?: Validity[] }): Policy {
+  return { ...policy, valid_for: policy.valid_for ?? [] };
+}
 
 export const CLASSES: { value: Class; label: string; about: string }[] = [
   { value: "staff", label: "Staff", about: "people of this tenant" },
@@ -63,6 +71,17 @@ export function ruleWords(rule: Rule, names: Names): string {
   return `${upper(listed(rule.actions.map(names.action)))} by ${classWords(rule.requesters)}: ${requireWords(rule.require, names)}`;
 }
 
+/** `30 minutes`, `1 day`, `90 minutes`. */
+export function longWords(seconds: number): string {
+  for (const [one, size] of [
+    ["day", 86_400],
+    ["hour", 3600],
+    ["minute", 60],
+  ] as const)
+    if (seconds % size === 0) return count(seconds / size, one);
+  return count(seconds, "second");
+}
+
 /** One fact a line; what stands in both of two policies is the same in both. */
 export function describe(policy: Policy, names: Names): string[] {
   const { managed } = policy;
@@ -78,6 +97,10 @@ export function describe(policy: Policy, names: Names): string[] {
     ...[...policy.protected.tags].sort().map((tag) => `Protected tag: ${tag}`),
     `Protected endpoints: ${peopleWords(policy.protected.people, names)} must agree`,
     ...[...policy.step_up].sort().map((action) => `Confirmed at the moment of asking: ${names.action(action)}`),
+    ...policy.valid_for.map(
+      (each, index) =>
+        `Validity ${String(index + 1)}: an approval of ${listed(each.actions.map(names.action))} is good for ${longWords(each.seconds)} at most`,
+    ),
   ];
 }
 

@@ -1,13 +1,14 @@
 /// The settings, a draft of them, and who could decide: read once for all parts of the screen.
 
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 
 import { $api, api } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
-import { ApiError } from "../../../api/problem";
 import { refresh } from "../../../api/query";
+import { tagged } from "../../../api/tagged";
 import { words } from "../../../ui/text";
-import { changes, type Decider, type Names, type Policy } from "./policy";
+import { changes, whole, type Decider, type Names, type Policy } from "./policy";
 
 /** People that are looked at for the warning of too few. */
 const LOOKED_AT = 500;
@@ -77,33 +78,40 @@ export function useDeciders(): Decider[] | undefined {
 
 /** What the server keeps, what is being changed, and how it is saved. */
 export function useDraft() {
-  const stored = $api.useQuery("get", "/api/v1/approval-policy");
-  const [draft, setDraft] = useState<{ base: Policy; policy: Policy } | undefined>();
+  const stored = useQuery({
+    queryKey: ["get", "/api/v1/approval-policy"],
+    queryFn: ({ signal }) => tagged(api.GET("/api/v1/approval-policy", { signal })),
+  });
+  const [draft, setDraft] = useState<{ base: Policy; tag: string; policy: Policy } | undefined>();
   const [former, setFormer] = useState<Policy | undefined>();
   const names = useNames();
-  const now = stored.data?.policy as Policy | undefined;
+  const [settings, tag] = [stored.data?.data, stored.data?.tag];
+  const now = useMemo(() => (settings === undefined ? undefined : whole(settings.policy as Policy)), [settings]);
   const policy = draft?.policy ?? now;
   const lines = useMemo(() => (draft === undefined ? [] : changes(draft.base, draft.policy, names)), [draft, names]);
   const change = (next: Policy): void => {
-    if (now === undefined) return;
-    const base = draft?.base ?? now;
-    setDraft({ base, policy: next });
+    if (now === undefined || tag === undefined) return;
+    setDraft({ base: draft?.base ?? now, tag: draft?.tag ?? tag, policy: next });
   };
 
-  /** Puts `next` in place of `base`, unless somebody else changed it meanwhile. */
-  const put = async (base: Policy, next: Policy): Promise<void> => {
-    const { data } = await api.GET("/api/v1/approval-policy");
-    if (JSON.stringify(data?.policy) !== JSON.stringify(base)) {
+  /** Puts `next` in place of `base`; the server refuses where it does not stand there any more. */
+  const put = async (base: Policy, seen: string, next: Policy): Promise<void> => {
+    try {
+      await api.PUT("/api/v1/approval-policy", {
+        params: { header: { "If-Match": seen } },
+        body: next as never,
+      });
+    } catch (failure) {
       await refresh("/api/v1/approval-policy");
-      throw changedMeanwhile();
+      throw failure;
     }
-    await api.PUT("/api/v1/approval-policy", { body: next as never });
     setFormer(base);
     setDraft(undefined);
     await refresh("/api/v1/approval-policy", "/api/v1/audit");
   };
   return {
     stored,
+    settings,
     now,
     policy,
     names,
@@ -115,29 +123,17 @@ export function useDraft() {
       setDraft(undefined);
     },
     save: async () => {
-      if (draft !== undefined) await put(draft.base, draft.policy);
+      if (draft !== undefined) await put(draft.base, draft.tag, draft.policy);
     },
     putBack: async () => {
-      if (former !== undefined && now !== undefined) await put(now, former);
+      if (former !== undefined && now !== undefined && tag !== undefined) await put(now, tag, former);
       setFormer(undefined);
     },
     /** Begins a draft with earlier settings. */
     take: (earlier: Policy) => {
-      change(earlier);
+      change(whole(earlier));
     },
   };
 }
 
 export type Draft = ReturnType<typeof useDraft>;
-
-function changedMeanwhile(): ApiError {
-  return new ApiError({
-    type: "about:blank",
-    status: 409,
-    code: "changed_meanwhile",
-    title: "Somebody else changed the settings meanwhile",
-    detail: "What is stored is not what you began with; nothing was saved.",
-    hint: "Discard your changes to see what holds now, then make them again.",
-    request_id: "",
-  });
-}
