@@ -28,8 +28,10 @@ export function useLiveState(): LiveState {
 
 /** Milliseconds between two readings of the same thing. */
 const PAUSE = 400;
+/** Milliseconds after which an answer that does not come is waited for no longer. */
+const LONGEST = 10_000;
 
-type News = { task?: string; command?: string; endpoint?: string; approval?: string; artifact?: string };
+type News = { id?: string; task?: string; command?: string; endpoint?: string; approval?: string; artifact?: string };
 
 /** How an endpoint stands, as the news of it say. */
 export type Standing = { connected?: boolean; state?: string; isolated?: boolean; alarm?: string | null };
@@ -47,6 +49,8 @@ function touched(kind: string, news: News): string[] {
       return ["/api/v1/endpoints", "/api/v1/overview"];
     case "approval":
       return ["/api/v1/approvals", "/api/v1/tasks", "/api/v1/overview"];
+    case "break_glass":
+      return ["/api/v1/break-glass"];
     case "artifact":
       return ["/api/v1/artifacts", "/api/v1/tasks"];
     default:
@@ -77,7 +81,7 @@ export function hear(hearer: (heard: Heard) => void): () => void {
 
 export const OWN_NEWS = { hasOwnNews: true };
 
-const KINDS = ["task", "command", "progress", "endpoint", "approval", "artifact"];
+const KINDS = ["task", "command", "progress", "endpoint", "approval", "break_glass", "artifact"];
 
 /** Listens until the returned function is called. */
 export function listen(queries: QueryClient): () => void {
@@ -85,6 +89,7 @@ export function listen(queries: QueryClient): () => void {
   const ids = new Set<string>();
   const endpoints = new Map<string, Standing>();
   let timer: number | undefined;
+  let isReading = false;
   let all = false;
 
   // A page of one object is read again only when news are about it; lists always.
@@ -99,8 +104,15 @@ export function listen(queries: QueryClient): () => void {
   };
   const flush = (): void => {
     timer = undefined;
-    void queries.invalidateQueries({
+    isReading = true;
+    const read = queries.invalidateQueries({
       predicate: ({ queryKey, meta }) => meta?.["hasOwnNews"] !== true && concerns(queryKey),
+    });
+    // A slow answer is waited for: reading again meanwhile would break it off, and a busy hour would show nothing.
+    const enough = new Promise((resolve) => window.setTimeout(resolve, LONGEST));
+    void Promise.race([read, enough]).finally(() => {
+      isReading = false;
+      if (all || old.size > 0) soon();
     });
     const heard = { paths: new Set(old), ids: new Set(ids), endpoints: new Map(endpoints), all };
     for (const hearer of hearers) hearer(heard);
@@ -110,7 +122,7 @@ export function listen(queries: QueryClient): () => void {
     all = false;
   };
   const soon = (): void => {
-    timer ??= window.setTimeout(flush, PAUSE);
+    if (!isReading) timer ??= window.setTimeout(flush, PAUSE);
   };
 
   let source: EventSource | undefined;
@@ -148,8 +160,9 @@ export function listen(queries: QueryClient): () => void {
     stream.onerror = () => {
       become("lost");
       if (stream.readyState !== EventSource.CLOSED) return;
-      // Refused, not broken: the browser does not come back by itself.
+      // Refused, not broken: the browser does not come back by itself. Perhaps the session ended.
       stream.close();
+      void queries.invalidateQueries({ queryKey: ["get", "/api/v1/me"] });
       retry = window.setTimeout(open, wait);
       wait = Math.min(wait * 2, 30_000);
     };
