@@ -51,6 +51,11 @@ pub(super) fn page(settings: &Value, coloured: bool) -> String {
     let step_up =
         if step_up.is_empty() { "what the catalogue says, and nothing more".to_owned() } else { step_up };
     lines.push(fact("confirmed", &format!("at the moment of asking, by the person: {step_up}")));
+    for (at, each) in items(policy, "/valid_for").iter().enumerate() {
+        let most = span(each.get("seconds").and_then(Value::as_u64).unwrap_or(0));
+        let said = format!("{}. an approval of {}: {most} at most", at + 1, safe(each, "/actions"));
+        lines.push(fact(if at == 0 { "good for" } else { "" }, &said));
+    }
     lines.join("\n")
 }
 
@@ -97,6 +102,21 @@ fn people(people: &Value) -> String {
     if roles.is_empty() { format!("{count} who may decide must") } else { format!("{count} of {roles} must") }
 }
 
+/// A time in the largest unit that it is whole in.
+fn span(seconds: u64) -> String {
+    let unit = |size: u64, name: &str| {
+        let count = seconds / size;
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    };
+    match seconds {
+        0 => unit(1, "second"),
+        _ if seconds.is_multiple_of(86_400) => unit(86_400, "day"),
+        _ if seconds.is_multiple_of(3600) => unit(3600, "hour"),
+        _ if seconds.is_multiple_of(60) => unit(60, "minute"),
+        _ => unit(1, "second"),
+    }
+}
+
 fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
 }
@@ -121,6 +141,10 @@ mod tests {
                 "managed": {"auto_approve": true, "actions": ["endpoint.isolate"], "scope": "all", "people": {"quorum": 1, "roles": []}},
                 "protected": {"tags": ["protected", "dc\u{202e}"], "people": {"quorum": 2, "roles": ["security_officer"]}},
                 "step_up": [],
+                "valid_for": [
+                    {"actions": ["process.terminate", "x\u{1b}"], "seconds": 1800},
+                    {"actions": ["*"], "seconds": 86400},
+                ],
             },
             "offered": [
                 {"action": "endpoint.isolate", "title": "Isolate an endpoint", "group": "critical", "is_ticked": true},
