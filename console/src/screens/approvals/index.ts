@@ -16,7 +16,7 @@ export const screens: Screen[] = [
     title: "Break-glass",
     load: () => import("./glass/BreakGlass"),
     needs: "approval.read",
-    nav: { group: "Evidence", icon: IconUrgent, key: "b" },
+    nav: { group: "Respond", icon: IconUrgent, key: "b" },
   },
   {
     path: "/settings/approvals",
