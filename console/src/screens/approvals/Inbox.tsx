@@ -78,7 +78,8 @@ export function Inbox() {
 
   if (pending.isPending) return <Loader m="md" aria-label="Reading what waits" />;
   if (pending.data === undefined) return <Failure error={pending.error} retry={() => void pending.refetch()} />;
-  if (pending.data.items.length === 0)
+  // What several were decided says stays to be read when nothing else waits.
+  if (pending.data.items.length === 0 && word === undefined)
     return (
       <Empty icon={IconChecks} title="Nothing waits for a decision">
         Actions come here when the approval settings want people to agree: by a rule, because an outside team asks, or
