@@ -100,6 +100,39 @@ test("settings are tried, saved with what changes, and put back", async ({ stage
   await expect.poll(isOn).toBe(false);
 });
 
+test("how long an approval is good is set, and not over what somebody else changed", async ({ stage, page }) => {
+  interface Settings {
+    policy: { step_up: string[]; valid_for: { actions: string[]; seconds: number }[] };
+  }
+  const held = async (): Promise<Settings["policy"]> => (await stage.api<Settings>("GET", "/approval-policy")).policy;
+  const before = await held();
+  const put = await stage.as("maria");
+  await signIn(page, stage, "maria");
+  await page.goto("/settings/approvals");
+  const part = page.getByRole("region", { name: "How long an approval is good" });
+  const choose = async (): Promise<void> => {
+    await part.getByRole("button", { name: "Say how long" }).click();
+    await part.getByRole("combobox", { name: "At most" }).click();
+    await page.getByRole("option", { name: "15 minutes" }).click();
+    await page.getByRole("button", { name: "Look and save…" }).click();
+    await expect(page.getByText("an approval of every action is good for 15 minutes at most")).toBeVisible();
+  };
+  await choose();
+  await put("PUT", "/approval-policy", { ...before, step_up: ["file.collect"] });
+  const dialog = page.getByRole("dialog", { name: "What changes" });
+  await dialog.getByRole("button", { name: "Save the settings" }).click();
+  await expect(dialog.getByText("somebody else changed the approval settings meanwhile")).toBeVisible();
+  expect((await held()).valid_for).toEqual([]);
+  await dialog.getByRole("button", { name: "Go on editing" }).click();
+  await page.getByRole("button", { name: "Discard" }).click();
+  await choose();
+  await dialog.getByRole("button", { name: "Save the settings" }).click();
+  await expect.poll(held).toMatchObject({ step_up: ["file.collect"], valid_for: [{ actions: ["*"], seconds: 900 }] });
+  await page.getByRole("button", { name: "Put the former back" }).click();
+  await expect.poll(async () => (await held()).valid_for).toEqual([]);
+  await put("PUT", "/approval-policy", before);
+});
+
 test("a file for a list is told line by line what is wrong, and changes nothing", async ({ stage, page }) => {
   await signIn(page, stage, "maria");
   await page.goto("/settings/approvals?tab=managed");
