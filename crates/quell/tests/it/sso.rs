@@ -77,7 +77,7 @@ fn a_program_is_signed_in_through_the_browser() {
         let mut browser = Browser::new();
         let page = browser.sign_in(&start, "alice").await;
         assert!(page.status == 200 && page.text.contains(&word), "{page:?}");
-        let onward = between(&page.text, "href=\"", "\"").unwrap().to_owned();
+        let onward = between(&page.text, "<a href=\"", "\"").unwrap().to_owned();
         assert!(browser.open(&onward).await.text.contains("You can close this page"));
     });
     let done = login.wait_with_output().unwrap();
