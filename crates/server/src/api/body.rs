@@ -21,6 +21,10 @@ pub(crate) struct Json<T>(pub T);
 #[derive(Debug)]
 pub(crate) struct JsonUpTo<T, const LIMIT: usize>(pub T);
 
+/// A JSON value of up to `LIMIT` bytes, whichever it is: an array too.
+#[derive(Debug)]
+pub(crate) struct AnyJson<const LIMIT: usize>(pub serde_json::Value);
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
@@ -55,6 +59,14 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonUp
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         read(request, LIMIT).await.map(Self)
+    }
+}
+
+impl<S: Sync, const LIMIT: usize> FromRequest<S> for AnyJson<LIMIT> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        parse_any(text(&collect(request, LIMIT).await?)?).map(Self)
     }
 }
 
@@ -100,14 +112,22 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::new(Code::InvalidUtf8, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
-    })?;
+    let text = text(bytes)?;
     // serde would read an array as a struct, field by field.
     if text.trim_start().starts_with('[') {
         return Err(Problem::new(Code::InvalidField, "the body must be a JSON object")
             .field(".", "must be an object"));
     }
+    parse_any(text)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Problem::new(Code::InvalidUtf8, format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })
+}
+
+fn parse_any<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -199,5 +219,6 @@ mod tests {
     fn depth_is_bounded() {
         let deep = b"[".repeat(100_000);
         assert!(parse::<serde_json::Value>(&deep).is_err());
+        assert!(parse_any::<serde_json::Value>(text(&deep).unwrap()).is_err());
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use crate::api::body::{Json, JsonUpTo};
+use crate::api::body::{AnyJson, Json};
 use crate::api::endpoint::stored_json;
 use crate::api::query::Name;
 use crate::api::route::{Route, permit};
@@ -65,7 +65,7 @@ pub(super) async fn set_my_setting(
     State(app): State<App>,
     caller: Caller,
     Name(name): Name,
-    JsonUpTo(value): JsonUpTo<Value, LARGEST>,
+    AnyJson(value): AnyJson<LARGEST>,
 ) -> Result<StatusCode, Problem> {
     let ((person, _), tenant, now) = (caller.person()?, caller.tenant, app.now());
     check(&name)?;
