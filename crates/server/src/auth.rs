@@ -14,6 +14,7 @@ pub(crate) mod identify;
 pub mod key;
 pub(crate) mod lockout;
 pub(crate) mod login;
+mod meant;
 pub(crate) mod oidc;
 pub(crate) mod origin;
 pub(crate) mod passkey;
@@ -113,6 +114,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         Ok(claim) => identify(&app, claim).await,
         Err(problem) => Err(problem),
     };
+    let caller = caller.and_then(|caller| meant::check(request.headers(), caller.tenant).map(|()| caller));
     let caller = match caller {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),

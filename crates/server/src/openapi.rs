@@ -23,7 +23,9 @@ pub(crate) fn frame() -> OpenApi {
         "Response management: every act is asked for once, carried out once, verified, recorded and reversible. \
          Errors are problem documents (RFC 9457); lists are pages with cursors, and whole as CSV or JSON lines. \
          A request may say with what it is made, by the header `Quell-Client`: `cli`, `console`, or `console/` and the screen \
-         (1 to 32 of a-z and -); tasks keep it as `created_from`. Nothing is allowed or refused by it."
+         (1 to 32 of a-z and -); tasks keep it as `created_from`. Nothing is allowed or refused by it. \
+         A request may say for which tenant it is meant, by the header `Quell-Tenant` (its id): where the session or key stands \
+         for another one, it is refused (`tenant_changed`)."
             .to_owned(),
     );
     info.license = Some(License::new("Apache-2.0"));

@@ -75,6 +75,7 @@ codes! {
     TargetRefused = "target_refused", 409, "A target cannot take this action";
     NotUndoable = "not_undoable", 409, "It cannot be undone";
     TaskOpen = "task_open", 409, "Commands of the task are open";
+    TenantChanged = "tenant_changed", 409, "The session stands for another tenant";
     NotCancelable = "not_cancelable", 409, "It has ended already";
     LastAdministrator = "last_administrator", 409, "The tenant would be left without an administrator";
     ArtifactNotReady = "artifact_not_ready", 409, "The file is not complete";

@@ -299,3 +299,33 @@ async fn a_forwarding_header_is_never_believed() {
     assert_eq!(proxied.send().await.unwrap().status(), 401);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_meant_for_another_tenant_is_refused_before_anything_is_done() {
+    let world = World::new().await;
+    world.endpoint("web-1").await;
+    let other = world.other_tenant().await;
+    let body = json!({ "action": "endpoint.isolate", "targets": { "endpoints": ["web-1"] }, "reason": "r" });
+    let ask = async |meant: &[&str]| {
+        let mut request = world.request(Method::POST, "/api/v1/tasks").json(&body);
+        for tenant in meant {
+            request = request.header("quell-tenant", *tenant);
+        }
+        let (status, problem) = answer(request.send().await.unwrap()).await;
+        (status, problem["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let (own, other) = (world.tenant.to_string(), other.to_string());
+    assert_eq!(ask(&[&other]).await, (409, "tenant_changed".to_owned()));
+    for malformed in [&["x"][..], &[""], &[&own.to_uppercase()], &[&own, &own], &["\u{e9}"]] {
+        assert_eq!(ask(malformed).await, (400, "invalid_header".to_owned()), "{malformed:?}");
+    }
+    let (_, tasks) = world.get("/api/v1/tasks").await;
+    assert_eq!(tasks["items"], json!([]), "something was done");
+    assert_eq!(ask(&[&own]).await.0, 201);
+    // Reading too; and who has no credential learns nothing by it.
+    let read = world.request(Method::GET, "/api/v1/tasks").header("quell-tenant", &other);
+    assert_eq!(read.send().await.unwrap().status(), 409);
+    let bare = world.http.get(format!("{}/api/v1/tasks", world.base)).header("quell-tenant", &other);
+    assert_eq!(bare.send().await.unwrap().status(), 401);
+    world.stop().await;
+}

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, answer};
 
 #[tokio::test]
 async fn settings_are_of_one_person_in_one_tenant() {
@@ -14,7 +14,9 @@ async fn settings_are_of_one_person_in_one_tenant() {
     assert_eq!(ana.put("/api/v1/me/settings/tasks.view_1", view.clone()).await.0, 204);
     assert_eq!(ana.put("/api/v1/me/settings/theme", json!("dark")).await.0, 204);
     assert_eq!(ana.put("/api/v1/me/settings/theme", json!(null)).await.0, 204);
-    let kept = json!({ "settings": { "tasks.view_1": view, "theme": null } });
+    let views = json!([{ "name": "mine", "search": "state=failed" }, ["id", "state"]]);
+    assert_eq!(ana.put("/api/v1/me/settings/tasks.views", views.clone()).await.0, 204);
+    let kept = json!({ "settings": { "tasks.view_1": view, "tasks.views": views, "theme": null } });
     assert_eq!(ana.get("/api/v1/me/settings").await, (200, kept.clone()));
     assert_eq!(bea.get("/api/v1/me/settings").await, (200, json!({ "settings": {} })));
     // The same person in another tenant begins anew.
@@ -33,6 +35,12 @@ async fn settings_are_of_one_person_in_one_tenant() {
     let (status, moved) = elsewhere.post("/api/v1/session/tenant", json!({ "tenant": other })).await;
     assert_eq!(status, 200, "{moved}");
     moved["token"].as_str().unwrap().clone_into(&mut elsewhere.token);
+    // A page that still shows the tenant before changes nothing in this one.
+    let stale = elsewhere.request(Method::PUT, "/api/v1/me/settings/theme").json(&json!("light"));
+    let (status, problem) =
+        answer(stale.header("quell-tenant", world.tenant.to_string()).send().await.unwrap()).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("tenant_changed")), "{problem}");
+    assert!(problem["hint"].as_str().unwrap().contains("Reload"), "{problem}");
     let there = elsewhere.get("/api/v1/me/settings").await;
     assert_eq!(there, (200, json!({ "settings": {} })));
     assert_eq!(bea.delete("/api/v1/me/settings/theme").await.0, 404);
