@@ -6,6 +6,8 @@
 //! A watcher that does not read holds nothing but its place in the engine's ring: when it falls out of it, it is
 //! told to look at everything again. A key that is revoked or ends takes its streams with it.
 
+mod places;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -16,9 +18,12 @@ use futures_util::stream::unfold;
 use quell_engine::{Change, ChangeStream, Heard};
 use quell_store::{Store, endpoint};
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use uuid::Uuid;
+
+pub(crate) use places::Places;
+use places::{Full, Place};
 
 use crate::auth::{self, Caller, Permission};
 use crate::problem::{Code, Problem};
@@ -28,8 +33,6 @@ use crate::state::App;
 const BEAT: Duration = Duration::from_secs(15);
 /// Endpoints that are remembered for those who watch at the same time.
 const REMEMBERED: usize = 10_000;
-/// Streams of all watchers together.
-pub(crate) const STREAMS: usize = 512;
 
 struct Watcher {
     app: App,
@@ -41,16 +44,16 @@ struct Watcher {
     revocations: watch::Receiver<u64>,
     number: u64,
     first: Option<&'static str>,
-    _place: Place,
+    _place: Counted,
 }
 
 /// One of the places, counted.
-struct Place {
+struct Counted {
     app: App,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
-impl Drop for Place {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.app.metrics.streams.dec();
     }
@@ -63,11 +66,7 @@ pub(crate) fn stream(
     task: Option<Uuid>,
     is_return: bool,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
-    let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(Code::Unavailable, "too many live streams are open")
-            .hint("Poll the list instead.")
-            .retry_after(30)
-    })?;
+    let place = app.streams.take(caller.tenant, caller.identity.id).map_err(refused)?;
     app.metrics.streams.inc();
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -76,7 +75,7 @@ pub(crate) fn stream(
         news: app.engine.changes().watch(caller.tenant),
         stopping: app.stopping.clone(),
         revocations: app.revocations.subscribe(),
-        _place: Place { app: app.clone(), _permit: permit },
+        _place: Counted { app: app.clone(), _place: place },
         app: app.clone(),
         caller,
         task,
@@ -88,6 +87,15 @@ pub(crate) fn stream(
         let event = watcher.next().await?;
         Some((Ok(event), watcher))
     })))
+}
+
+fn refused(full: Full) -> Problem {
+    let (code, hint) = match full {
+        Full::OfOne => (Code::TooManyRequests, "Close some that are open, or poll the list instead."),
+        Full::OfTenant => (Code::TooManyRequests, "Poll the list instead."),
+        Full::All => (Code::Unavailable, "Poll the list instead."),
+    };
+    Problem::new(code, full.to_string()).hint(hint).retry_after(30)
 }
 
 impl Watcher {
@@ -106,7 +114,8 @@ impl Watcher {
             match heard {
                 None => {
                     self.caller.identity = auth::still_stands(&self.app, &self.caller).await?;
-                    return self.may(Permission::TaskRead).then(|| Event::default().comment("beat"));
+                    // An event and no comment, which a page would not hear: it is to know when it is cut off.
+                    return self.may(Permission::TaskRead).then(|| self.event("beat", &json!({})));
                 }
                 Some(Heard::Resync) => return Some(self.event("resync", &json!({}))),
                 Some(Heard::Change(change)) => {

@@ -8,7 +8,7 @@ use quell_audit::Sealer;
 use quell_engine::{Clock, Engine, RemoteSigner, Secrets};
 use quell_notify::Reach;
 use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::auth::oidc::Oidc;
@@ -18,7 +18,7 @@ use crate::config::{Config, Limits};
 use crate::console::Console;
 use crate::gateway::{Addresses, Sessions, Trusts};
 use crate::install::Programs;
-use crate::live::{self, Standings};
+use crate::live::{Places, Standings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::pki::Authority;
@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     /// How endpoints stood when they last changed.
     pub standings: Standings,
     /// Places of live streams.
-    pub streams: Arc<Semaphore>,
+    pub streams: Arc<Places>,
     /// Bounds.
     pub limits: Limits,
     /// Passkeys, and what is asked of them.
@@ -168,7 +168,7 @@ impl Inner {
             hasher: Hasher::new(config.limits.password_cost),
             metrics: Metrics::new(),
             standings: Standings::default(),
-            streams: Arc::new(Semaphore::new(live::STREAMS)),
+            streams: Arc::default(),
             limits: config.limits,
             passkeys: Passkeys::new(public.as_ref()),
             public,

@@ -145,7 +145,7 @@ async fn a_revoked_key_takes_its_streams_with_it() {
     let ended =
         timeout(Duration::from_secs(5), async { while watching.chunk().await.unwrap().is_some() {} }).await;
     assert!(ended.is_ok(), "the stream of a revoked key went on");
-    until(&mut staying, ": beat").await;
+    until_event(&mut staying, &["event: beat\n", "data: {}"]).await;
     world.stop().await;
 }
 

@@ -99,6 +99,9 @@ async fn read(
             if event.id.is_some() {
                 last.clone_from(&event.id);
             }
+            if event.kind == "beat" {
+                continue;
+            }
             say(&event, format)?;
             let matters = event.kind == "resync" || event.kind == "task";
             if matters && has_ended(client, task, (format, voice)).await? {
