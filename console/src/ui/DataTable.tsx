@@ -106,6 +106,11 @@ export function DataTable<Row>(props: Props<Row>) {
     return row === undefined ? undefined : { id: id(row), to: to?.(row) };
   });
 
+  const listed = useMemo(
+    () => (selection && selection.ids.size > 0 ? pages.rows.filter((row) => selection.ids.has(id(row))).length : 0),
+    [pages.rows, selection, id],
+  );
+
   if (pages.error !== null && pages.rows.length === 0) return <Failure error={pages.error} retry={pages.again} />;
   const isEmpty = !pages.isFirst && pages.rows.length === 0 && !pages.isMore;
 
@@ -113,7 +118,7 @@ export function DataTable<Row>(props: Props<Row>) {
     <Box>
       <Group justify="space-between" mb={6} gap="xs" mih={30}>
         <Text size="sm" c="dimmed" aria-live="polite">
-          {pages.isFirst ? "Reading…" : summary(label, pages, selection)}
+          {pages.isFirst ? "Reading…" : summary(label, pages, selection?.ids.size ?? 0, listed)}
         </Text>
         <Group gap={6}>
           {tools}
@@ -210,7 +215,7 @@ function narrow(width: string): string {
   return width.endsWith("px") ? width : `minmax(0, ${/([\d.]+fr)\)?$/.exec(width)?.[1] ?? "1fr"})`;
 }
 
-function summary<Row>(label: string, pages: Pages<Row>, selection: Selection | undefined): string {
+function summary<Row>(label: string, pages: Pages<Row>, selected: number, listed: number): string {
   const isOne = (pages.total ?? pages.rows.length) === 1 && !pages.isMore;
   const noun = isOne ? label.toLowerCase().replace(/s$/, "") : label.toLowerCase();
   const read = pages.rows.length.toLocaleString("en");
@@ -218,7 +223,12 @@ function summary<Row>(label: string, pages: Pages<Row>, selection: Selection | u
     pages.total === undefined
       ? `${read}${pages.isMore ? "+" : ""} ${noun}`
       : `${pages.total.toLocaleString("en")} ${noun}`;
-  return selection && selection.ids.size > 0 ? `${count(selection.ids.size, "selected", "selected")} of ${size}` : size;
+  if (selected === 0) return size;
+  const chosen = count(selected, "selected", "selected");
+  // A search hides what is selected, and does not give it up.
+  return listed === selected
+    ? `${chosen} of ${size}`
+    : `${chosen}, ${String(selected - listed)} not listed here; ${size}`;
 }
 
 function Head<Row>({
@@ -280,7 +290,13 @@ function All<Row>({
         checked={picked > 0 && picked === ids.length}
         indeterminate={picked > 0 && picked < ids.length}
         onChange={(event) => {
-          selection.change(new Set(event.currentTarget.checked ? ids : []));
+          // What is selected and not listed stays.
+          const next = new Set(selection.ids);
+          for (const each of ids) {
+            if (event.currentTarget.checked) next.add(each);
+            else next.delete(each);
+          }
+          selection.change(next);
         }}
       />
     </Box>

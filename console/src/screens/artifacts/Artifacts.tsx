@@ -6,11 +6,13 @@ import { useMemo } from "react";
 
 import { $api } from "../../api/client";
 import { PAGED, usePages } from "../../api/pages";
+import { ID, oneOf, sift } from "../../app/rules";
 import { useFilters } from "../../app/url";
 import { DataTable, type Column } from "../../ui/DataTable";
 import { Empty } from "../../ui/Empty";
 import { Export, Filters, type Choice } from "../../ui/Filters";
 import { Name } from "../../ui/Name";
+import { Odd } from "../../ui/Odd";
 import { Page } from "../../ui/Page";
 import { bytes } from "../../ui/text";
 import { Time } from "../../ui/Time";
@@ -26,6 +28,8 @@ const STATES = ["uploading", "stored", "failed", "expired", "deleted"];
 const CHOICES: Choice[] = [
   { name: "state", label: "Status", options: STATES.map((state) => ({ value: state, label: state })) },
 ];
+
+const RULES = { state: oneOf(STATES), endpoint: ID, task: ID };
 
 /** What is in it, which its task says: every archive has the same name. */
 function Content({ artifact }: { artifact: Artifact }) {
@@ -99,7 +103,7 @@ const name = (artifact: Artifact): string => artifact.name;
 
 export default function Artifacts() {
   const [filters] = useFilters();
-  const { state, endpoint, task } = filters;
+  const [{ state, endpoint, task }, odd] = sift(filters, RULES);
   const query = useMemo(() => given({ state, endpoint, task }), [state, endpoint, task]);
   const answer = $api.useInfiniteQuery(
     "get",
@@ -117,6 +121,7 @@ export default function Artifacts() {
       <Filters choices={CHOICES} views="artifacts" own={["endpoint", "task"]}>
         <EndpointBox />
       </Filters>
+      <Odd words={odd} />
       <DataTable
         label="Artifacts"
         columns={columns}

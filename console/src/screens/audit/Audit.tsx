@@ -5,21 +5,27 @@ import { IconX } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 
 import { $api } from "../../api/client";
+import { sift } from "../../app/rules";
 import { useFilters, type Search } from "../../app/url";
 import { Filters, type Choice } from "../../ui/Filters";
+import { Odd } from "../../ui/Odd";
 import { Page } from "../../ui/Page";
 import { clip, inert } from "../../ui/text";
-import { fromField, moment, PRESETS, toField } from "./span";
+import { fromField, isMoment, moment, PRESETS, toField } from "../tasks/since";
 import { Trail, type TrailQuery } from "./Trail";
 import { Verification } from "./Verification";
 
+const RULES = { since: isMoment, until: isMoment };
+
 export default function Audit() {
   const [search] = useFilters();
-  const query = useQueryOf(search);
+  const [understood, odd] = sift(search, RULES);
+  const query = useQueryOf(understood);
   return (
     <Page title="Audit" about="Every change, every secret that was read and every refusal, sealed as it happens.">
       <Verification />
       <AuditFilters />
+      <Odd words={odd} />
       <Trail query={query} />
     </Page>
   );

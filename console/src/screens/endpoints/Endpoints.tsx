@@ -6,11 +6,13 @@ import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo, useState } from "react";
 
 import { useMe, whyNot } from "../../api/me";
+import { FLAG, oneOf, sift } from "../../app/rules";
 import { useFilters, type Search } from "../../app/url";
 import { DataTable } from "../../ui/DataTable";
 import { Deed } from "../../ui/Deed";
 import { Empty } from "../../ui/Empty";
 import { Export, Filters, type Choice } from "../../ui/Filters";
+import { Odd } from "../../ui/Odd";
 import { Page } from "../../ui/Page";
 import { clip, inert } from "../../ui/text";
 import { columns } from "./columns";
@@ -71,6 +73,17 @@ const CHOICES: Choice[] = [
 
 const SORT = "name";
 
+const SORTS = columns.flatMap(({ sort }) => (sort === undefined ? [] : [sort, `-${sort}`]));
+
+const RULES = {
+  connected: FLAG,
+  isolated: FLAG,
+  alarm: FLAG,
+  os: oneOf(["linux", "windows", "macos"]),
+  state: oneOf(["active", "revoked", "all"]),
+  sort: oneOf(SORTS),
+};
+
 /** The words of the address as the API wants them. */
 function filterOf(search: Search): Filter {
   const flag = (name: string): Record<string, boolean> =>
@@ -95,7 +108,8 @@ const rowTo = (row: Row): string => `/endpoints/${row.id}`;
 export default function Endpoints() {
   const me = useMe();
   const [search, set] = useFilters();
-  const filter = useMemo(() => filterOf(search), [search]);
+  const [understood, odd] = useMemo(() => sift(search, RULES), [search]);
+  const filter = useMemo(() => filterOf(understood), [understood]);
   const rows = useEndpointRows(filter);
   const [ids, select] = useState<ReadonlySet<string>>(new Set());
   const selection = useMemo(() => ({ ids, change: select }), [ids]);
@@ -130,6 +144,7 @@ export default function Endpoints() {
       }
     >
       <Filters search="text" choices={[...CHOICES, ...tags]} views="endpoints" />
+      <Odd words={odd} />
       <DataTable
         label="Endpoints"
         columns={columns}
@@ -139,7 +154,7 @@ export default function Endpoints() {
         to={rowTo}
         selection={selection}
         of={rows.of}
-        sort={search["sort"] ?? SORT}
+        sort={understood["sort"] ?? SORT}
         onSort={(sort) => {
           set({ sort });
         }}
@@ -163,7 +178,7 @@ export default function Endpoints() {
             />
           </>
         }
-        empty={<Nothing isFiltered={Object.keys(search).some((name) => name !== "sort")} enrol={enrol} />}
+        empty={<Nothing isFiltered={Object.keys(understood).some((name) => name !== "sort")} enrol={enrol} />}
       />
       <Selected ids={ids} select={select} rows={rows.rows} changed={rows.renew} />
       <Suspense>

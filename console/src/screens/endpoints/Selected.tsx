@@ -2,11 +2,12 @@
 
 import { ActionIcon, Box, Button, Group, Menu, Paper, Text, Tooltip } from "@mantine/core";
 import { IconBolt, IconDownload, IconTag, IconX } from "@tabler/icons-react";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 
 import { useAct } from "../../act/start";
 import { Deed } from "../../ui/Deed";
 import { Name } from "../../ui/Name";
+import { useChosen } from "../../ui/table/chosen";
 import { count } from "../../ui/text";
 import { useOffers, useWhyNot } from "./actions";
 import { csv, save } from "./csv";
@@ -14,6 +15,8 @@ import type { Row } from "./row";
 import classes from "./cells.module.css";
 
 const TagDialog = lazy(() => import("./TagDialog"));
+
+const rowId = (row: Row): string => row.id;
 
 /** Names that the bar shows. */
 const NAMED = 3;
@@ -41,18 +44,7 @@ export function Selected({ ids, select, rows, changed }: Props) {
   const offers = useOffers();
   const [isTagging, setTagging] = useState(false);
   const whyTag = useWhyNot("endpoint.tag");
-  // Rows that a filter hid meanwhile stay selected, so what is known of them is kept.
-  const [known, setKnown] = useState<ReadonlyMap<string, Row>>(new Map());
-  const chosen = useMemo(() => {
-    const found = new Map<string, Row>();
-    if (ids.size > 0) for (const row of rows) if (ids.has(row.id)) found.set(row.id, row);
-    for (const id of ids) {
-      const before = known.get(id);
-      if (!found.has(id) && before) found.set(id, before);
-    }
-    return found;
-  }, [ids, rows, known]);
-  if (chosen.size > 0 && [...chosen.keys()].some((id) => !known.has(id))) setKnown(chosen);
+  const chosen = useChosen(ids, rows, rowId);
   if (ids.size === 0) return null;
   const names = [...chosen.values()].slice(0, NAMED);
   const rest = ids.size - names.length;

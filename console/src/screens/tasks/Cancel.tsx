@@ -26,9 +26,10 @@ async function cancel(task: Task): Promise<Tried> {
   }
 }
 
+/** About the tasks as they are when it opens: what is confirmed is what is named. */
 export function CancelMany({ tasks, close, done }: Props) {
-  const open = tasks.filter((task) => !isEnded(task.state));
-  const over = tasks.length - open.length;
+  const [open] = useState(() => tasks.filter((task) => !isEnded(task.state)));
+  const [over] = useState(() => tasks.filter((task) => isEnded(task.state)));
   const [isBusy, setBusy] = useState(false);
   const [tried, setTried] = useState<Tried[]>();
   const submit = async (): Promise<void> => {
@@ -96,7 +97,7 @@ function Line({ task }: { task: Task }) {
   );
 }
 
-function Ask({ open, over }: { open: Task[]; over: number }) {
+function Ask({ open, over }: { open: Task[]; over: Task[] }) {
   return (
     <>
       {open.length === 0 ? (
@@ -105,25 +106,34 @@ function Ask({ open, over }: { open: Task[]; over: number }) {
         </Text>
       ) : (
         <>
-          <List size="sm" spacing={2}>
-            {open.slice(0, NAMED).map((task) => (
-              <List.Item key={task.id}>
-                <Line task={task} />
-              </List.Item>
-            ))}
-            {open.length > NAMED ? <List.Item>and {open.length - NAMED} more</List.Item> : null}
-          </List>
+          <Named tasks={open} />
           <Text size="sm">
             What waits ends at once and is never begun. What runs is asked to stop: how far it came, its outcome says. A
             cancelled task is not taken up again; repeat it where it is wanted after all.
           </Text>
         </>
       )}
-      {over > 0 && open.length > 0 ? (
-        <Alert variant="default">
-          {count(over, "chosen task has ended", "chosen tasks have ended")} and stay as they are.
+      {over.length > 0 && open.length > 0 ? (
+        <Alert
+          variant="default"
+          title={`Left as ${over.length === 1 ? "it is" : "they are"}: ${count(over.length, "selected task has ended", "selected tasks have ended")}`}
+        >
+          <Named tasks={over} />
         </Alert>
       ) : null}
     </>
+  );
+}
+
+function Named({ tasks }: { tasks: Task[] }) {
+  return (
+    <List size="sm" spacing={2}>
+      {tasks.slice(0, NAMED).map((task) => (
+        <List.Item key={task.id}>
+          <Line task={task} />
+        </List.Item>
+      ))}
+      {tasks.length > NAMED ? <List.Item>and {tasks.length - NAMED} more</List.Item> : null}
+    </List>
   );
 }

@@ -9,9 +9,9 @@ import { Filters, type Choice } from "../../ui/Filters";
 import { words } from "../../ui/text";
 import { useActions } from "./catalogue";
 import { EndpointBox } from "./EndpointBox";
-import { PRESETS, toField } from "./since";
+import { fromField, moment, PRESETS, toField } from "./since";
 
-const STATES = [
+export const STATES = [
   "pending_approval",
   "queued",
   "running",
@@ -24,7 +24,7 @@ const STATES = [
   "indeterminate",
 ];
 
-const FROM = ["console", "cli", "api", "timer"];
+export const FROM = ["console", "cli", "api", "timer"];
 
 export function TaskFilters() {
   const me = useMe();
@@ -68,8 +68,7 @@ function SinceBox() {
     filters["until"] !== undefined || (since !== undefined && !PRESETS.some(({ value }) => value === since));
   const [isOpen, setOpen] = useState(isCustom);
   const put = (name: "since" | "until", value: string): void => {
-    const at = Date.parse(value);
-    set({ [name]: Number.isNaN(at) ? undefined : new Date(at).toISOString() });
+    set({ [name]: fromField(value) });
   };
   return (
     <>
@@ -90,7 +89,7 @@ function SinceBox() {
           <TextInput
             type="datetime-local"
             aria-label="Created at or after"
-            value={toField(since)}
+            value={toField(moment(since, Date.now()))}
             onChange={(event) => {
               put("since", event.currentTarget.value);
             }}
@@ -98,7 +97,7 @@ function SinceBox() {
           <TextInput
             type="datetime-local"
             aria-label="Created before"
-            value={toField(filters["until"])}
+            value={toField(moment(filters["until"], Date.now()))}
             onChange={(event) => {
               put("until", event.currentTarget.value);
             }}

@@ -2,7 +2,7 @@
 
 import { Button, Group } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconArrowUp, IconBan, IconBolt, IconListCheck } from "@tabler/icons-react";
+import { IconArrowUp, IconBan, IconBolt, IconListCheck, IconX } from "@tabler/icons-react";
 import { keepPreviousData } from "@tanstack/react-query";
 import { useMemo, useRef, useState, type UIEvent } from "react";
 
@@ -10,24 +10,35 @@ import { useAct } from "../../act/start";
 import { $api } from "../../api/client";
 import { useMe, whyNot } from "../../api/me";
 import { PAGED, usePages } from "../../api/pages";
-import { useFilters } from "../../app/url";
+import { ID, oneOf, sift, someOf } from "../../app/rules";
+import { useFilters, type Search } from "../../app/url";
 import { DataTable } from "../../ui/DataTable";
 import { Deed } from "../../ui/Deed";
 import { Empty } from "../../ui/Empty";
 import { Export } from "../../ui/Filters";
+import { Odd } from "../../ui/Odd";
 import { Page } from "../../ui/Page";
+import { useChosen } from "../../ui/table/chosen";
 import { count } from "../../ui/text";
 import { CancelMany } from "./Cancel";
 import { columns, narrowColumns } from "./columns";
 import { useHold } from "./hold";
 import { given } from "./schema";
-import { moment } from "./since";
-import { TaskFilters } from "./TaskFilters";
-import { sayTargets, type Task } from "./words";
+import { isMoment, moment } from "./since";
+import { FROM, STATES, TaskFilters } from "./TaskFilters";
+import { isEnded, sayTargets, type Task } from "./words";
+
+const RULES = {
+  state: someOf(["open", "ended", ...STATES]),
+  from: oneOf(FROM),
+  endpoint: ID,
+  requester: ID,
+  since: isMoment,
+  until: isMoment,
+};
 
 /** The words of the address as the API takes them. */
-function useWanted() {
-  const [{ state, action, requester, from, endpoint, since, until, text }] = useFilters();
+function useWanted({ state, action, requester, from, endpoint, since, until, text }: Search) {
   return useMemo(
     () => ({
       state,
@@ -48,9 +59,10 @@ const to = (task: Task): string => `/tasks/${task.id}`;
 const name = (task: Task): string => `${task.title} on ${sayTargets(task)}`;
 
 export default function Tasks() {
-  const me = useMe();
   const act = useAct();
-  const wanted = useWanted();
+  const [search] = useFilters();
+  const [understood, odd] = sift(search, RULES);
+  const wanted = useWanted(understood);
   const query = useMemo(() => given(wanted), [wanted]);
   const answer = $api.useInfiniteQuery(
     "get",
@@ -63,8 +75,9 @@ export default function Tasks() {
   const [isDown, setDown] = useState(false);
   const [pages, fresh] = useHold(usePages(answer), ids, isDown);
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [isCancel, setCancel] = useState(false);
-  const tasks = pages.rows.filter((task) => chosen.has(task.id));
+  const rows = useChosen(chosen, pages.rows, ids);
+  // What the dialog asks about, as it was when it was opened.
+  const [called, callOff] = useState<Task[]>();
   const onScroll = (event: UIEvent): void => {
     const { scrollTop } = event.target as HTMLElement;
     setDown(scrollTop > 60);
@@ -73,10 +86,10 @@ export default function Tasks() {
     setDown(false);
     frame.current?.querySelector("[data-testid=rows]")?.scrollTo({ top: 0 });
   };
-  const why = whyNot(me, "task.cancel");
   return (
     <Page title="Response management" about="Every action that was asked for, its effect and its proof.">
       <TaskFilters />
+      <Odd words={odd} />
       <div ref={frame} onScrollCapture={onScroll}>
         <DataTable
           label="Tasks"
@@ -99,17 +112,13 @@ export default function Tasks() {
                 </Button>
               ) : null}
               {chosen.size > 0 ? (
-                <Deed
-                  size="compact-sm"
-                  variant="default"
-                  leftSection={<IconBan size={14} aria-hidden />}
-                  why={why}
-                  onClick={() => {
-                    setCancel(true);
+                <Chosen
+                  tasks={[...rows.values()]}
+                  callOff={callOff}
+                  none={() => {
+                    choose(new Set());
                   }}
-                >
-                  Cancel {count(chosen.size, "task")}
-                </Deed>
+                />
               ) : null}
               <Export path="/api/v1/tasks" query={wanted} />
             </Group>
@@ -141,11 +150,11 @@ export default function Tasks() {
           }
         />
       </div>
-      {isCancel ? (
+      {called ? (
         <CancelMany
-          tasks={tasks}
+          tasks={called}
           close={() => {
-            setCancel(false);
+            callOff(undefined);
           }}
           done={() => {
             choose(new Set());
@@ -153,5 +162,29 @@ export default function Tasks() {
         />
       ) : null}
     </Page>
+  );
+}
+
+/** What can be done with the tasks that are selected. The number is that of the dialog: those that have not ended. */
+function Chosen({ tasks, callOff, none }: { tasks: Task[]; callOff: (tasks: Task[]) => void; none: () => void }) {
+  const me = useMe();
+  const open = tasks.filter((task) => !isEnded(task.state)).length;
+  return (
+    <>
+      <Deed
+        size="compact-sm"
+        variant="default"
+        leftSection={<IconBan size={14} aria-hidden />}
+        why={open === 0 ? "What is selected has ended: there is nothing to cancel." : whyNot(me, "task.cancel")}
+        onClick={() => {
+          callOff(tasks);
+        }}
+      >
+        Cancel {count(open, "task")}
+      </Deed>
+      <Button size="compact-sm" variant="default" leftSection={<IconX size={14} aria-hidden />} onClick={none}>
+        Select none
+      </Button>
+    </>
   );
 }
