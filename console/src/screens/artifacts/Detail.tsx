@@ -9,6 +9,7 @@ import { useFilters } from "../../app/url";
 import { Facts } from "../../ui/Facts";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
+import { Stale } from "../../ui/Stale";
 import { bytes, clip, inert, words } from "../../ui/text";
 import { Time } from "../../ui/Time";
 import { sayTargets } from "../tasks/words";
@@ -33,7 +34,10 @@ export function Detail({ id }: { id: string | undefined }) {
       closeButtonProps={{ "aria-label": "Close" }}
     >
       {artifact !== undefined ? (
-        <Whole artifact={artifact} />
+        <>
+          <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} mb="md" />
+          <Whole artifact={artifact} />
+        </>
       ) : answer.error === null ? (
         <Loader aria-label="Reading the artifact" />
       ) : (
@@ -100,7 +104,7 @@ function Custody({ artifact }: { artifact: Artifact }) {
       </Title>
       {may ? (
         <Stack gap={6}>
-          {own.error === null ? null : <Failure error={own.error} />}
+          <Stale error={own.error ?? task.error} at={own.dataUpdatedAt} />
           {own.data !== undefined && records.length === 0 ? (
             <Text size="sm" c="dimmed">
               The audit trail has no record of it.

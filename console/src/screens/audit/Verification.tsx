@@ -2,7 +2,7 @@
 
 import { Alert, Box, Button, Code, Collapse, Group, List, Loader, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconRefresh, IconCertificate, IconShieldCheck, IconShieldX } from "@tabler/icons-react";
+import { IconRefresh, IconCertificate, IconShieldCheck, IconShieldQuestion, IconShieldX } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
@@ -10,6 +10,7 @@ import { $api, type Schemas } from "../../api/client";
 import { Copy } from "../../ui/Copy";
 import { Facts } from "../../ui/Facts";
 import { Failure } from "../../ui/Failure";
+import { Stale } from "../../ui/Stale";
 import { count, inertLines } from "../../ui/text";
 import { duration, Time } from "../../ui/Time";
 import { tone } from "../../ui/tone";
@@ -22,20 +23,29 @@ const AGAIN = 1500;
 
 export function Verification() {
   const [isOpen, { toggle }] = useDisclosure(false);
-  const { data, error, isFetching, refetch } = $api.useQuery("get", "/api/v1/audit/verification", undefined, {
-    staleTime: 60_000,
-    refetchInterval: ({ state }) => (isGoing(state.data) ? AGAIN : false),
-  });
+  const { data, error, isFetching, dataUpdatedAt, refetch } = $api.useQuery(
+    "get",
+    "/api/v1/audit/verification",
+    undefined,
+    {
+      staleTime: 60_000,
+      refetchInterval: ({ state }) => (isGoing(state.data) ? AGAIN : false),
+    },
+  );
   if (error !== null && data === undefined) return <Failure error={error} retry={() => void refetch()} mb="sm" />;
+  // What was found before says nothing of now: only a broken trail stays broken.
+  const isOld = error !== null;
+  const tint = data?.state === "broken" ? "bad" : data?.state === "intact" && !isOld ? "ok" : "quiet";
   return (
     <Alert
       variant="outline"
-      color={data?.state === "broken" ? "red" : data?.state === "intact" ? "green" : "gray"}
-      icon={<Mark found={data} />}
-      title={titleOf(data)}
+      color={{ bad: "red", ok: "green", quiet: "gray" }[tint]}
+      icon={isOld && data?.state !== "broken" ? <IconShieldQuestion aria-hidden /> : <Mark found={data} />}
+      title={isOld ? oldTitle(data) : titleOf(data)}
       mb="sm"
-      styles={tone(data?.state === "broken" ? "bad" : data?.state === "intact" ? "ok" : "quiet")}
+      styles={tone(tint)}
     >
+      <Stale error={error} at={dataUpdatedAt} mb="xs" />
       <Text size="sm" component="div" aria-live="polite">
         {data === undefined ? "The server walks through every checkpoint and every record." : <Told found={data} />}
       </Text>
@@ -45,7 +55,7 @@ export function Verification() {
           size="compact-sm"
           variant="default"
           leftSection={<IconRefresh size={14} aria-hidden />}
-          loading={isFetching || isGoing(data)}
+          loading={isFetching || (isGoing(data) && !isOld)}
           onClick={() => void refetch()}
         >
           Verify now
@@ -83,6 +93,14 @@ function titleOf(found: Found | undefined): string {
     default:
       return isGoing(found) ? "The trail is verified…" : "The trail could not be verified to its end";
   }
+}
+
+/** What is said where the last look failed. */
+function oldTitle(found: Found | undefined): string {
+  if (found?.state === "broken") return `${titleOf(found)}, when it was looked at last`;
+  return found?.state === "intact"
+    ? "It is not known whether the trail is intact now; it was when it was looked at last"
+    : "It is not known whether the trail is intact";
 }
 
 function Told({ found }: { found: Found }) {

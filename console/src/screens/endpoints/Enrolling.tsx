@@ -7,6 +7,7 @@ import { Link } from "@tanstack/react-router";
 import { $api, type Schemas } from "../../api/client";
 import { holds, useMe } from "../../api/me";
 import { Copy } from "../../ui/Copy";
+import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { count, inertLines } from "../../ui/text";
 import { Time } from "../../ui/Time";
@@ -18,7 +19,7 @@ const LOOK = 2000;
 
 type Made = Schemas["MadeEnrolmentToken"];
 
-type Way = { label: string; text: string; sha256?: string };
+type Way = { id: string; label: string; text: string; sha256?: string };
 
 export function Enrolling({ token, close }: { token: Made; close: () => void }) {
   const ways = useWays(token);
@@ -32,16 +33,17 @@ export function Enrolling({ token, close }: { token: Made; close: () => void }) 
       {ways.length === 1 ? (
         <Command text={ways[0]?.text ?? ""} label="Command" />
       ) : (
-        <Tabs defaultValue={ways[0]?.label ?? ""} keepMounted={false}>
+        // The values become ids, in which no blank may stand.
+        <Tabs defaultValue={ways[0]?.id ?? ""} keepMounted={false}>
           <Tabs.List>
             {ways.map((way) => (
-              <Tabs.Tab key={way.label} value={way.label}>
+              <Tabs.Tab key={way.id} value={way.id}>
                 {way.label}
               </Tabs.Tab>
             ))}
           </Tabs.List>
           {ways.map((way) => (
-            <Tabs.Panel key={way.label} value={way.label} pt="xs">
+            <Tabs.Panel key={way.id} value={way.id} pt="xs">
               <Command text={way.text} label={way.label} />
               {way.sha256 === undefined ? null : (
                 <Text size="xs" c="dimmed" mt={4} style={{ overflowWrap: "anywhere" }}>
@@ -53,6 +55,7 @@ export function Enrolling({ token, close }: { token: Made; close: () => void }) 
           ))}
         </Tabs>
       )}
+      <Failure error={came.error} />
       <Box aria-live="polite">
         {came.endpoints.length === 0 && came.uses === 0 ? (
           <Group gap="xs">
@@ -112,19 +115,20 @@ function useWays(token: Made): Way[] {
   });
   const gateway = data?.addresses[0] ?? `${window.location.hostname}:8421`;
   const own = {
+    id: "agent",
     label: "The agent is there already",
     text: `quell-agent enrol --server ${gateway} --token ${token.text}\nquell-agent run`,
   };
   const { install } = token;
   if (install === null || install === undefined) return [own];
   return [
-    { label: "With curl", text: install.curl, sha256: install.sha256 },
-    { label: "With wget", text: install.wget, sha256: install.sha256 },
+    { id: "curl", label: "With curl", text: install.curl, sha256: install.sha256 },
+    { id: "wget", label: "With wget", text: install.wget, sha256: install.sha256 },
     own,
   ];
 }
 
-type Came = { uses: number; title: string; endpoints: { id: string; name: string }[] };
+type Came = { uses: number; title: string; error: unknown; endpoints: { id: string; name: string }[] };
 
 /** Who came with the token: the audit trail names it. Without the permission to read that, how many. */
 function useCame(token: Made): Came {
@@ -149,6 +153,7 @@ function useCame(token: Made): Came {
   const uses = Math.max(tokens.data?.items.find((each) => each.id === token.id)?.uses ?? 0, seen.size);
   return {
     uses,
+    error: trail.error ?? tokens.error,
     title: uses === token.max_uses ? "It is here" : `${String(uses)} of ${String(token.max_uses)} are here`,
     endpoints: [...seen].map(([id, name]) => ({ id, name })),
   };

@@ -3,7 +3,7 @@
 import { Button, Grid, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { IconBolt, IconDevices } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 
 import { useAct } from "../../act/start";
 import { $api, type Schemas } from "../../api/client";
@@ -11,6 +11,7 @@ import { holds, useMe } from "../../api/me";
 import { Empty } from "../../ui/Empty";
 import { Failure } from "../../ui/Failure";
 import { Page } from "../../ui/Page";
+import { Stale } from "../../ui/Stale";
 import { Time } from "../../ui/Time";
 import { moment } from "../tasks/since";
 import { Alarms } from "./Alarms";
@@ -45,14 +46,17 @@ export default function Overview() {
   return (
     <Page title="Overview" about="What is changed now, what waits, what runs and what failed.">
       <Stack gap="md">
-        <Tiles seen={seen} failed={failed.data} />
+        <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} />
+        <Tiles seen={seen} failed={failed.error === null ? failed.data : null} />
         <First seen={seen} />
         <Alarms endpoints={seen.alarms} />
         <Grid gap="md">
           <Grid.Col span={{ base: 12, lg: 7 }}>
             <Stack gap="md">
               <Changed tasks={seen.not_undone} isolated={seen.isolated} />
-              <Failed tasks={failed.data?.items} error={failed.error} />
+              <Failed tasks={failed.data?.items}>
+                <Stale error={failed.error} at={failed.dataUpdatedAt} retry={() => void failed.refetch()} />
+              </Failed>
             </Stack>
           </Grid.Col>
           <Grid.Col span={{ base: 12, lg: 5 }}>
@@ -67,7 +71,13 @@ export default function Overview() {
   );
 }
 
-function Tiles({ seen, failed }: { seen: Seen; failed: { items: Task[]; next?: string | null } | undefined }) {
+type TilesProps = {
+  seen: Seen;
+  /** `null` where it could not be read. */
+  failed: { items: Task[]; next?: string | null } | null | undefined;
+};
+
+function Tiles({ seen, failed }: TilesProps) {
   const waiting = useWaiting();
   const open = (state: string): number => seen.open.filter((task) => task.state === state).length;
   const mine = (waiting.data?.items ?? []).filter(isMine).length;
@@ -83,9 +93,9 @@ function Tiles({ seen, failed }: { seen: Seen; failed: { items: Task[]; next?: s
     ["Queued", most(open("queued")), "/tasks?state=queued", undefined],
     [
       "Failed, last day",
-      failed === undefined ? "…" : `${String(failed.items.length)}${failed.next ? "+" : ""}`,
+      failed === undefined ? "…" : failed === null ? "?" : `${String(failed.items.length)}${failed.next ? "+" : ""}`,
       `/tasks?state=${BAD}&since=1d`,
-      failed !== undefined && failed.items.length > 0 ? "bad" : undefined,
+      (failed?.items.length ?? 0) > 0 ? "bad" : undefined,
     ],
     ["Agents connected", String(seen.connected), "/endpoints?connected=true", undefined],
   ];
@@ -195,10 +205,10 @@ function Running({ tasks }: { tasks: Task[] }) {
   );
 }
 
-function Failed({ tasks, error }: { tasks: Task[] | undefined; error: unknown }) {
+function Failed({ tasks, children }: { tasks: Task[] | undefined; children: ReactNode }) {
   return (
     <Part title="Failed in the last day" all={{ to: `/tasks?state=${BAD}&since=1d`, says: "All of them" }}>
-      {error === null ? null : <Failure error={error} />}
+      {children}
       {tasks?.length === 0 ? <Calm>Nothing failed, and of nothing is it unknown how it ended.</Calm> : null}
       <Some
         rows={tasks ?? []}

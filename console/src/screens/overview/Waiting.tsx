@@ -5,8 +5,8 @@ import { Link } from "@tanstack/react-router";
 
 import { $api, type Schemas } from "../../api/client";
 import { holds, useMe } from "../../api/me";
-import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
+import { Stale } from "../../ui/Stale";
 import { count, inert } from "../../ui/text";
 import { duration, Time, useNow } from "../../ui/Time";
 import { Calm, Part, Some } from "./Part";
@@ -36,7 +36,7 @@ export function Waiting() {
   const rows = [...(answer.data?.items ?? [])].sort((one, other) => Number(isMine(other)) - Number(isMine(one)));
   return (
     <Part title="Waits for approval" all={{ to: "/approvals", says: "All requests" }}>
-      {answer.error === null ? null : <Failure error={answer.error} retry={() => void answer.refetch()} />}
+      <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} />
       {answer.data !== undefined && rows.length === 0 ? (
         <Calm>
           Nobody waits for a decision. Whose requests must be approved, and by whom, the{" "}

@@ -11,6 +11,7 @@ import { Facts } from "../../ui/Facts";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { Page } from "../../ui/Page";
+import { Stale } from "../../ui/Stale";
 import { State } from "../../ui/State";
 import { count, inert } from "../../ui/text";
 import { duration, Time, useNow } from "../../ui/Time";
@@ -41,7 +42,12 @@ export default function Task() {
     );
   }
   const { commands, states, ...task } = answer.data;
-  return <Whole key={id} task={task} states={states} commands={commands.items} />;
+  return (
+    <>
+      <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} mb="md" />
+      <Whole key={id} task={task} states={states} commands={commands.items} />
+    </>
+  );
 }
 
 type WholeProps = { task: One; states: Record<string, number>; commands: Command[] };

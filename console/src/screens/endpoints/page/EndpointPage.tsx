@@ -10,6 +10,7 @@ import { Copy } from "../../../ui/Copy";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Page } from "../../../ui/Page";
+import { Stale } from "../../../ui/Stale";
 import { Time } from "../../../ui/Time";
 import { Trail } from "../../audit/Trail";
 import { Health } from "../columns";
@@ -30,12 +31,17 @@ const TABS = [
 
 export default function EndpointPage() {
   const { id = "" } = useParams({ strict: false });
-  const { data, error, isPending, refetch } = $api.useQuery("get", "/api/v1/endpoints/{id}", {
+  const { data, error, isPending, dataUpdatedAt, refetch } = $api.useQuery("get", "/api/v1/endpoints/{id}", {
     params: { path: { id } },
   });
   if (isPending) return <Loader m="xl" aria-label="Reading the endpoint" />;
   if (data === undefined) return <Failure error={error} retry={() => void refetch()} />;
-  return <Shown key={data.id} endpoint={data} />;
+  return (
+    <>
+      <Stale error={error} at={dataUpdatedAt} retry={() => void refetch()} mb="md" />
+      <Shown key={data.id} endpoint={data} />
+    </>
+  );
 }
 
 function Shown({ endpoint }: { endpoint: EndpointWithHealth }) {
