@@ -1,12 +1,26 @@
 /// The bar above a list: a search, choices, saved views. All of it stands in the address.
 
-import { ActionIcon, Button, Group, Menu, MultiSelect, Select, TextInput, Tooltip } from "@mantine/core";
+import {
+  ActionIcon,
+  Button,
+  Divider,
+  Group,
+  Menu,
+  MultiSelect,
+  Popover,
+  Select,
+  Stack,
+  Text,
+  TextInput,
+  Tooltip,
+} from "@mantine/core";
 import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
 import { IconBookmark, IconDownload, IconFilter, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import { useSetting } from "../api/settings";
 import { useFilters, writeSearch, type Search } from "../app/url";
+import { clip, inert } from "./text";
 
 /** One choice of the bar; its value stands under `name` in the address, several with commas. */
 export type Choice = {
@@ -161,6 +175,7 @@ function Views({ name }: { name: string }) {
   const [filters, set] = useFilters();
   const [views, save] = useSetting<View[]>(`views.${name}`, []);
   const [title, setTitle] = useState("");
+  const [isOpen, setOpen] = useState(false);
   const now = writeSearch(filters);
   const add = (): void => {
     const trimmed = title.trim();
@@ -170,41 +185,60 @@ function Views({ name }: { name: string }) {
   };
   const blank = Object.fromEntries(Object.keys(filters).map((key) => [key, undefined]));
   return (
-    <Menu position="bottom-start" closeOnItemClick={false} trapFocus>
-      <Menu.Target>
-        <Button variant="default" leftSection={<IconBookmark size={16} aria-hidden />}>
+    <Popover position="bottom-start" trapFocus returnFocus width={300} opened={isOpen} onChange={setOpen}>
+      <Popover.Target>
+        <Button
+          variant="default"
+          leftSection={<IconBookmark size={16} aria-hidden />}
+          onClick={() => {
+            setOpen(!isOpen);
+          }}
+        >
           Views
         </Button>
-      </Menu.Target>
-      <Menu.Dropdown miw={280}>
+      </Popover.Target>
+      <Popover.Dropdown p={6}>
         {views.length === 0 ? (
-          <Menu.Label>No view is saved. Filter the list, then name what you see.</Menu.Label>
+          <Text size="sm" p={6}>
+            No view is saved. Filter the list, then name what you see.
+          </Text>
         ) : null}
-        {views.map((view) => (
-          <Group key={view.name} gap={4} wrap="nowrap">
-            <Menu.Item
-              onClick={() => {
-                set({ ...blank, ...view.search });
-              }}
-              fw={writeSearch(view.search) === now ? 700 : 400}
-            >
-              {view.name}
-            </Menu.Item>
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              aria-label={`Remove the view ${view.name}`}
-              onClick={() => {
-                save(views.filter((each) => each !== view));
-              }}
-            >
-              <IconTrash size={14} />
-            </ActionIcon>
-          </Group>
-        ))}
-        <Menu.Divider />
-        <Group gap={6} p={6} wrap="nowrap">
+        <Stack component="ul" gap={2} m={0} p={0} mah={320} style={{ overflowY: "auto", listStyle: "none" }}>
+          {views.map((view) => (
+            <Group component="li" key={view.name} gap={4} wrap="nowrap">
+              <Button
+                variant="subtle"
+                color="gray"
+                c="inherit"
+                size="compact-md"
+                flex={1}
+                miw={0}
+                justify="flex-start"
+                aria-current={writeSearch(view.search) === now}
+                fw={writeSearch(view.search) === now ? 700 : 400}
+                onClick={() => {
+                  set({ ...blank, ...view.search });
+                }}
+              >
+                {clip(inert(view.name), 60)}
+              </Button>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                aria-label={`Remove the view ${clip(inert(view.name), 60)}`}
+                onClick={() => {
+                  save(views.filter((each) => each !== view));
+                }}
+              >
+                <IconTrash size={14} />
+              </ActionIcon>
+            </Group>
+          ))}
+        </Stack>
+        <Divider my={6} />
+        <Group gap={6} wrap="nowrap">
           <TextInput
+            flex={1}
             size="xs"
             aria-label="Name of the view"
             placeholder="Save this as…"
@@ -221,8 +255,8 @@ function Views({ name }: { name: string }) {
             Save
           </Button>
         </Group>
-      </Menu.Dropdown>
-    </Menu>
+      </Popover.Dropdown>
+    </Popover>
   );
 }
 
