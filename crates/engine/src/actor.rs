@@ -86,31 +86,48 @@ impl Actor {
         &self,
         permission: Permission,
         action: &str,
-        endpoints: &[Endpoint],
+        endpoints: Vec<Endpoint>,
     ) -> Result<(), Error> {
-        let Some(access) = &self.access else { return Ok(()) };
-        if !access.allows_action(permission, action) {
-            return Err(Error::Beyond(format!("no role of {} covers {action}", self.name)));
-        }
-        let reach = access.reach(permission, Some(action));
-        if reach == Reach::All {
-            return Ok(());
-        }
-        let beyond = |endpoint: &&Endpoint| !reach.has(tags(endpoint).iter().map(String::as_str));
-        match endpoints.iter().find(beyond) {
-            Some(endpoint) => {
-                Err(Error::Beyond(format!("no role of {} reaches {}", self.name, endpoint.name)))
-            }
-            None => Ok(()),
-        }
+        let (_, beyond) = self.split(permission, action, endpoints);
+        self.beyond(permission, action, beyond).map_or(Ok(()), Err)
     }
 
-    /// Whether its rights reach the action on this endpoint.
-    pub(crate) fn reaches(&self, permission: Permission, action: &str, endpoint: &Endpoint) -> bool {
-        self.access.as_ref().is_none_or(|access| {
-            access.allows_action(permission, action)
-                && access.reach(permission, Some(action)).has(tags(endpoint).iter().map(String::as_str))
-        })
+    /// Those of the endpoints on which its rights reach the action, and how many there are beside them.
+    pub(crate) fn split(
+        &self,
+        permission: Permission,
+        action: &str,
+        endpoints: Vec<Endpoint>,
+    ) -> (Vec<Endpoint>, usize) {
+        let Some(access) = &self.access else { return (endpoints, 0) };
+        let count = endpoints.len();
+        let reach = if access.allows_action(permission, action) {
+            access.reach(permission, Some(action))
+        } else {
+            Reach::NOTHING
+        };
+        if reach == Reach::All {
+            return (endpoints, 0);
+        }
+        let within = |endpoint: &Endpoint| reach.has(tags(endpoint).iter().map(String::as_str));
+        let reached: Vec<Endpoint> = endpoints.into_iter().filter(within).collect();
+        let beyond = count - reached.len();
+        (reached, beyond)
+    }
+
+    /// Why it may not do this where so many targets are beyond its reach. It names none of them: who gave an id does not
+    /// learn what it is called.
+    pub(crate) fn beyond(&self, permission: Permission, action: &str, beyond: usize) -> Option<Error> {
+        let access = self.access.as_ref()?;
+        if !access.allows_action(permission, action) {
+            return Some(Error::Beyond(format!("no role of {} covers {action}", self.name)));
+        }
+        let which = match beyond {
+            0 => return None,
+            1 => "one of the targets".to_owned(),
+            several => format!("{several} of the targets"),
+        };
+        Some(Error::Beyond(format!("no role of {} reaches {which}", self.name)))
     }
 
     /// An audit record of what this actor did.

@@ -38,7 +38,7 @@ impl Engine {
                 }
                 if actor.is_bounded(Permission::TaskCancel, &row.action) {
                     let endpoints = targets::of_task(tx, &row)?;
-                    actor.may_reach(Permission::TaskCancel, &row.action, &endpoints)?;
+                    actor.may_reach(Permission::TaskCancel, &row.action, endpoints)?;
                 }
                 let first = task::cancel(tx, tenant, task, now)?;
                 let moved = settle::every_open(tx, &row, now, |_| {

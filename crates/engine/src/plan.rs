@@ -22,7 +22,7 @@ use crate::{
     approval::{self, Asked},
     reference,
     submit::Submitted,
-    targets::{self, Look},
+    targets::{self, Look, Rows},
 };
 
 /// A request whose own fields were checked.
@@ -54,9 +54,11 @@ pub(crate) struct Weighed {
     pub(crate) refusals: Vec<Error>,
     /// The targets, pinned.
     pub(crate) ids: Vec<Uuid>,
-    /// Their rows, as far as there are such.
+    /// The rows of those that the requester's rights reach. Nothing else is looked at further, and nothing said of it.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// Those that cannot carry it out.
+    /// How many there are beside them.
+    pub(crate) beyond: usize,
+    /// Those within reach that cannot carry it out, and those that there are not.
     pub(crate) problems: Vec<Problem>,
     /// Whether the requester has to state the number of targets.
     pub(crate) is_counted: bool,
@@ -84,13 +86,16 @@ pub(crate) fn weigh(
         }
         resolved => resolved?,
     };
+    // Reach comes first: who does not reach a target does not learn how it stands, nor what is under way on it.
+    let Rows { found, unknown } = targets::rows(tx, draft.tenant, &ids)?;
+    let (endpoints, beyond) = actor.split(Permission::TaskSubmit, spec.id, found);
+    refusals.extend(actor.beyond(Permission::TaskSubmit, spec.id, beyond));
     let is_counted = is_counted(draft, ids.len(), inner.limits.confirm_above);
     refusals.extend(confirm(draft, ids.len(), is_counted).err());
-    let (endpoints, problems) = targets::rows(tx, draft.tenant, &ids, look)?;
+    let problems = targets::problems(tx, (&ids, unknown), &endpoints, look)?;
     if !problems.is_empty() {
         refusals.push(Error::Targets(problems.clone()));
     }
-    refusals.extend(actor.may_reach(Permission::TaskSubmit, spec.id, &endpoints).err());
     let asked = approval::ask(tx, inner, actor, spec, (draft.tenant, &endpoints))?;
     refusals.extend(asked.refusals(spec));
     let planned = match reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone()) {
@@ -106,7 +111,7 @@ pub(crate) fn weigh(
         // No word about the request.
         Err(error) => return Err(error),
     };
-    Ok(Weighed { refusals, ids, endpoints, problems, is_counted, asked, planned })
+    Ok(Weighed { refusals, ids, endpoints, beyond, problems, is_counted, asked, planned })
 }
 
 /// Writes the task of a draft.

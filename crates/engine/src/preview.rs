@@ -1,6 +1,6 @@
 //! What would come of a request if it were sent now: weighed by the code that accepts requests, and nothing is written.
 
-use quell_access::{Permission, Requirement};
+use quell_access::Requirement;
 use quell_catalog::Spec;
 use quell_store::{
     Tx,
@@ -104,13 +104,8 @@ impl Engine {
 fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Result<Preview, Error> {
     let spec = draft.kind.spec();
     let weighed = plan::weigh(tx, inner, actor, draft, Look::Able(spec))?;
-    let Weighed { refusals, ids, endpoints, problems, is_counted, asked, .. } = weighed;
+    let Weighed { refusals, ids, endpoints: reached, beyond, problems, is_counted, asked, .. } = weighed;
     let count = ids.len();
-    let reached: Vec<Endpoint> = endpoints
-        .into_iter()
-        .filter(|endpoint| actor.reaches(Permission::TaskSubmit, spec.id, endpoint))
-        .collect();
-    let unknown = problems.iter().filter(|problem| problem.code == "unknown").count();
     let blast = approval::blast(tx, spec, &asked, (draft.tenant, draft.revert_after.map(micros)), &reached)?;
     let others = others(tx, spec, &reached)?;
     let people = match &asked.require {
@@ -126,7 +121,7 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
     Ok(Preview {
         spec,
         target_count: count,
-        beyond_reach: count.saturating_sub(reached.len() + unknown),
+        beyond_reach: beyond,
         confirm_count: is_counted.then_some(count as u64),
         wants_step_up: asked.wants_step_up,
         refused,

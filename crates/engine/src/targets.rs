@@ -1,6 +1,6 @@
 //! From what the requester said to endpoints, checked one by one. What comes out is pinned: it never grows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use quell_catalog::{Runner, Spec, System};
 use quell_store::{
@@ -56,32 +56,56 @@ pub(crate) enum Look<'a> {
     Held(&'a Spec),
 }
 
-/// The rows of the endpoints, and every one of them that cannot carry the action out, with the reason.
-pub(crate) fn rows(
-    tx: &mut Tx<'_>,
-    tenant: Uuid,
-    ids: &[Uuid],
-    look: Look<'_>,
-) -> Result<(Vec<Endpoint>, Vec<Problem>), Error> {
-    let (mut rows, mut problems) = (Vec::with_capacity(ids.len()), Vec::new());
+/// What there is of targets.
+pub(crate) struct Rows {
+    /// Their rows, in their order.
+    pub(crate) found: Vec<Endpoint>,
+    /// Those that there are not, or not in this tenant.
+    pub(crate) unknown: Vec<Uuid>,
+}
+
+/// The rows of the endpoints.
+pub(crate) fn rows(tx: &mut Tx<'_>, tenant: Uuid, ids: &[Uuid]) -> Result<Rows, Error> {
+    let mut rows = Rows { found: Vec::with_capacity(ids.len()), unknown: Vec::new() };
     for id in ids {
-        let row = endpoint::get(tx, tenant, *id)?;
-        let found = match (&row, look) {
-            (None, _) => Some(("unknown", "there is no such endpoint".to_owned())),
-            (Some(_), Look::Known) => None,
-            (Some(row), Look::Able(_) | Look::Held(_)) if row.state != "active" => {
+        match endpoint::get(tx, tenant, *id)? {
+            Some(row) => rows.found.push(row),
+            None => rows.unknown.push(*id),
+        }
+    }
+    Ok(rows)
+}
+
+/// Every target that cannot carry the action out, with the reason, in the order of `ids`.
+pub(crate) fn problems(
+    tx: &mut Tx<'_>,
+    (ids, unknown): (&[Uuid], Vec<Uuid>),
+    endpoints: &[Endpoint],
+    look: Look<'_>,
+) -> Result<Vec<Problem>, Error> {
+    let message = "there is no such endpoint";
+    let missing = |endpoint| Problem { endpoint, code: "unknown", message: message.to_owned() };
+    let is_mixed = !unknown.is_empty();
+    let mut problems: Vec<Problem> = unknown.into_iter().map(missing).collect();
+    for row in endpoints {
+        let found = match look {
+            Look::Known => None,
+            Look::Able(_) | Look::Held(_) if row.state != "active" => {
                 Some(("revoked", format!("{} was revoked", row.name)))
             }
-            (Some(row), Look::Able(spec)) => match inability(spec, row) {
+            Look::Able(spec) => match inability(spec, row) {
                 Some(found) => Some(found),
                 None => twin(tx, spec, row)?,
             },
-            (Some(row), Look::Held(spec)) => problem(tx, spec, row)?,
+            Look::Held(spec) => problem(tx, spec, row)?,
         };
-        problems.extend(found.map(|(code, message)| Problem { endpoint: *id, code, message }));
-        rows.extend(row);
+        problems.extend(found.map(|(code, message)| Problem { endpoint: row.id, code, message }));
     }
-    Ok((rows, problems))
+    if is_mixed {
+        let places: HashMap<Uuid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        problems.sort_by_key(|problem| places.get(&problem.endpoint).copied());
+    }
+    Ok(problems)
 }
 
 /// The endpoints of a task.
