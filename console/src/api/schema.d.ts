@@ -744,9 +744,10 @@ export interface paths {
          * @description Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
          *     Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
          *     `progress`), `approval` (`task`, `state`), `break_glass` (`id`, `state`: `open`, `ended` before its time, `reviewed`),
-         *     `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`). What you may not read you hear nothing of. `resync` says that something was
-         *     missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. A comment comes every
-         *     15 seconds.
+         *     `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`).
+         *     What you may not read you hear nothing of. `resync` says that something was
+         *     missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. `beat` (`{}`) comes
+         *     every 15 seconds: who hears nothing for much longer is cut off. One person or key has up to 16 streams, a tenant up to 256.
          */
         get: operations["watch_events"];
         put?: never;
