@@ -5,7 +5,7 @@ import { useState, type FormEvent, type ReactNode } from "react";
 
 import { Deed } from "./Deed";
 import { Failure } from "./Failure";
-import { inert } from "./text";
+import { isPlain } from "./text";
 
 type Props = {
   title: string;
@@ -13,19 +13,30 @@ type Props = {
   children: ReactNode;
   /** The words of the button. */
   deed: string;
-  /** What must be typed first, where it cannot be taken back. */
-  typed?: string;
+  /** What must be typed first, where it cannot be taken back: a name, or by `toType` the end of an id. */
+  typed?: string | { what: "name" | "id"; text: string };
   /** With `"stay"` something else takes the place of the dialog. */
   act: () => Promise<unknown>;
   close: () => void;
 };
+
+const ASKED = { name: "Type", id: "Type the last 8 characters of its id,", word: "Type the word" };
+
+/** A name that no keyboard writes is not asked for: a word of our own stands for it. */
+function wantedOf(typed: Props["typed"]): { what: keyof typeof ASKED; text: string } | undefined {
+  if (typeof typed === "object") return typed;
+  const name = typed?.trim();
+  if (name === undefined) return undefined;
+  return isPlain(name) ? { what: "name", text: name } : { what: "word", text: "confirm" };
+}
 
 /** Closes itself when it is done; stays, with the reason, where it fails. */
 export function Sure({ title, children, deed, typed, act, close }: Props) {
   const [text, setText] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
-  const isReady = typed === undefined || text.trim() === typed.trim();
+  const wanted = wantedOf(typed);
+  const isReady = wanted === undefined || text.trim() === wanted.text;
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     if (!isReady || isBusy) return;
@@ -43,10 +54,10 @@ export function Sure({ title, children, deed, typed, act, close }: Props) {
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap="sm">
           {children}
-          {typed === undefined ? null : (
+          {wanted === undefined ? null : (
             <TextInput
               data-autofocus
-              label={`Type “${inert(typed)}” to go on`}
+              label={`${ASKED[wanted.what]} “${wanted.text}” to go on`}
               value={text}
               autoComplete="off"
               onChange={(event) => {
@@ -59,7 +70,12 @@ export function Sure({ title, children, deed, typed, act, close }: Props) {
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Deed type="submit" color="red.9" loading={isBusy} why={isReady ? undefined : "Type the name first."}>
+            <Deed
+              type="submit"
+              color="red.9"
+              loading={isBusy}
+              why={isReady ? undefined : `Type “${wanted.text}” first.`}
+            >
               {deed}
             </Deed>
           </Group>

@@ -9,7 +9,7 @@ import { api, data, type Schemas } from "../../../api/client";
 import { refresh } from "../../../api/query";
 import { Name } from "../../../ui/Name";
 import { Sure } from "../../../ui/Sure";
-import { clip, count, inert, inertLines } from "../../../ui/text";
+import { clip, count, inert, inertLines, toType } from "../../../ui/text";
 import type { Endpoint } from "../row";
 import { tone } from "../../../ui/tone";
 
@@ -22,7 +22,7 @@ export function Revoke({ endpoint, close }: { endpoint: Endpoint; close: () => v
   return (
     <Sure
       title="Revoke its identity"
-      typed={clip(inert(endpoint.name), 60)}
+      typed={toType(endpoint.name, endpoint.id)}
       deed={`Revoke ${clip(inert(endpoint.name), 40)}`}
       act={async () => {
         const answer = await data(
