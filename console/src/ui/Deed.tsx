@@ -9,26 +9,21 @@ type Props = ButtonProps & {
   type?: "button" | "submit";
 };
 
+const refuse: MouseEventHandler<HTMLButtonElement> = (event) => {
+  event.preventDefault();
+};
+
 /** With `why` it stays in the order of keys and is read out with its reason, but does nothing. */
 export function Deed({ why, onClick, type = "button", children, ...rest }: Props) {
-  if (why === undefined) {
-    return (
-      <Button type={type} {...(onClick ? { onClick } : {})} {...rest}>
-        {children}
-      </Button>
-    );
-  }
+  const isOpen = why === undefined;
+  // One shape for both: the button keeps the focus while it changes.
   return (
-    <Tooltip label={why}>
+    <Tooltip label={why ?? ""} disabled={isOpen}>
       <Button
-        type="button"
+        type={isOpen ? type : "button"}
+        {...(isOpen && onClick ? { onClick } : {})}
         {...rest}
-        data-disabled
-        aria-disabled
-        title={why}
-        onClick={(event) => {
-          event.preventDefault();
-        }}
+        {...(isOpen ? {} : { "data-disabled": true, "aria-disabled": true, title: why, onClick: refuse })}
       >
         {children}
       </Button>
