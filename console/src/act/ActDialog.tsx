@@ -13,7 +13,7 @@ import { Failure } from "../ui/Failure";
 import classes from "./act.module.css";
 import { ActionPicker } from "./ActionPicker";
 import { Blast } from "./Blast";
-import { isBegun, type Action, type Draft } from "./draft";
+import { hasWayBack, isBegun, type Action, type Draft } from "./draft";
 import { Foot } from "./Foot";
 import { Marks } from "./Marks";
 import type { Start } from "./start";
@@ -132,6 +132,7 @@ function Request({ start, kept, begun, goOn, actions, close, busy }: Props) {
           titles={titles}
           preview={request.preview}
           error={request.previewError}
+          askAgain={request.askAgain}
           isAsking={request.isAsking}
           isOld={request.isOld}
           open={request.open}
@@ -184,7 +185,7 @@ function Form({
         )}
       </Box>
       <TargetPicker draft={draft} change={change} error={request.problem("targets")} />
-      {request.schemaError === null ? null : <Failure error={request.schemaError} />}
+      {request.schemaError === null ? null : <Failure error={request.schemaError} retry={request.readAgain} />}
       {fields === undefined || fields.length === 0 ? null : (
         <Box component="section" aria-label="Parameters" data-how>
           <Text fw={600} size="sm">
@@ -204,12 +205,7 @@ function Form({
           />
         </Box>
       )}
-      <Terms
-        draft={draft}
-        change={change}
-        hasWayBack={action.effect === "reversible" && action.undone_by != null}
-        problem={request.problem}
-      />
+      <Terms draft={draft} change={change} hasWayBack={hasWayBack(action)} problem={request.problem} />
     </Stack>
   );
 }

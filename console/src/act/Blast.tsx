@@ -16,7 +16,7 @@ import type { ReactNode } from "react";
 
 import { asApiError } from "../api/problem";
 import { Failure } from "../ui/Failure";
-import { Name } from "../ui/Name";
+import { Name, Names } from "../ui/Name";
 import { clip, count, inert, inertLines, words } from "../ui/text";
 import { duration } from "../ui/Time";
 import type { Action, Draft } from "./draft";
@@ -29,13 +29,14 @@ type Props = {
   titles: ReadonlyMap<string, string>;
   preview: Preview | undefined;
   error: unknown;
+  askAgain: () => void;
   isAsking: boolean;
   isOld: boolean;
   /** What is open before anything can be said. */
   open: string | undefined;
 };
 
-export function Blast({ action, draft, titles, preview, error, isAsking, isOld, open }: Props) {
+export function Blast({ action, draft, titles, preview, error, askAgain, isAsking, isOld, open }: Props) {
   return (
     <Box component="section" className={classes.aside} aria-label="What it would do" data-testid="blast">
       <Group justify="space-between" mb="xs">
@@ -49,7 +50,7 @@ export function Blast({ action, draft, titles, preview, error, isAsking, isOld, 
           {open}
         </Text>
       ) : error !== null && error !== undefined ? (
-        <Incomplete error={error} />
+        <Incomplete error={error} again={askAgain} />
       ) : preview === undefined ? (
         <Text size="sm" c="dimmed">
           Asking the server…
@@ -68,9 +69,9 @@ export function Blast({ action, draft, titles, preview, error, isAsking, isOld, 
 }
 
 /** A body that is wrong in itself is not finished yet, rather than failed. */
-function Incomplete({ error }: { error: unknown }) {
+function Incomplete({ error, again }: { error: unknown; again: () => void }) {
   const { problem } = asApiError(error);
-  if (problem.status < 400 || problem.status >= 500) return <Failure error={error} />;
+  if (problem.status < 400 || problem.status >= 500) return <Failure error={error} retry={again} />;
   return (
     <Stack gap={4}>
       <Text size="sm">{inertLines(problem.detail)}</Text>
@@ -180,7 +181,11 @@ function Target({ target, wait }: { target: PreviewTarget; wait: number }) {
       )}
       {target.protected != null ? <Line tone="warn">{`Protected: ${target.protected}`}</Line> : null}
       {target.excepted ? <Line tone="warn">On the list of exceptions from automatic approval.</Line> : null}
-      {logged.length > 0 ? <Line tone="quiet">{`Logged on: ${logged.join(", ")}`}</Line> : null}
+      {logged.length > 0 ? (
+        <Text size="xs" c="var(--quell-quiet)" component="div" style={{ overflowWrap: "anywhere" }}>
+          Logged on ({logged.length}): <Names length={48}>{logged}</Names>
+        </Text>
+      ) : null}
     </li>
   );
 }
@@ -214,7 +219,8 @@ function Waiting({ preview, titles }: { preview: Preview; titles: ReadonlyMap<st
 }
 
 function decision({ how, quorum, roles }: Preview["approval"]): [Icon, string, string] {
-  const who = roles.length > 0 ? ` with the role ${roles.map((role) => clip(inert(role), 30)).join(" or ")}` : "";
+  const who =
+    roles.length > 0 ? ` with the role ${roles.map((role) => `“${clip(inert(role), 30)}”`).join(" or ")}` : "";
   switch (how) {
     case "none":
       return [IconShieldCheck, "ok", "It needs no approval: it begins at once."];

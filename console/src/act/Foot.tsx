@@ -8,7 +8,7 @@ import { Failure } from "../ui/Failure";
 import { count } from "../ui/text";
 import classes from "./act.module.css";
 import { deedOf, type Action } from "./draft";
-import type { RequestState } from "./useRequest";
+import { ASKING, type RequestState } from "./useRequest";
 
 export function Foot({ request, action, close }: { request: RequestState; action: Action; close: () => void }) {
   const me = useMe();
@@ -28,7 +28,9 @@ export function Foot({ request, action, close }: { request: RequestState; action
             label={
               challenge.what === "count"
                 ? `To confirm, type the number of targets: ${Number(challenge.text).toLocaleString("en")}`
-                : `To confirm, type the target: ${challenge.text}`
+                : challenge.what === "id"
+                  ? `To confirm, type the last 8 characters of its id: ${challenge.text}`
+                  : `To confirm, type the target: ${challenge.text}`
             }
             data-path="typed"
             autoComplete="off"
@@ -41,7 +43,14 @@ export function Foot({ request, action, close }: { request: RequestState; action
             }}
             {...(typed === "" || isAnswered || challenge.text.startsWith(typed.trim())
               ? {}
-              : { error: challenge.what === "count" ? `It hits ${count(size, "target")}.` : "This is another name." })}
+              : {
+                  error:
+                    challenge.what === "count"
+                      ? `It hits ${count(size, "target")}.`
+                      : challenge.what === "id"
+                        ? "This is another id."
+                        : "This is another name.",
+                })}
           />
         )}
         <Group gap="xs" ml="auto">
@@ -64,11 +73,10 @@ export function Foot({ request, action, close }: { request: RequestState; action
           </Deed>
         </Group>
       </Group>
-      {why === undefined ? null : (
-        <Text size="xs" c="var(--quell-warn)" ta="right">
-          {why}
-        </Text>
-      )}
+      {/* Its place is kept: what is said for a moment moves nothing. */}
+      <Text size="xs" c={why === ASKING ? "dimmed" : "var(--quell-warn)"} ta="right" mih="1.2rem" role="status">
+        {why}
+      </Text>
     </Stack>
   );
 }

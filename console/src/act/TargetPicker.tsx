@@ -15,9 +15,10 @@ import {
 } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconAlertTriangle } from "@tabler/icons-react";
-import { useState, type ClipboardEvent, type KeyboardEvent } from "react";
+import { Fragment, useState, type ClipboardEvent, type KeyboardEvent } from "react";
 
 import { asApiError } from "../api/problem";
+import { Name } from "../ui/Name";
 import { clip, count, inert } from "../ui/text";
 import type { By, Draft } from "./draft";
 import { useEndpointSearch, useKnown, type Known } from "./known";
@@ -106,7 +107,10 @@ function Endpoints({
   const search = useEndpointSearch(asked, box.dropdownOpened);
   const known = useKnown(chosen.slice(0, DRAWN));
   const found = search.rows.filter((row) => !chosen.includes(row.id) && !chosen.includes(row.name));
+  // Found for other words than stand in the field: shown, but not to be taken.
+  const isOld = asked !== text.trim() || search.isOld;
   const add = (id: string): void => {
+    if (isOld) return;
     change([...chosen, id]);
     setText("");
     // What comes next on the screen is not covered; typing opens it again.
@@ -127,7 +131,7 @@ function Endpoints({
     if (event.key === "Enter" && !event.ctrlKey && box.getSelectedOptionIndex() === -1) {
       event.preventDefault();
       const [first] = found;
-      if (text.trim() !== "" && first !== undefined && asked === text.trim()) add(first.id);
+      if (text.trim() !== "" && first !== undefined) add(first.id);
     }
   };
   return (
@@ -196,13 +200,18 @@ function Endpoints({
       <Combobox.Dropdown hidden={!box.dropdownOpened}>
         <Combobox.Options mah={280} style={{ overflowY: "auto" }} aria-label="Endpoints">
           {found.map((row) => (
-            <Combobox.Option key={row.id} value={row.id}>
+            <Combobox.Option key={row.id} value={row.id} disabled={isOld}>
               <Group justify="space-between" gap="xs" wrap="nowrap">
-                <Text size="sm" fw={550} truncate component="bdi">
-                  {clip(inert(row.name), 60)}
+                <Text size="sm" fw={550} truncate>
+                  <Name length={60}>{row.name}</Name>
                 </Text>
                 <Text size="xs" c="dimmed" truncate>
-                  {about(row)}
+                  {about(row).map((part, index) => (
+                    <Fragment key={index}>
+                      {index > 0 ? " · " : null}
+                      <bdi>{part}</bdi>
+                    </Fragment>
+                  ))}
                 </Text>
               </Group>
             </Combobox.Option>
@@ -211,7 +220,7 @@ function Endpoints({
             <Combobox.Empty>
               {search.error !== null
                 ? asApiError(search.error).message
-                : search.isPending
+                : search.isPending || isOld
                   ? "Searching…"
                   : asked === ""
                     ? "No other endpoint is there."
@@ -224,13 +233,13 @@ function Endpoints({
   );
 }
 
-function about(row: Known): string {
+function about(row: Known): string[] {
   return [
     row.connected ? "connected" : "offline",
     ...(row.isolated ? ["isolated"] : []),
     ...row.loggedOn.slice(0, 2).map((who) => clip(inert(who), 24)),
-    ...row.addresses.slice(0, 1),
-  ].join(" · ");
+    ...row.addresses.slice(0, 1).map((address) => clip(inert(address), 48)),
+  ];
 }
 
 function Chosen({ id, known, remove }: { id: string; known: Known | undefined; remove: () => void }) {
@@ -242,7 +251,7 @@ function Chosen({ id, known, remove }: { id: string; known: Known | undefined; r
       removeButtonProps={{ "aria-label": `Remove ${name}`, "aria-hidden": false, tabIndex: 0 }}
       {...(known?.connected === false ? { c: "var(--quell-warn)" } : {})}
     >
-      <bdi>{name}</bdi>
+      <Name length={40}>{known?.name ?? id}</Name>
       {known?.connected === false ? " · offline" : ""}
     </Pill>
   );

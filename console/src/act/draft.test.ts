@@ -5,8 +5,21 @@ import { describe, expect, it } from "vitest";
 import { answers, bodyOf, challengeOf, deedOf, draftOf, type Action } from "./draft";
 import type { Preview, PreviewTarget } from "./preview";
 
-const isolate = { title: "Isolate Endpoint", target: "endpoint", effect: "reversible", risk: "high" } as Action;
-const collect = { title: "Collect File", target: "endpoint", effect: "read_only", risk: "medium" } as Action;
+const isolate = {
+  id: "endpoint.isolate",
+  title: "Isolate Endpoint",
+  target: "endpoint",
+  effect: "reversible",
+  risk: "high",
+  undone_by: "endpoint.restore",
+} as Action;
+const collect = {
+  id: "file.collect",
+  title: "Collect File",
+  target: "endpoint",
+  effect: "read_only",
+  risk: "medium",
+} as Action;
 
 function preview(size: number, name = "web-1", confirm: number | null = null): Preview {
   const target = { id: "01a20439-bb5f-70de-b36f-5ac59f2bacc4", name } as PreviewTarget;
@@ -15,21 +28,21 @@ function preview(size: number, name = "web-1", confirm: number | null = null): P
 
 describe("a request", () => {
   it("is nothing before action and targets are there", () => {
-    expect(bodyOf(draftOf({}), {})).toBeUndefined();
-    expect(bodyOf(draftOf({ action: "endpoint.isolate" }), {})).toBeUndefined();
-    expect(bodyOf({ ...draftOf({ action: "a.b" }), by: "tags" }, {})).toBeUndefined();
+    expect(bodyOf(draftOf({}), undefined, {})).toBeUndefined();
+    expect(bodyOf(draftOf({ action: "endpoint.isolate" }), isolate, {})).toBeUndefined();
+    expect(bodyOf({ ...draftOf({ action: "a.b" }), by: "tags" }, isolate, {})).toBeUndefined();
   });
 
   it("says only what was said", () => {
     const draft = draftOf({ action: "endpoint.isolate", endpoints: ["a", "a"], reason: " beacon " });
-    expect(bodyOf(draft, {})).toEqual({
+    expect(bodyOf(draft, isolate, {})).toEqual({
       action: "endpoint.isolate",
       targets: { endpoints: ["a"] },
       params: {},
       reason: "beacon",
     });
     const more = { ...draft, by: "tags" as const, tags: ["hr"], revertAfter: 3600, expiresIn: 60 };
-    expect(bodyOf(more, { x: 1 }, 12)).toEqual({
+    expect(bodyOf(more, isolate, { x: 1 }, 12)).toEqual({
       action: "endpoint.isolate",
       targets: { tags: ["hr"] },
       params: { x: 1 },
@@ -38,6 +51,14 @@ describe("a request", () => {
       expires_in_seconds: 60,
       confirm_count: 12,
     });
+  });
+});
+
+describe("the way back", () => {
+  it("is not asked for where there is none", () => {
+    const draft = { ...draftOf({ action: "endpoint.isolate", endpoints: ["a"] }), revertAfter: 3600 };
+    expect(bodyOf(draft, isolate, {})).toHaveProperty("revert_after_seconds", 3600);
+    expect(bodyOf({ ...draft, action: collect.id }, collect, {})).not.toHaveProperty("revert_after_seconds");
   });
 });
 
@@ -55,8 +76,8 @@ describe("what has to be typed", () => {
   });
 
   it("is no name that nobody can type", () => {
-    for (const name of ["x".repeat(4096), "a\u202eb", " web", "wéb", "a\nb"]) {
-      expect(challengeOf(isolate, preview(1, name))?.text).toBe("01a20439");
+    for (const name of ["x".repeat(4096), "a\u202eb", " web", "wéb", "w\u0435b-1", "a\nb", "a  b", ""]) {
+      expect(challengeOf(isolate, preview(1, name))).toEqual({ what: "id", text: "9f2bacc4" });
     }
   });
 

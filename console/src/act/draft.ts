@@ -3,7 +3,7 @@
 import type { Schemas } from "../api/client";
 import type { Json } from "../form/schema";
 import type { Values } from "../form/values";
-import { clip, count, inert } from "../ui/text";
+import { clip, count, inert, toType } from "../ui/text";
 import type { Preview } from "./preview";
 import type { Start } from "./start";
 
@@ -50,28 +50,35 @@ export function targetsOf(draft: Draft): NewTask["targets"] | undefined {
   return draft.endpoints.length > 0 ? { endpoints: draft.endpoints } : undefined;
 }
 
+/** Whether another action takes it back, which a timer can ask for. */
+export function hasWayBack(action: Pick<Action, "effect" | "undone_by">): boolean {
+  return action.effect === "reversible" && action.undone_by != null;
+}
+
 /** The body of `POST /tasks`, or `undefined` while action or targets are open. */
-export function bodyOf(draft: Draft, params: { [name: string]: Json }, confirmCount?: number): NewTask | undefined {
+export function bodyOf(
+  draft: Draft,
+  action: Action | undefined,
+  params: { [name: string]: Json },
+  confirmCount?: number,
+): NewTask | undefined {
   const targets = targetsOf(draft);
-  if (draft.action === null || targets === undefined) return undefined;
+  if (action === undefined || targets === undefined) return undefined;
+  // A period that was chosen for another action goes no further.
+  const revertAfter = hasWayBack(action) ? draft.revertAfter : null;
   return {
-    action: draft.action,
+    action: action.id,
     targets,
     params: params as NonNullable<NewTask["params"]>,
     reason: draft.reason.trim(),
-    ...(draft.revertAfter === null ? {} : { revert_after_seconds: draft.revertAfter }),
+    ...(revertAfter === null ? {} : { revert_after_seconds: revertAfter }),
     ...(draft.expiresIn === null ? {} : { expires_in_seconds: draft.expiresIn }),
     ...(confirmCount === undefined ? {} : { confirm_count: confirmCount }),
   };
 }
 
 /** What has to be typed before the button works. */
-export type Challenge = { what: "name" | "count"; text: string };
-
-/** One line that a keyboard can write: no other name is asked for. */
-function typable(name: string): boolean {
-  return /^[\x21-\x7e](?:[\x20-\x7e]{0,46}[\x21-\x7e])?$/.test(name);
-}
+export type Challenge = { what: "name" | "id" | "count"; text: string };
 
 /** What cannot be taken back, does much harm when meant for another, or hits many, is confirmed by typing what it hits. */
 export function challengeOf(action: Action, preview: Preview): Challenge | undefined {
@@ -82,7 +89,7 @@ export function challengeOf(action: Action, preview: Preview): Challenge | undef
     if (!isGrave) return undefined;
     const target = preview.targets[0];
     if (target === undefined) return { what: "count", text: "1" };
-    return { what: "name", text: typable(target.name) ? target.name : target.id.slice(0, 8) };
+    return toType(target.name, target.id);
   }
   return { what: "count", text: String(preview.confirm_count ?? size) };
 }

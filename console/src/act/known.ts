@@ -17,7 +17,7 @@ export type Known = {
 const FOUND = 12;
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Active endpoints with `text` in what people know of them. */
+/** Active endpoints with `text` in what people know of them; `isOld` while the rows are those of another text. */
 export function useEndpointSearch(text: string, isWanted: boolean, limit = FOUND) {
   const query = { limit, state: "active", view: "row" as const, sort: "name", ...(text === "" ? {} : { text }) };
   const answer = $api.useQuery(
@@ -27,7 +27,13 @@ export function useEndpointSearch(text: string, isWanted: boolean, limit = FOUND
     { enabled: isWanted, placeholderData: keepPreviousData },
   );
   const rows = useMemo(() => (answer.data?.items ?? []).map((row) => knownOf(row as Row)), [answer.data]);
-  return { rows, error: answer.error, isPending: answer.isPending, isFetching: answer.isFetching };
+  return {
+    rows,
+    error: answer.error,
+    isPending: answer.isPending,
+    isFetching: answer.isFetching,
+    isOld: answer.isPlaceholderData,
+  };
 }
 
 type Row = {

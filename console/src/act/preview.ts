@@ -30,13 +30,15 @@ export function usePreview(body: NewTask | undefined) {
     refetchInterval: AGAIN,
   });
   const isOld = text !== now || answer.isPlaceholderData;
+  const { refetch } = answer;
   return useMemo(
     () => ({
       preview: text === "" || answer.isError ? undefined : answer.data,
       error: isOld ? null : answer.error,
       isOld,
+      again: () => void refetch(),
       isAsking: text !== "" && (answer.isFetching || isOld),
     }),
-    [text, answer.isError, answer.data, answer.error, answer.isFetching, isOld],
+    [text, answer.isError, answer.data, answer.error, answer.isFetching, refetch, isOld],
   );
 }

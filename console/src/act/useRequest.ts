@@ -10,9 +10,13 @@ import { fieldsOf, type Field } from "../form/fields";
 import { problemsFrom, type Problems } from "../form/problems";
 import type { Json, Schema } from "../form/schema";
 import { NEEDED, paramsOf, problemsOf, valuesOf, type Values } from "../form/values";
+import { inert } from "../ui/text";
 import { answers, bodyOf, challengeOf, draftOf, targetsOf, type Action, type Challenge, type Draft } from "./draft";
 import { usePreview, type Preview } from "./preview";
 import type { Start } from "./start";
+
+/** Said instead of sending. */
+export const ASKING = "The server is being asked what this would do.";
 
 export type RequestState = {
   draft: Draft;
@@ -27,6 +31,7 @@ export type RequestState = {
   problem: (field: string) => string | undefined;
   preview: Preview | undefined;
   previewError: unknown;
+  askAgain: () => void;
   isAsking: boolean;
   isOld: boolean;
   /** What keeps the server from being asked what it would do. */
@@ -41,6 +46,7 @@ export type RequestState = {
   isSending: boolean;
   failure: ApiError | null;
   schemaError: unknown;
+  readAgain: () => void;
 };
 
 export function useRequest(start: Start, kept: Draft | undefined, actions: Action[], done: () => void): RequestState {
@@ -51,7 +57,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     setDraft((before) => ({ ...before, ...part }));
   };
   const action = actions.find((each) => each.id === draft.action);
-  const { fields, about, values, error: schemaError } = useParams(draft, start);
+  const { fields, about, values, error: schemaError, readAgain } = useParams(draft, start);
   const changeValues = (next: Values): void => {
     if (draft.action !== null) change({ params: { ...draft.params, [draft.action]: next } });
   };
@@ -60,11 +66,11 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
   const params = useMemo(() => paramsOf(fields ?? [], values), [fields, values]);
   const isReady = fields !== undefined && local.size === 0;
   // The reason changes nothing of what would happen, so it is not asked about with every letter.
-  const asked = bodyOf({ ...draft, reason: "preview" }, params);
-  const { preview, error, isAsking, isOld } = usePreview(isReady ? asked : undefined);
+  const asked = isReady ? bodyOf({ ...draft, reason: "preview" }, action, params) : undefined;
+  const { preview, error, again, isAsking, isOld } = usePreview(asked);
 
   const sending = useSending(done);
-  const refused = sending.failure ?? (isTried && error != null ? asApiError(error) : null);
+  const refused = sending.failure ?? (error != null ? asApiError(error) : null);
   // What is only missing is said once it was tried; what is wrong at once.
   const said = useMemo(
     () => new Map([...local].filter(([, problem]) => isTried || problem !== NEEDED)),
@@ -76,7 +82,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
   const send = (): void => {
     setTried(true);
     const count = challenge?.what === "count" ? Number(challenge.text) : (preview?.confirm_count ?? undefined);
-    const body = bodyOf(draft, params, count);
+    const body = bodyOf(draft, action, params, count);
     if (body === undefined || !isReady || body.reason === "" || preview === undefined || isOld || !isAnswered) {
       focusFirst([
         ...(targetsOf(draft) === undefined ? ["targets"] : []),
@@ -106,6 +112,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     problem,
     preview,
     previewError: error,
+    askAgain: again,
     isAsking,
     isOld,
     open: openOf(draft, fields, local.size > 0),
@@ -113,12 +120,27 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     typed,
     type,
     isAnswered,
-    why: preview?.refused == null ? undefined : preview.refused.message,
+    why: asked === undefined ? unread(draft, fields, schemaError) : whyOf(preview, error, isOld),
     send,
     isSending: sending.isSending,
     failure: sending.failure,
     schemaError,
+    readAgain,
   };
+}
+
+/** Why what can be asked about cannot be sent: nothing is, before it was said what would come of exactly that. */
+function whyOf(preview: Preview | undefined, error: unknown, isOld: boolean): string | undefined {
+  if (isOld) return ASKING;
+  if (error != null) return `What this would do is not known: ${inert(asApiError(error).message)}`;
+  if (preview === undefined) return ASKING;
+  return preview.refused == null ? undefined : inert(preview.refused.message);
+}
+
+/** What else is missing is pointed at, rather than told. */
+function unread(draft: Draft, fields: Field[] | undefined, error: unknown): string | undefined {
+  if (draft.action === null || fields !== undefined) return undefined;
+  return error == null ? "The action is being read." : "What the action asks for could not be read.";
 }
 
 function openOf(draft: Draft, fields: Field[] | undefined, isWrong: boolean): string | undefined {
@@ -143,7 +165,8 @@ function useParams(draft: Draft, start: Start) {
     () => mine ?? valuesOf(fields ?? [], (given ?? {}) as { [name: string]: Json }),
     [mine, fields, given],
   );
-  return { fields, about: schema?.description, values, error: answer.error };
+  const readAgain = (): void => void answer.refetch();
+  return { fields, about: schema?.description, values, error: answer.error, readAgain };
 }
 
 function useSending(done: () => void) {
