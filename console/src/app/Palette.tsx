@@ -7,6 +7,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 
 import { useMe } from "../api/me";
+import { Mixed, Names } from "../ui/Name";
 import { closePalette, usePaletteIsOpen } from "./palette";
 import classes from "./Palette.module.css";
 import { useItems, type Item, type Section } from "./palette-items";
@@ -45,7 +46,8 @@ function Body({ help }: { help: () => void }) {
 
   const choose = (id: string): void => {
     const item = items.find((each) => each.id === id);
-    if (item === undefined || item.why !== undefined) return;
+    // What was found for other words waits for the answer to these.
+    if (item === undefined || item.why !== undefined || item.isOld === true) return;
     closePalette();
     if (item.to === undefined) {
       item.run?.();
@@ -106,11 +108,23 @@ function Body({ help }: { help: () => void }) {
 function Row({ item }: { item: Item }) {
   const Shape = item.icon;
   return (
-    <Combobox.Option value={item.id} disabled={item.why !== undefined} className={classes.option ?? ""}>
+    <Combobox.Option
+      value={item.id}
+      disabled={item.why !== undefined}
+      className={classes.option ?? ""}
+      {...(item.isOld === true ? { "data-old": true, "aria-disabled": true } : {})}
+    >
       <Group gap="sm" wrap="nowrap">
         <Shape size={18} className={classes.icon ?? ""} aria-hidden />
         <Text size="sm" fw={550} truncate component="bdi" className={classes.label ?? ""}>
+          <Mixed>{item.label}</Mixed>
           {item.label}
+          {item.names === undefined ? null : (
+            <>
+              {" "}
+              <Names length={24}>{item.names}</Names>
+            </>
+          )}
         </Text>
         {item.why === undefined ? (
           <Text size="xs" c="dimmed" truncate ml="auto">

@@ -23,7 +23,7 @@ import { $api } from "../api/client";
 import { holds, useMe, whyNot, type Me } from "../api/me";
 import { fieldsOf, type Field } from "../form/fields";
 import type { Schema } from "../form/schema";
-import { clip, inert, words } from "../ui/text";
+import { clip, count, inert, words } from "../ui/text";
 import { useLeave } from "./leave";
 import { meanings, settled, type Meaning } from "./palette-meaning";
 import { screens } from "./screens";
@@ -35,6 +35,10 @@ export type Item = {
   icon: Icon;
   /** Why it cannot be chosen. */
   why?: string | undefined;
+  /** Found for other words than stand in the field: shown, but nothing is done with it. */
+  isOld?: boolean;
+  /** Names that the label speaks of, each set apart. */
+  names?: string[];
   to?: string;
   run?: () => void;
 };
@@ -51,16 +55,19 @@ export function useItems(typed: string, help: () => void): { sections: Section[]
   const scripts = useScripts(text, me);
   const places = usePlaces(typed.trim(), me);
   const commands = useCommands(typed.trim(), help);
+  const isBehind = text !== typed.trim();
+  const found = (items: Item[], isOld = false): Item[] =>
+    isBehind || isOld ? items.map((item) => ({ ...item, isOld: true })) : items;
   return {
     sections: [
-      { title: "Do", items: deeds.items },
-      { title: "Endpoints", items: deeds.endpoints },
-      { title: "Tasks", items: tasks.items },
-      { title: "Scripts", items: scripts },
+      { title: "Do", items: found(deeds.items, deeds.isOld) },
+      { title: "Endpoints", items: found(deeds.endpoints, deeds.isOld) },
+      { title: "Tasks", items: found(tasks.items, tasks.isOld) },
+      { title: "Scripts", items: found(scripts) },
       { title: "Go to", items: places },
       { title: "Also", items: commands },
     ],
-    isBusy: text !== typed.trim() || deeds.isBusy || tasks.isBusy,
+    isBusy: isBehind || deeds.isBusy || tasks.isBusy,
   };
 }
 
@@ -122,16 +129,19 @@ function useDeeds(text: string, me: Me) {
       },
     });
     if (each.targets.length > 1) {
-      const names = each.targets.map((name) => one(name, 24)).join(", ");
-      return [item(`${each.action.title}: ${names}`, "", { endpoints: each.targets })];
+      const label = `${each.action.title} on ${count(each.targets.length, String(each.action.target))}:`;
+      return [{ ...item(label, "", { endpoints: each.targets }), names: each.targets }];
     }
     const hits = each.targets.length === 1 && each.targets[0] === sought ? found : [];
-    const nothing = each.targets.length === 1 && !search.isFetching ? `no endpoint has “${one(sought, 24)}”` : "";
+    const isSought = each.targets.length === 1 && each.targets[0] === sought;
+    const nothing = isSought && !search.isFetching ? `no endpoint has “${one(sought, 24)}”` : "";
     if (hits.length === 0) return [item(`${each.action.title}…`, nothing, {})];
     return hits.map((row) => item(deedOf(each.action, [row.name], 1), about(row), { endpoints: [row.id] }));
   });
   const endpoints = best !== undefined ? [] : found.flatMap((row) => endpointItems(row, me, act));
-  return { items: items.slice(0, 8), endpoints, isBusy: sought !== "" && search.isFetching };
+  // Not answered yet, or answered for other words.
+  const isOld = may && sought !== "" && (search.isOld || search.isPending);
+  return { items: items.slice(0, 8), endpoints, isOld, isBusy: sought !== "" && search.isFetching };
 }
 
 function about(row: Known): string {
@@ -176,12 +186,13 @@ function useTasks(text: string, me: Me) {
       const about = `${words(row.state)} · ${one(row.requester.name, 24)}`;
       return {
         id: `task ${row.id}`,
-        label: `${row.title}: ${one(row.reason)}`,
+        label: `${inert(row.title)}: ${one(row.reason)}`,
         about,
         icon: IconListCheck,
         to: `/tasks/${row.id}`,
       };
     }),
+    isOld: isText && list.isPlaceholderData,
     isBusy: (isId && task.isFetching) || (isText && list.isFetching),
   };
 }
