@@ -5,7 +5,9 @@ import createFetchClient from "openapi-fetch";
 import createQueryClient from "openapi-react-query";
 
 import { confirmRequest, HEADER as PROOF } from "./confirm";
+import { look, meant } from "./page";
 import { readProblem, unreachable } from "./problem";
+import { signedOut } from "./query";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -17,8 +19,11 @@ export function setPlace(screen: string): void {
   place = screen === "" ? "console" : `console/${screen}`;
 }
 
+const ME = "/api/v1/me";
+
 async function send(request: Request): Promise<Response> {
   request.headers.set("Quell-Client", place);
+  for (const [name, value] of Object.entries(meant())) request.headers.set(name, value);
   const body = request.body === null ? "" : await request.clone().text();
   let response = await fetch(request.clone()).catch(() => {
     throw unreachable();
@@ -28,12 +33,16 @@ async function send(request: Request): Promise<Response> {
     if (problem.code !== "step_up_needed") throw problem;
     const proof = await confirmRequest({ method: request.method, path: new URL(request.url).pathname, body }, problem);
     request.headers.set(PROOF, proof);
+    // It took the person some time.
+    meant();
     response = await fetch(request).catch(() => {
       throw unreachable();
     });
   }
-  if (!response.ok && response.status !== 304) throw await readProblem(response);
-  return response;
+  if (response.ok || response.status === 304) return response;
+  const problem = look(await readProblem(response));
+  if (problem.code === "unauthenticated" && !request.url.endsWith(ME)) signedOut();
+  throw problem;
 }
 
 /** `await api.POST("/api/v1/tasks", { body })`: throws `ApiError` where the answer is not 2xx. */

@@ -1,6 +1,7 @@
 /// Confirmation by the person at the moment of acting: the server asks for it, a dialog asks the person, the request goes
 /// out again with the proof. One dialog serves every request.
 
+import { look, meant } from "./page";
 import { asApiError, readProblem, type ApiError } from "./problem";
 import { getCredential } from "./passkey";
 import type { components } from "./schema";
@@ -40,10 +41,10 @@ async function digest(request: Confirmable): Promise<string> {
 async function post<T>(path: string, body: unknown): Promise<T> {
   const response = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...meant() },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw await readProblem(response);
+  if (!response.ok) throw look(await readProblem(response));
   return (await response.json()) as T;
 }
 

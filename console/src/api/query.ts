@@ -1,25 +1,24 @@
 /// How answers are kept: fresh by live news, tried again only where that can help.
 
-import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { QueryCache, QueryClient } from "@tanstack/react-query";
 
+import { know, onLeft } from "./page";
 import { asApiError } from "./problem";
+import type { components } from "./schema";
 
 const ME = ["get", "/api/v1/me"];
 
-/** The session ended: the frame asks who is signed in, and leads to the sign-in. */
-function leaveIfSignedOut(error: unknown, key?: readonly unknown[]): void {
-  if (asApiError(error).status === 401 && key?.[1] !== ME[1]) void queries.invalidateQueries({ queryKey: ME });
+/** The session ended: what it showed goes at once, the frame asks who is signed in, and leads to the sign-in. */
+export function signedOut(): void {
+  void queries.resetQueries({ queryKey: ME });
 }
 
 export const queries: QueryClient = new QueryClient({
   queryCache: new QueryCache({
-    onError: (error, { queryKey }) => {
-      leaveIfSignedOut(error, queryKey);
-    },
-  }),
-  mutationCache: new MutationCache({
-    onError: (error) => {
-      leaveIfSignedOut(error);
+    onSuccess: (answer, { queryKey }) => {
+      if (queryKey[1] !== ME[1]) return;
+      const me = answer as components["schemas"]["Me"];
+      know({ person: me.id, tenant: me.tenant.id });
     },
   }),
   defaultOptions: {
@@ -36,6 +35,8 @@ export const queries: QueryClient = new QueryClient({
     mutations: { retry: false },
   },
 });
+
+onLeft(signedOut);
 
 /** Reads again every answer whose path begins so. */
 export function refresh(...prefixes: string[]): Promise<void> {

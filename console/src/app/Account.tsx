@@ -2,26 +2,17 @@
 
 import { Avatar, Menu, Text, UnstyledButton, VisuallyHidden } from "@mantine/core";
 import { IconBuilding, IconCheck, IconLogout, IconUser } from "@tabler/icons-react";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 
-import { $api, api } from "../api/client";
+import { $api } from "../api/client";
 import { useMe } from "../api/me";
-import { queries } from "../api/query";
 import { Name } from "../ui/Name";
 import { clip, inert } from "../ui/text";
-import { useLeave } from "./leave";
+import { changeTenant, leave } from "./session";
 
 export function Account() {
   const me = useMe();
-  const navigate = useNavigate();
   const tenants = $api.useQuery("get", "/api/v1/tenants");
-  const change = async (tenant: string): Promise<void> => {
-    await api.POST("/api/v1/session/tenant", { body: { tenant } });
-    // Nothing of the tenant before may stay on the screen.
-    queries.clear();
-    await navigate({ to: "/" });
-  };
-  const leave = useLeave();
   const name = inert(me.name);
   return (
     <Menu position="bottom-end" width={260}>
@@ -36,6 +27,9 @@ export function Account() {
           <Text size="sm" fw={600}>
             <Name length={30}>{me.name}</Name>
           </Text>
+          <Text size="xs">
+            in <Name length={40}>{me.tenant.name}</Name>
+          </Text>
           <Text size="xs">{me.roles.map((role) => clip(inert(role), 30)).join(", ")}</Text>
         </Menu.Label>
         <Menu.Item component={Link} to="/profile" leftSection={<IconUser size={16} aria-hidden />}>
@@ -49,7 +43,7 @@ export function Account() {
             leftSection={<IconBuilding size={16} aria-hidden />}
             rightSection={tenant.id === me.tenant.id ? <IconCheck size={14} aria-label="now" /> : null}
             onClick={() => {
-              if (tenant.id !== me.tenant.id) void change(tenant.id);
+              if (tenant.id !== me.tenant.id) void changeTenant(tenant.id);
             }}
           >
             <Name length={30}>{tenant.name}</Name>

@@ -8,6 +8,7 @@ import { Component, type ReactNode } from "react";
 import { Empty } from "../ui/Empty";
 import { Failure } from "../ui/Failure";
 import { Hints } from "../ui/Hints";
+import { Foreign } from "./Foreign";
 
 /** Shows what failed in a screen, in the place of that screen. */
 export class Boundary extends Component<{ children: ReactNode; at: string }, { error: unknown }> {
@@ -39,6 +40,7 @@ export function Root() {
     <>
       <Outlet />
       <Hints />
+      <Foreign />
     </>
   );
 }

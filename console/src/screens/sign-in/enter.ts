@@ -3,6 +3,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useCallback } from "react";
 
+import { forget } from "../../api/page";
 import { queries } from "../../api/query";
 import { parseSearch } from "../../app/url";
 
@@ -11,6 +12,7 @@ export function useEnter(): (path: string) => Promise<void> {
   const navigate = useNavigate();
   return useCallback(
     async (path: string) => {
+      forget();
       queries.clear();
       const url = new URL(path, window.location.origin);
       await navigate({

@@ -7,6 +7,7 @@ import { Link } from "@tanstack/react-router";
 import { $api } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
 import { refresh } from "../../../api/query";
+import { tell } from "../../../ui/tell";
 import { useNow } from "../../../ui/Time";
 import { Remaining } from "../Remaining";
 import classes from "./Glass.module.css";
@@ -44,7 +45,10 @@ function Open({ id }: { id: string }) {
         className={classes.button}
         loading={end.isPending}
         onClick={() => {
-          end.mutate({ params: { path: { id: own.id } } }, { onSettled: () => void refresh("/api/v1/break-glass") });
+          end.mutate(
+            { params: { path: { id: own.id } } },
+            { onError: tell, onSettled: () => void refresh("/api/v1/break-glass") },
+          );
         }}
       >
         End it now

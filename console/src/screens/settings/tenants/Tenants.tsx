@@ -2,14 +2,14 @@
 
 import { Badge, Button, Group, Text, TextInput } from "@mantine/core";
 import { IconBuildingCommunity, IconPlus } from "@tabler/icons-react";
-import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
 import { $api, api, data, type Schemas } from "../../../api/client";
 import { holds, useMe, whyNot } from "../../../api/me";
 import type { Pages } from "../../../api/pages";
 import { asApiError } from "../../../api/problem";
-import { queries, refresh } from "../../../api/query";
+import { refresh } from "../../../api/query";
+import { changeTenant } from "../../../app/session";
 import { Ask } from "../../../ui/Ask";
 import { DataTable, type Column } from "../../../ui/DataTable";
 import { Deed } from "../../../ui/Deed";
@@ -39,16 +39,9 @@ export default function Tenants() {
   const isRefused = all.error !== null && asApiError(all.error).status === 403;
   const [isNew, make] = useState(false);
   const members = useMemo(() => new Set((own.data?.items ?? []).map((tenant) => tenant.id)), [own.data]);
-  const navigate = useNavigate();
   const shown = useMemo(() => {
-    const change = async (tenant: string): Promise<void> => {
-      await api.POST("/api/v1/session/tenant", { body: { tenant } });
-      // Nothing of the tenant before may stay on the screen.
-      queries.clear();
-      await navigate({ to: "/" });
-    };
-    return columns(members, (tenant) => void change(tenant));
-  }, [members, navigate]);
+    return columns(members, (tenant) => void changeTenant(tenant));
+  }, [members]);
   const source = isFirst ? all : own;
   const pages: Pages<Tenant> = {
     rows: source.data?.items ?? [],
