@@ -1,30 +1,8 @@
 /// Live news: what the server says has changed is read again, at most a few times a second.
 
-import type { QueryClient } from "@tanstack/react-query";
-import { useSyncExternalStore } from "react";
+import type { Query, QueryClient } from "@tanstack/react-query";
 
-/** How the stream is. `behind` after a break until everything is read again. */
-export type LiveState = "connecting" | "live" | "lost";
-
-let state: LiveState = "connecting";
-const watchers = new Set<() => void>();
-
-function become(next: LiveState): void {
-  if (state === next) return;
-  state = next;
-  for (const watcher of watchers) watcher();
-}
-
-/** How the stream is now. */
-export function useLiveState(): LiveState {
-  return useSyncExternalStore(
-    (watcher) => {
-      watchers.add(watcher);
-      return () => watchers.delete(watcher);
-    },
-    () => state,
-  );
-}
+import { openStream } from "./stream";
 
 /** Milliseconds between two readings of the same thing. */
 const PAUSE = 400;
@@ -81,22 +59,22 @@ export function hear(hearer: (heard: Heard) => void): () => void {
 
 export const OWN_NEWS = { hasOwnNews: true };
 
-const KINDS = ["task", "command", "progress", "endpoint", "approval", "break_glass", "artifact"];
-
-/** Listens until the returned function is called. */
-export function listen(queries: QueryClient): () => void {
+/** Listens until the returned function is called, to the news of `owner`: a person in a tenant. */
+export function listen(queries: QueryClient, owner: string): () => void {
   const old = new Set<string>();
   const ids = new Set<string>();
   const endpoints = new Map<string, Standing>();
   let timer: number | undefined;
   let isReading = false;
   let all = false;
+  // Answers from before this moment may miss what no news told.
+  let since = 0;
 
   // A page of one object is read again only when news are about it; lists always.
-  const concerns = (key: readonly unknown[]): boolean => {
+  const concerns = ({ queryKey: key, state }: Query): boolean => {
     const path = key[1];
     if (key[0] !== "get" || typeof path !== "string") return false;
-    if (all) return true;
+    if (all || (state.dataUpdatedAt > 0 && state.dataUpdatedAt < since)) return true;
     if (![...old].some((prefix) => path === prefix || path.startsWith(`${prefix}/`))) return false;
     const init = key[2] as { params?: { path?: Record<string, string> } } | undefined;
     const own = Object.values(init?.params?.path ?? {});
@@ -105,72 +83,52 @@ export function listen(queries: QueryClient): () => void {
   const flush = (): void => {
     timer = undefined;
     isReading = true;
-    const read = queries.invalidateQueries({
-      predicate: ({ queryKey, meta }) => meta?.["hasOwnNews"] !== true && concerns(queryKey),
-    });
+    const hasOwn = ({ meta }: Query): boolean => meta?.["hasOwnNews"] === true;
+    const isOld = ({ state }: Query): boolean => state.dataUpdatedAt > 0 && state.dataUpdatedAt < since;
+    const isLost = all || queries.getQueryCache().findAll({ predicate: hasOwn }).some(isOld);
+    const read = queries.invalidateQueries({ predicate: (query) => !hasOwn(query) && concerns(query) });
     // A slow answer is waited for: reading again meanwhile would break it off, and a busy hour would show nothing.
     const enough = new Promise((resolve) => window.setTimeout(resolve, LONGEST));
     void Promise.race([read, enough]).finally(() => {
       isReading = false;
-      if (all || old.size > 0) soon();
+      if (all || since > 0 || old.size > 0) soon();
     });
-    const heard = { paths: new Set(old), ids: new Set(ids), endpoints: new Map(endpoints), all };
+    const heard = { paths: new Set(old), ids: new Set(ids), endpoints: new Map(endpoints), all: isLost };
     for (const hearer of hearers) hearer(heard);
     old.clear();
     ids.clear();
     endpoints.clear();
     all = false;
+    since = 0;
   };
   const soon = (): void => {
     if (!isReading) timer ??= window.setTimeout(flush, PAUSE);
   };
 
-  let source: EventSource | undefined;
-  let retry: number | undefined;
-  let wait = 1000;
-  const open = (): void => {
-    become("connecting");
-    const stream = new EventSource("/api/v1/events");
-    source = stream;
-    let isFirst = true;
-    stream.addEventListener("ready", () => {
-      wait = 1000;
-      become("live");
-      // What happened before the stream began is in no news.
-      if (isFirst) {
-        isFirst = false;
-        all = true;
+  const close = openStream(
+    owner,
+    {
+      ready: (at) => {
+        since = Math.max(since, at);
         soon();
-      }
-    });
-    stream.addEventListener("resync", () => {
-      become("live");
-      all = true;
-      soon();
-    });
-    for (const kind of KINDS) {
-      stream.addEventListener(kind, (event: MessageEvent<string>) => {
-        const news = JSON.parse(event.data) as News;
+      },
+      news: (kind, text) => {
+        if (kind === "beat") return;
+        if (kind === "resync") all = true;
+        const news = JSON.parse(text) as News;
         for (const path of touched(kind, news)) old.add(path);
         for (const id of Object.values(news)) if (typeof id === "string") ids.add(id);
         if (kind === "endpoint" && news.endpoint !== undefined) endpoints.set(news.endpoint, news as Standing);
         soon();
-      });
-    }
-    stream.onerror = () => {
-      become("lost");
-      if (stream.readyState !== EventSource.CLOSED) return;
-      // Refused, not broken: the browser does not come back by itself. Perhaps the session ended.
-      stream.close();
+      },
+    },
+    () => {
+      // Refused, not broken: perhaps the session ended.
       void queries.invalidateQueries({ queryKey: ["get", "/api/v1/me"] });
-      retry = window.setTimeout(open, wait);
-      wait = Math.min(wait * 2, 30_000);
-    };
-  };
-  open();
+    },
+  );
   return () => {
-    source?.close();
-    window.clearTimeout(retry);
+    close();
     window.clearTimeout(timer);
   };
 }

@@ -23,10 +23,12 @@ import { lazy, Suspense, useEffect, useMemo } from "react";
 
 import { ActProvider, useAct } from "../act/start";
 import { $api, setPlace } from "../api/client";
-import { listen, useLiveState } from "../api/live";
+import { listen } from "../api/live";
 import { holds, useMe } from "../api/me";
+import { useIsForeign } from "../api/page";
 import { asApiError } from "../api/problem";
 import { queries } from "../api/query";
+import { useLiveState } from "../api/stream";
 import { GlassBanner } from "../screens/approvals/glass/Banner";
 import { Failure } from "../ui/Failure";
 import { Name } from "../ui/Name";
@@ -69,7 +71,9 @@ function Frame() {
   const [isOpen, { toggle, close }] = useDisclosure(false);
   const [isHelp, help] = useDisclosure(false);
   const { pathname } = useLocation();
-  useEffect(() => listen(queries), []);
+  const isForeign = useIsForeign();
+  const owner = `${me.tenant.id} ${me.id}`;
+  useEffect(() => (isForeign ? undefined : listen(queries, owner)), [isForeign, owner]);
   useKeys(help.open);
   // Where a request comes from is the screen in front.
   useEffect(() => {
@@ -133,6 +137,7 @@ function Frame() {
         <Navigation />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
+        <NotLive />
         <GlassBanner />
         <Boundary at={pathname}>
           <Suspense fallback={<Loader m="xl" aria-label="Reading the screen" />}>
@@ -176,11 +181,18 @@ function Live() {
   }[state];
   return (
     <Tooltip label={about}>
-      <Badge variant="dot" color={color} tt="none" fw={500} role="status" visibleFrom="xs">
+      <Badge variant="dot" color={color} tt="none" fw={500} role="status" className={classes.live ?? ""} tabIndex={0}>
         {word}
       </Badge>
     </Tooltip>
   );
+}
+
+/** Says over every screen that it may be old; it takes no room, so that nothing moves when it comes and goes. */
+function NotLive() {
+  const state = useLiveState();
+  if (state !== "lost") return null;
+  return <div className={classes.lost}>Not live: what you see may be old</div>;
 }
 
 function ThemeButton() {
