@@ -2,6 +2,7 @@
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
+import { guarded } from "./guarded";
 import { screens } from "./screens";
 import { Lost, Root } from "./Root";
 import { Shell } from "./Shell";
@@ -17,7 +18,7 @@ const routes = (isPublic: boolean) =>
       createRoute({
         getParentRoute: () => (isPublic ? root : frame) as typeof root,
         path: screen.path,
-        component: lazyRouteComponent(screen.load),
+        component: isPublic ? lazyRouteComponent(screen.load) : guarded(screen),
       }),
     );
 

@@ -1,7 +1,7 @@
 /// What a screen is. Each folder of `screens/` lists its own in `index.ts`; `screens.ts` lists the folders.
 
 import type { Icon } from "@tabler/icons-react";
-import type { ComponentType } from "react";
+import type { FunctionComponent } from "react";
 
 export type Group = "Respond" | "Evidence" | "Settings";
 
@@ -10,9 +10,9 @@ export type Screen = {
   path: string;
   title: string;
   /** Read when it is first shown. */
-  load: () => Promise<{ default: ComponentType }>;
+  load: () => Promise<{ default: FunctionComponent }>;
   /** In the navigation, under which heading, with the second key of `g` and a letter; `badge` is drawn beside it. */
-  nav?: { group: Group; icon: Icon; key?: string; badge?: ComponentType };
+  nav?: { group: Group; icon: Icon; key?: string; badge?: FunctionComponent };
   /** The permission without which it shows nothing; its entry says so. */
   needs?: string;
   /** Drawn without the frame, for who is not signed in. */
