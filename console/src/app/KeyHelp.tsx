@@ -1,17 +1,23 @@
 /// Which keys do what.
 
-import { Kbd, Modal, Table } from "@mantine/core";
+import { Anchor, Kbd, Modal, Table, Text } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 
+import { useLetterKeys } from "./keys";
 import { screens } from "./screens";
 
 const KEYS: [string[], string][] = [
   [["Ctrl", "K"], "find or do something"],
-  [["a"], "act"],
   [["Ctrl", "Enter"], "send what was filled in"],
-  [["/"], "search in the list"],
-  [["j"], "the next row; k the one before; arrows too"],
+  [["j"], "in a list: the next row; k the one before; arrows too"],
   [["Enter"], "open the row"],
   [["x"], "select the row"],
+];
+
+/** Those that do something wherever one is. */
+const LETTERS: [string[], string][] = [
+  [["a"], "act"],
+  [["/"], "search in the list"],
   [["?"], "these keys"],
 ];
 
@@ -19,11 +25,12 @@ export default function KeyHelp({ close }: { close: () => void }) {
   const going: [string[], string][] = screens.flatMap((screen) =>
     screen.nav?.key ? [[["g", screen.nav.key], `go to ${screen.title}`]] : [],
   );
+  const [hasLetters] = useLetterKeys();
   return (
     <Modal opened onClose={close} title="Keys">
       <Table>
         <Table.Tbody>
-          {[...KEYS, ...going].map(([keys, what]) => (
+          {[...KEYS, ...(hasLetters ? [...LETTERS, ...going] : [])].map(([keys, what]) => (
             <Table.Tr key={what}>
               <Table.Td w={110}>
                 {keys.map((key) => (
@@ -37,6 +44,15 @@ export default function KeyHelp({ close }: { close: () => void }) {
           ))}
         </Table.Tbody>
       </Table>
+      <Text size="sm" mt="sm">
+        {hasLetters
+          ? "Keys of one letter can be turned off "
+          : "Keys of one letter are turned off. They are turned on "}
+        <Anchor component={Link} to="/profile" onClick={close}>
+          in your account
+        </Anchor>
+        .
+      </Text>
     </Modal>
   );
 }

@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 
 import { useAct } from "../act/start";
+import { useSetting } from "../api/settings";
 import { isPaletteOpen, togglePalette } from "./palette";
 import { screens } from "./screens";
 
@@ -17,10 +18,16 @@ function isTyping(target: EventTarget | null): boolean {
 /** Milliseconds in which the second key of a pair counts. */
 const PAIR = 1200;
 
+/** Whether keys of one letter do something; who speaks to the machine turns them off (WCAG 2.2, 2.1.4). */
+export function useLetterKeys(): [boolean, (value: boolean) => void] {
+  return useSetting<boolean>("keys", true);
+}
+
 export function useKeys(help: () => void): void {
   const navigate = useNavigate();
   const act = useAct();
   const pressed = useRef(0);
+  const [hasLetters] = useLetterKeys();
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
@@ -30,6 +37,7 @@ export function useKeys(help: () => void): void {
         return;
       }
       if (
+        !hasLetters ||
         event.ctrlKey ||
         event.metaKey ||
         event.altKey ||
@@ -62,5 +70,5 @@ export function useKeys(help: () => void): void {
     return () => {
       document.removeEventListener("keydown", listen);
     };
-  }, [navigate, act, help]);
+  }, [navigate, act, help, hasLetters]);
 }

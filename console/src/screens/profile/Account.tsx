@@ -1,8 +1,9 @@
 /// Who you are, and how the console looks to you.
 
-import { SegmentedControl, Stack, useMantineColorScheme, type MantineColorScheme } from "@mantine/core";
+import { SegmentedControl, Stack, Switch, useMantineColorScheme, type MantineColorScheme } from "@mantine/core";
 
 import { useMe } from "../../api/me";
+import { useLetterKeys } from "../../app/keys";
 import { Copy } from "../../ui/Copy";
 import { Facts } from "../../ui/Facts";
 import { Name } from "../../ui/Name";
@@ -13,6 +14,7 @@ import { Section } from "../../ui/Section";
 export function Account() {
   const me = useMe();
   const names = useRoleNames();
+  const [hasLetters, setLetters] = useLetterKeys();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
     <Stack gap="md">
@@ -58,6 +60,16 @@ export function Account() {
             { value: "light", label: "Light" },
             { value: "dark", label: "Dark" },
           ]}
+        />
+      </Section>
+      <Section title="Keys" about="Kept by the server, for wherever you sign in.">
+        <Switch
+          label="Keys of one letter"
+          description="a acts, g and a letter goes to a screen, / searches, ? tells them all. Ctrl+K works either way, and so do the keys of a list that has the focus."
+          checked={hasLetters}
+          onChange={(event) => {
+            setLetters(event.currentTarget.checked);
+          }}
         />
       </Section>
     </Stack>
