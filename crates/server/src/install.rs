@@ -5,22 +5,26 @@
 //! there need no certificate, and are open: there is nothing secret in them.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::unfold;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use quell_wire::digest::{Digest, hex, sha256};
 use ring::digest;
 use serde::Serialize;
-use tokio_util::io::ReaderStream;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use utoipa::ToSchema;
 
 use crate::api::query::Name;
@@ -33,21 +37,49 @@ const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 const MOST: u64 = 256 << 20;
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
+/// Programs that are handed out at a time.
+const AT_ONCE: usize = 8;
+/// The longest that one is handed out, as the script waits; and the longest that nobody takes a piece of it.
+const LONGEST: Duration = Duration::from_mins(10);
+const STALLED: Duration = Duration::from_secs(30);
 const SCRIPT: &str = include_str!("install/linux.sh");
 const UNIT: &str = include_str!("../../../packaging/quell-agent.service");
 
 /// Where programs of the agent are, and what they were when somebody last looked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Programs {
     folder: Option<PathBuf>,
     known: Mutex<HashMap<&'static str, Known>>,
+    places: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
 struct Known {
-    size: u64,
-    modified: Option<SystemTime>,
+    is: Is,
     digest: Digest,
+}
+
+/// What a file is known by: nothing but a change of the clock, which is the administrator's, writes into one and leaves all
+/// of it as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Is {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Is {
+    fn of(about: &Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+            size: about.len(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
+    }
 }
 
 /// The program for one architecture.
@@ -73,7 +105,7 @@ pub(crate) struct Installer {
 impl Programs {
     /// Those in this folder; where none is named, the one beside the server's own program, for its own architecture.
     pub fn of(folder: Option<PathBuf>) -> Self {
-        Self { folder, known: Mutex::default() }
+        Self { folder, known: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     fn path(&self, arch: &str) -> Option<PathBuf> {
@@ -91,14 +123,14 @@ impl Programs {
         let path = self.path(arch)?;
         let about =
             fs::metadata(&path).ok().filter(|about| about.is_file() && (1..=MOST).contains(&about.len()))?;
-        let (size, modified) = (about.len(), about.modified().ok());
+        let (is, size) = (Is::of(&about), about.len());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(arch).cloned();
-        if let Some(known) = known.filter(|known| known.size == size && known.modified == modified) {
+        if let Some(known) = known.filter(|known| known.is == is) {
             return Some(Program { path, size, digest: known.digest });
         }
         let digest =
             digest_of(&path).inspect_err(|error| tracing::warn!(%error, "an agent cannot be read")).ok()?;
-        let known = Known { size, modified, digest };
+        let known = Known { is, digest };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(arch, known);
         Some(Program { path, size, digest })
     }
@@ -148,9 +180,40 @@ async fn show_program(
     let program = program.ok_or_else(nothing)?;
     let file = tokio::fs::File::open(&program.path).await.map_err(|_| nothing())?;
     let tag = format!("\"{}\"", hex(&program.digest));
+    let place = Arc::clone(&app.programs.places).try_acquire_owned().map_err(|_| {
+        Problem::new(
+            Code::Unavailable,
+            "the agent is being handed out to as many as the server takes at once",
+        )
+        .hint("Run the command again in a moment.")
+        .retry_after(10)
+    })?;
     // What grew since is cut, and what shrank breaks off: either way the digest tells.
-    let stream = ReaderStream::with_capacity(tokio::io::AsyncReadExt::take(file, program.size), CHUNK);
-    Ok(tagged(&headers, &tag, "application/octet-stream", program.size, || Body::from_stream(stream)))
+    let body = || handed_out(file.take(program.size), place);
+    Ok(tagged(&headers, &tag, "application/octet-stream", program.size, body))
+}
+
+/// A file, piece by piece. Whoever stops taking them loses the place, and the rest.
+fn handed_out(mut file: tokio::io::Take<tokio::fs::File>, place: OwnedSemaphorePermit) -> Body {
+    let (give, pieces) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _place = place;
+        let all = async {
+            loop {
+                let mut piece = BytesMut::with_capacity(CHUNK);
+                let read = file.read_buf(&mut piece).await;
+                let is_last = !matches!(read, Ok(1..));
+                let piece = read.map(|_| piece.freeze());
+                if give.send_timeout(piece, STALLED).await.is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LONGEST, all).await;
+    });
+    Body::from_stream(unfold(pieces, |mut pieces| async move {
+        pieces.recv().await.map(|piece: io::Result<Bytes>| (piece, pieces))
+    }))
 }
 
 fn tagged(

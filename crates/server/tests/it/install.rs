@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use quell_server::ApiTls;
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -276,5 +277,42 @@ async fn a_server_without_agents_offers_no_command() {
     let (status, problem) = world.get("/install/linux").await;
     assert_eq!((status, problem["code"].as_str()), (404, Some("not_found")));
     assert!(problem["hint"].as_str().unwrap().contains("--agents"), "{problem}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_few_are_handed_out_at_once_and_a_changed_one_is_seen() {
+    let agents = tempfile::tempdir().unwrap();
+    // More than sockets hold, so that it stays under way while nobody reads.
+    fs::File::create(agents.path().join("quell-agent-linux-x86_64")).unwrap().set_len(48 << 20).unwrap();
+    let folder = agents.path().to_owned();
+    let world = World::with(|config| config.agents = Some(folder)).await;
+    let get = |arch: &str| world.request(Method::GET, &format!("/install/agent/linux/{arch}")).send();
+    let mut under_way = Vec::new();
+    for _ in 0..8 {
+        let response = get("x86_64").await.unwrap();
+        assert_eq!(response.status(), 200);
+        under_way.push(response);
+    }
+    let refused = get("x86_64").await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"10"[..]));
+    drop(under_way);
+    let until = Instant::now() + Duration::from_secs(20);
+    while get("x86_64").await.unwrap().status() != 200 {
+        assert!(Instant::now() < until, "places are not given back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // The same size and the same time of change, and other bytes.
+    let path = agents.path().join("quell-agent-linux-aarch64");
+    let mut tags = Vec::new();
+    for text in ["one", "two"] {
+        fs::write(&path, text).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let response = get("aarch64").await.unwrap();
+        tags.push(response.headers()["etag"].clone());
+        assert_eq!(response.text().await.unwrap(), text);
+    }
+    assert_ne!(tags[0], tags[1]);
     world.stop().await;
 }
