@@ -18,8 +18,6 @@ use crate::{
 
 /// Targets that are told one by one.
 pub const SHOWN: usize = 200;
-/// Targets whose open commands are looked at.
-const LOOKED_AT: usize = 500;
 /// Open commands of one endpoint that are looked at, and of all that are told.
 const OPEN: i64 = 100;
 const OTHERS: usize = 100;
@@ -154,7 +152,7 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
 fn others(tx: &mut Tx<'_>, spec: &Spec, endpoints: &[Endpoint]) -> Result<Vec<Other>, Error> {
     let mut others = Vec::new();
     let Some(group) = spec.exclusion.map(quell_catalog::Exclusion::as_str) else { return Ok(others) };
-    for endpoint in endpoints.iter().take(LOOKED_AT) {
+    for endpoint in endpoints.iter().take(SHOWN) {
         let open = command::open_of_endpoint(tx, endpoint.tenant_id, endpoint.id, OPEN)?;
         let excludes = |row: &Command| row.exclusion.as_deref() == Some(group);
         others.extend(open.into_iter().filter(excludes).map(|row| Other {

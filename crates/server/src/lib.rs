@@ -35,6 +35,7 @@ mod signing;
 mod state;
 pub mod tls;
 mod trail;
+mod turns;
 mod verification;
 
 pub use config::{ApiTls, Config, ConfigError, Limits, TlsFiles};

@@ -24,6 +24,7 @@ use crate::notices::Notices;
 use crate::pki::Authority;
 use crate::public::Public;
 use crate::setup_code::SetupCode;
+use crate::turns::Turns;
 use crate::verification::Verifications;
 
 /// Shared by all requests.
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     pub destinations: Reach,
     /// Verifications of audit trails, under way and just done.
     pub verifications: Verifications,
+    /// Whose preview is made.
+    pub previews: Turns,
     /// The web console.
     pub console: Console,
     /// Programs of the agent that are handed out.
@@ -178,6 +181,7 @@ impl Inner {
             programs: Programs::of(config.agents.clone()),
             gateway_port,
             verifications: Verifications::new(),
+            previews: Turns::default(),
             console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()
                 || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),

@@ -156,9 +156,19 @@ pub(super) struct WaitsFor {
 pub(super) async fn preview_task(
     State(app): State<App>,
     caller: Caller,
-    Json(mut wanted): Json<NewTask>,
+    Json(wanted): Json<NewTask>,
 ) -> Result<Json<TaskPreview>, Problem> {
-    let targets = resolve(&app, caller.tenant, std::mem::take(&mut wanted.targets)).await;
+    let turn = app.previews.take(caller.identity.id).await?;
+    // Of its own, so that the turn lasts as long as the work, also where the caller leaves.
+    let made = tokio::spawn(async move {
+        let _turn = turn;
+        preview(&app, &caller, wanted).await
+    });
+    made.await.map_err(|error| Problem::internal(&error))?.map(Json)
+}
+
+async fn preview(app: &App, caller: &Caller, mut wanted: NewTask) -> Result<TaskPreview, Problem> {
+    let targets = resolve(app, caller.tenant, std::mem::take(&mut wanted.targets)).await;
     let (targets, unknown) = match targets {
         Ok(targets) => (targets, None),
         // A name that leads to no endpoint, or to several: the rest is told as for no target at all.
@@ -169,10 +179,10 @@ pub(super) async fn preview_task(
     };
     let request = wanted.request(caller.tenant, targets, None);
     let preview = app.engine.preview(&caller.actor(), request).await?;
-    let methods = if preview.wants_step_up { methods(&app, &caller).await? } else { Vec::new() };
-    let mut view = TaskPreview::of(&app, &caller, preview, methods);
+    let methods = if preview.wants_step_up { methods(app, caller).await? } else { Vec::new() };
+    let mut view = TaskPreview::of(app, caller, preview, methods);
     view.refused = unknown.or(view.refused);
-    Ok(Json(view))
+    Ok(view)
 }
 
 /// With what the caller can confirm.
