@@ -49,14 +49,16 @@ export function Endpoints({ label, value, change, without = [], hasLabel = false
   const [asked] = useDebouncedValue(text.trim(), 200);
   const [isOpen, setOpen] = useState(false);
   const search = useEndpointSearch(asked, isOpen, 50);
+  const isCurrent = !search.isOld && asked === text.trim();
   const [names, keep] = useState<Record<string, string>>({});
   const data = useMemo(() => {
-    const found = search.rows.filter((row) => !without.includes(row.id) && !value.includes(row.id));
+    // Rows of an earlier text are not offered.
+    const found = (isCurrent ? search.rows : []).filter((row) => !without.includes(row.id) && !value.includes(row.id));
     return [
       ...value.map((id) => ({ value: id, label: names[id] ?? id })),
       ...found.map((row) => ({ value: row.id, label: clip(inert(row.name), 60) })),
     ];
-  }, [search.rows, without, value, names]);
+  }, [isCurrent, search.rows, without, value, names]);
   return (
     <MultiSelect
       {...(hasLabel ? { label } : { "aria-label": label })}
