@@ -54,6 +54,8 @@ export const theme = createTheme({
         events: { hover: true, focus: true, touch: true },
       },
     },
+    // Nothing but items stands in a menu: the first of them gets the focus.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Modal: { defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } },
     // Its label is read out only where it has a role.
     Loader: { defaultProps: { role: "status" } },

@@ -12,7 +12,6 @@ import {
   Stack,
   Text,
   TextInput,
-  Tooltip,
 } from "@mantine/core";
 import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
 import { IconBookmark, IconDownload, IconFilter, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
@@ -275,11 +274,9 @@ export function Export({
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Tooltip label="Export what is listed">
-          <ActionIcon variant="default" size="md" aria-label="Export">
-            <IconDownload size={16} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon variant="default" size="md" aria-label="Export" data-hint="Export what is listed">
+          <IconDownload size={16} />
+        </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item component="a" href={link("csv")} download>

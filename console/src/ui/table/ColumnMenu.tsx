@@ -1,7 +1,8 @@
 /// Which columns a table shows.
 
-import { ActionIcon, Checkbox, Menu, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Popover, Stack } from "@mantine/core";
 import { IconColumns3 } from "@tabler/icons-react";
+import { useState } from "react";
 
 import type { Column } from "./column";
 
@@ -14,44 +15,51 @@ export function ColumnMenu<Row>({
   shown: string[];
   choose: (ids: string[] | null) => void;
 }) {
+  const [isOpen, setOpen] = useState(false);
   return (
-    <Menu closeOnItemClick={false} position="bottom-end">
-      <Menu.Target>
-        <Tooltip label="Choose columns">
-          <ActionIcon variant="default" size="md" aria-label="Choose columns">
-            <IconColumns3 size={16} />
-          </ActionIcon>
-        </Tooltip>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>Columns</Menu.Label>
-        {columns.map((column) => {
-          const isShown = shown.includes(column.id);
-          const others = shown.filter((each) => each !== column.id);
-          return (
-            <Menu.Item
-              key={column.id}
-              role="menuitemcheckbox"
-              aria-checked={isShown}
-              disabled={isShown && others.length === 0}
-              leftSection={<Checkbox.Indicator size="xs" checked={isShown} />}
-              onClick={() => {
-                choose(isShown ? others : [...shown, column.id]);
-              }}
-            >
-              {column.title}
-            </Menu.Item>
-          );
-        })}
-        <Menu.Divider />
-        <Menu.Item
+    <Popover position="bottom-end" trapFocus returnFocus opened={isOpen} onChange={setOpen}>
+      <Popover.Target>
+        <ActionIcon
+          variant="default"
+          size="md"
+          aria-label="Choose columns"
+          data-hint="Choose columns"
           onClick={() => {
-            choose(null);
+            setOpen(!isOpen);
           }}
         >
-          As it was
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+          <IconColumns3 size={16} />
+        </ActionIcon>
+      </Popover.Target>
+      <Popover.Dropdown p="xs">
+        <Stack gap={10}>
+          {columns.map((column) => {
+            const isShown = shown.includes(column.id);
+            const others = shown.filter((each) => each !== column.id);
+            return (
+              <Checkbox
+                key={column.id}
+                size="xs"
+                label={column.title}
+                checked={isShown}
+                disabled={isShown && others.length === 0}
+                onChange={() => {
+                  choose(isShown ? others : [...shown, column.id]);
+                }}
+              />
+            );
+          })}
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={() => {
+              choose(null);
+            }}
+          >
+            As it was
+          </Button>
+        </Stack>
+      </Popover.Dropdown>
+    </Popover>
   );
 }
