@@ -31,10 +31,10 @@ impl Turns {
         };
         let own = {
             let mut of_caller = self.of_caller.lock().unwrap_or_else(PoisonError::into_inner);
-            // Who works or waits holds one too.
+            // The map holds one, and so does everybody who works or waits.
             of_caller.retain(|_, turn| Arc::strong_count(turn) > 1);
             let turn = of_caller.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(1)));
-            if Arc::strong_count(turn) > 1 + 1 + WAITING {
+            if Arc::strong_count(turn) >= 1 + 1 + WAITING {
                 return Err(busy());
             }
             Arc::clone(turn)
