@@ -43,7 +43,9 @@ pub(crate) fn frame() -> OpenApi {
 
 /// The document, as `openapi/v1.json` holds it: indented, keys in order, a newline at the end.
 pub fn document() -> String {
-    let (_, described) = api::described().split_for_parts();
+    let (_, mut described) = api::described().split_for_parts();
+    // Merging routes takes what their own, unnamed documents say of themselves.
+    described.info = frame().info;
     let mut document = serde_json::to_value(&described).unwrap_or(Value::Null);
     add_catalogue(&mut document);
     add_problems(&mut document);

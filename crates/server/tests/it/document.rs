@@ -32,6 +32,7 @@ fn the_paths_are_these() {
 fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(document["info"]["title"], "Quell");
     let mut references = Vec::new();
     collect(&document, &mut references);
     assert!(references.len() > 50);
