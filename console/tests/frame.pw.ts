@@ -34,7 +34,7 @@ test("no code but our own runs, and nobody else is asked", async ({ page, stage,
 test("the first load is small, and soon there", async ({ page, stage }) => {
   await signIn(page, stage, "maria");
   const loads: { bytes: number; after: number }[] = [];
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 5; round++) {
     await page.goto("about:blank");
     const session = await page.context().newCDPSession(page);
     await session.send("Network.clearBrowserCache");
@@ -57,6 +57,6 @@ test("the first load is small, and soon there", async ({ page, stage }) => {
   );
   expect(bytes).toBeGreaterThan(20_000);
   expect(bytes).toBeLessThan(SHELL);
-  // The best of three: what else this machine does meanwhile is not the console's.
+  // The best of five: what else this machine does meanwhile is not the console's.
   expect(after).toBeLessThan(USABLE);
 });
