@@ -221,11 +221,14 @@ function isElsewhere(pathname: string, path: string): boolean {
   return screens.some((other) => other.nav && other.path === pathname && other.path !== path);
 }
 
+/** The headings of the navigation, in their order. */
+const GROUPS: NavGroup[] = ["Respond", "Evidence", "Settings"];
+
 function Navigation() {
   const me = useMe();
   const { pathname } = useLocation();
   const groups = useMemo(() => {
-    const sorted = new Map<NavGroup, typeof screens>();
+    const sorted = new Map<NavGroup, typeof screens>(GROUPS.map((group) => [group, []]));
     for (const screen of screens) {
       if (screen.nav) sorted.set(screen.nav.group, [...(sorted.get(screen.nav.group) ?? []), screen]);
     }
