@@ -24,7 +24,7 @@ import { holds, useMe, whyNot, type Me } from "../api/me";
 import { fieldsOf, type Field } from "../form/fields";
 import type { Schema } from "../form/schema";
 import { clip, count, inert, words } from "../ui/text";
-import { useLeave } from "./leave";
+import { leave } from "./session";
 import { meanings, settled, type Meaning } from "./palette-meaning";
 import { screens } from "./screens";
 
@@ -229,7 +229,6 @@ function usePlaces(typed: string, me: Me): Item[] {
 
 function useCommands(typed: string, help: () => void): Item[] {
   const act = useAct();
-  const leave = useLeave();
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme("dark");
   const next = scheme === "dark" ? "light" : "dark";
