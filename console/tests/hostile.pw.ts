@@ -44,7 +44,7 @@ async function poison(stage: Stage): Promise<number> {
     );
     await attempt(olga("POST", "/tasks", { ...target, action: "endpoint.isolate", params: {} }));
     await attempt(
-      maria("POST", "/scripts", {
+      maria("POST", "/library/script", {
         name: `s${String(taken)}`,
         interpreter: "sh",
         body: `#!/bin/sh\n# ${reason}\n`,
@@ -62,7 +62,7 @@ async function poison(stage: Stage): Promise<number> {
   }
   // A script whose output is hostile.
   await attempt(
-    maria("POST", "/scripts", {
+    maria("POST", "/library/script", {
       name: "shout",
       interpreter: "sh",
       body: `#!/bin/sh\nprintf '%s' '${MARKUP.replaceAll("'", "")}'; printf '\\033[2J\\342\\200\\256gnp'\n`,

@@ -47,7 +47,7 @@ interface Answer {
 }
 
 /** Where the programs of this build are. */
-function programs(): string {
+export function programs(): string {
   const set = process.env["QUELL_PROGRAMS"];
   if (set !== undefined) return set;
   const target = process.env["CARGO_TARGET_DIR"] ?? join(homedir(), ".cache/quell/target");

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal of a developer")]
 
 mod bench;
+mod bpf;
 mod cargo;
 mod console;
 mod demo;
@@ -21,8 +22,10 @@ cargo xtask demo [--once] [--json]   build, then show the product on endpoints m
 cargo xtask console                  build the web console, where its sources changed
 cargo xtask test [--nightly] [-p X]  all that must hold: format, lints, tidy, generated files, licences, tests
                                      (-p console: those of the web console alone)
+cargo xtask test --fuzz [SECONDS] [-p X]  each target of fuzz/ for a minute, or so many seconds
 cargo xtask check                    the quick part of it: types, lints of layout
 cargo xtask gen [--check]            write the generated files, or say which differ
+cargo xtask bpf [--check]            compile the programs that the recorder loads into the kernel, or compare
 cargo xtask tidy                     crate edges, names, lengths, headers
 cargo xtask bench [...]              measure, in the release profile
 cargo xtask faults [...]             kill server and agents under load, and see that nothing is lost or done twice
@@ -48,6 +51,13 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["check"] => Ok(test::check()),
         ["gen"] => generate::write().map(|()| ExitCode::SUCCESS),
         ["gen", "--check"] => generate::check().map(|()| ExitCode::SUCCESS),
+        ["bpf"] => bpf::write().map(|()| ExitCode::SUCCESS),
+        ["bpf", "--check"] => {
+            if let Some(why) = bpf::check()? {
+                eprintln!("not compared: {why}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         ["tidy"] => tidy::run().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::run(rest),
         ["faults", rest @ ..] => bench::faults(rest),

@@ -80,6 +80,18 @@ const STRACE: Need = Need {
     packages: &["strace"],
     missed_as: &["strace is not installed"],
 };
+const YARA: Need = Need {
+    purpose: "rules beside those of another engine",
+    shown_by: &["/usr/bin/yara"],
+    packages: &["yara"],
+    missed_as: &["yara is not installed"],
+};
+const CLAMD: Need = Need {
+    purpose: "scans for malware by ClamAV",
+    shown_by: &["/usr/sbin/clamd"],
+    packages: &["clamav-daemon", "clamd"],
+    missed_as: &["clamd is not installed"],
+};
 
 const NODE: Need = Need {
     purpose: "building the web console",
@@ -107,8 +119,8 @@ const PNGQUANT: Need = Need {
 };
 
 const TESTS: &[&Need] = &[
-    &NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE, &NODE, &NPM,
-    &CHROMIUM, &PNGQUANT,
+    &NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE, &YARA, &CLAMD,
+    &NODE, &NPM, &CHROMIUM, &PNGQUANT,
 ];
 
 /// What the demo needs. An error where something is missing and cannot be installed.

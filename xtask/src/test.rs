@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all that must hold, with one sum at the end.
 
+mod fuzz;
 mod harness;
 
 use std::process::{Command, ExitCode, Stdio};
@@ -20,6 +21,8 @@ pub struct Options {
     pub nightly: bool,
     /// Only the tests of these packages, and nothing else.
     pub packages: Vec<String>,
+    /// Only the targets of `fuzz/`, each for so many seconds.
+    pub fuzz: Option<u32>,
 }
 
 impl Options {
@@ -30,10 +33,19 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match (*argument, arguments.as_slice().first()) {
                 ("--nightly", _) => options.nightly = true,
+                ("--fuzz", after) => {
+                    let seconds = after.and_then(|word| word.parse().ok());
+                    if seconds.is_some() {
+                        arguments.next();
+                    }
+                    options.fuzz = Some(seconds.unwrap_or(fuzz::SECONDS));
+                }
                 ("-p" | "--package", Some(_)) => {
                     options.packages.extend(arguments.next().map(|&name| name.to_owned()));
                 }
-                (other, _) => bail!("there is no `{other}`; there are --nightly and -p PACKAGE"),
+                (other, _) => {
+                    bail!("there is no `{other}`; there are --nightly, --fuzz [SECONDS] and -p PACKAGE")
+                }
             }
         }
         Ok(options)
@@ -43,6 +55,10 @@ impl Options {
 /// Everything.
 pub fn run(options: &Options) -> ExitCode {
     let mut report = Report::new();
+    if let Some(seconds) = options.fuzz {
+        report.counted("fuzz", || fuzz::run(seconds, &options.packages));
+        return if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if !options.packages.is_empty() {
         let (of_console, packages): (Vec<String>, Vec<String>) =
             options.packages.iter().cloned().partition(|name| name == CONSOLE);

@@ -2,10 +2,11 @@
 
 import { Box, Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useMemo, useState, type KeyboardEvent } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState, type KeyboardEvent } from "react";
 
 import { $api } from "../api/client";
 import { useMe, whyNot } from "../api/me";
+import type { Field } from "../form/fields";
 import { Help } from "../form/Help";
 import { SchemaForm } from "../form/SchemaForm";
 import { paramsOf } from "../form/values";
@@ -13,13 +14,20 @@ import { Failure } from "../ui/Failure";
 import classes from "./act.module.css";
 import { ActionPicker } from "./ActionPicker";
 import { Blast } from "./Blast";
-import { hasWayBack, isBegun, type Action, type Draft } from "./draft";
+import { hasWayBack, isBegun, isForService, type Action, type Draft } from "./draft";
 import { Foot } from "./Foot";
 import { Marks } from "./Marks";
 import type { Start } from "./start";
 import { TargetPicker } from "./TargetPicker";
 import { Terms } from "./Terms";
 import { useRequest, type RequestState } from "./useRequest";
+
+const ProcessPicker = lazy(() => import("./ProcessPicker"));
+
+/** Whether what names a process beyond doubt, in the words of the catalogue, is asked for. */
+function isOfProcess(fields: readonly Field[]): boolean {
+  return ["pid", "start_time"].every((name) => fields.some((field) => field.name === name));
+}
 
 /** What was begun and not sent, and by whom: closing the dialog by mistake loses nothing. */
 let left: { who: string; draft: Draft } | undefined;
@@ -127,7 +135,6 @@ function Request({ start, kept, begun, goOn, actions, close, busy }: Props) {
       <Box className={classes.body}>
         <Form request={request} action={action} titles={titles} />
         <Blast
-          action={action}
           draft={draft}
           titles={titles}
           preview={request.preview}
@@ -155,7 +162,11 @@ function Form({
   const me = useMe();
   const why = whyNot(me, "task.submit", action.id);
   const { draft, change, fields } = request;
-  useFirstFocus(action.id, fields !== undefined, firstOpen(draft, Object.keys(paramsOf(fields ?? [], request.values))));
+  useFirstFocus(
+    action.id,
+    fields !== undefined,
+    firstOpen(draft, action, Object.keys(paramsOf(fields ?? [], request.values))),
+  );
   return (
     <Stack gap="md">
       <Box className={classes.chosen}>
@@ -184,7 +195,7 @@ function Form({
           </Text>
         )}
       </Box>
-      <TargetPicker draft={draft} change={change} error={request.problem("targets")} />
+      {isForService(action) ? null : <TargetPicker draft={draft} change={change} error={request.problem("targets")} />}
       {request.schemaError === null ? null : <Failure error={request.schemaError} retry={request.readAgain} />}
       {fields === undefined || fields.length === 0 ? null : (
         <Box component="section" aria-label="Parameters" data-how>
@@ -196,6 +207,18 @@ function Form({
               <Help>{request.about}</Help>
             </Text>
           )}
+          {isOfProcess(fields) ? (
+            <Suspense>
+              <ProcessPicker
+                key={action.id}
+                endpoints={draft.by === "endpoints" ? draft.endpoints : []}
+                fields={fields}
+                values={request.values}
+                change={request.changeValues}
+                title={action.title}
+              />
+            </Suspense>
+          ) : null}
           <SchemaForm
             key={action.id}
             fields={fields}
@@ -214,8 +237,8 @@ function Form({
 const SETTLED = 60;
 
 /** What is asked first of what is not known yet. */
-function firstOpen(draft: Draft, said: string[]): string {
-  if (draft.by === "endpoints" && draft.endpoints.length === 0) return "[data-path=targets]";
+function firstOpen(draft: Draft, action: Action, said: string[]): string {
+  if (!isForService(action) && draft.by === "endpoints" && draft.endpoints.length === 0) return "[data-path=targets]";
   return said.length === 0 ? "section[data-how] [data-path], [data-path=reason]" : "[data-path=reason]";
 }
 

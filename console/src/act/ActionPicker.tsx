@@ -9,15 +9,7 @@ import { labelOf } from "../form/schema";
 import classes from "./act.module.css";
 import type { Action } from "./draft";
 import { Marks } from "./Marks";
-
-/** The actions whose name, id or summary has every word. */
-export function matching(actions: Action[], text: string): Action[] {
-  const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return actions.filter((action) => {
-    const all = `${action.title} ${action.id} ${action.id.replaceAll(/[._]/g, " ")} ${action.summary}`.toLowerCase();
-    return wanted.every((word) => all.includes(word));
-  });
-}
+import { matching } from "./matching";
 
 export function ActionPicker({ actions, choose }: { actions: Action[]; choose: (id: string) => void }) {
   const me = useMe();

@@ -15,16 +15,17 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import { asApiError } from "../api/problem";
+import { Help } from "../form/Help";
 import { Failure } from "../ui/Failure";
 import { Name, Names } from "../ui/Name";
 import { clip, count, inert, inertLines, words } from "../ui/text";
 import { duration } from "../ui/Time";
-import type { Action, Draft } from "./draft";
+import { against } from "./against";
+import type { Draft } from "./draft";
 import classes from "./act.module.css";
 import type { Preview, PreviewTarget } from "./preview";
 
 type Props = {
-  action: Action;
   draft: Draft;
   titles: ReadonlyMap<string, string>;
   preview: Preview | undefined;
@@ -36,7 +37,7 @@ type Props = {
   open: string | undefined;
 };
 
-export function Blast({ action, draft, titles, preview, error, askAgain, isAsking, isOld, open }: Props) {
+export function Blast({ draft, titles, preview, error, askAgain, isAsking, isOld, open }: Props) {
   return (
     <Box component="section" className={classes.aside} aria-label="What it would do" data-testid="blast">
       <Group justify="space-between" mb="xs">
@@ -61,7 +62,7 @@ export function Blast({ action, draft, titles, preview, error, askAgain, isAskin
           <Targets preview={preview} wait={draft.expiresIn ?? 86_400} />
           <Waiting preview={preview} titles={titles} />
           <Asked preview={preview} />
-          <WayBack action={action} draft={draft} titles={titles} />
+          <WayBack way={preview.way_back} draft={draft} titles={titles} />
         </Stack>
       )}
     </Box>
@@ -74,13 +75,13 @@ function Incomplete({ error, again }: { error: unknown; again: () => void }) {
   if (problem.status < 400 || problem.status >= 500) return <Failure error={error} retry={again} />;
   return (
     <Stack gap={4}>
-      <Text size="sm">{inertLines(problem.detail)}</Text>
-      {(problem.fields ?? []).slice(0, 5).map(({ field, problem: text }) => (
-        <Text key={field + text} size="sm" c="dimmed">
-          {field === "." ? "" : `${inert(field.replace(/^params\.?/, ""))}: `}
-          {inertLines(text)}
-        </Text>
-      ))}
+      {against(error)
+        .slice(0, 5)
+        .map((text) => (
+          <Text key={text} size="sm">
+            <Help>{inertLines(text)}</Help>
+          </Text>
+        ))}
       {problem.hint ? (
         <Text size="sm" c="dimmed">
           {inertLines(problem.hint)}
@@ -279,18 +280,29 @@ function Asked({ preview }: { preview: Preview }) {
 
 const MEANS: Record<string, string> = { password: "password", totp: "one-time code", passkey: "passkey" };
 
-function WayBack({ action, draft, titles }: { action: Action; draft: Draft; titles: ReadonlyMap<string, string> }) {
-  if (action.effect === "read_only") {
+type WayBackProps = { way: Preview["way_back"]; draft: Draft; titles: ReadonlyMap<string, string> };
+
+/** As the parameters make it: a scan that moves nothing changes nothing. */
+function WayBack({ way, draft, titles }: WayBackProps) {
+  if (way.effect === "read_only") {
     return (
       <Fact icon={IconArrowBackUp} tone="quiet">
         <Text size="sm">It changes nothing on the target.</Text>
       </Fact>
     );
   }
-  if (action.effect === "irreversible" || action.undone_by == null) {
+  if (way.effect === "irreversible" || way.undone_by == null) {
     return (
       <Fact icon={IconAlertTriangle} tone="warn">
         <Text size="sm">It cannot be taken back.</Text>
+      </Fact>
+    );
+  }
+  const by = titles.get(way.undone_by) ?? <Code>{way.undone_by}</Code>;
+  if (way.effect === "piecewise") {
+    return (
+      <Fact icon={IconArrowBackUp} tone="ok">
+        <Text size="sm">What it changes is taken back piece by piece, a request for each: {by}.</Text>
       </Fact>
     );
   }
@@ -300,7 +312,7 @@ function WayBack({ action, draft, titles }: { action: Action; draft: Draft; titl
         {draft.revertAfter === null
           ? "It stands until somebody takes it back: "
           : `It is taken back by itself ${duration(draft.revertAfter * 1000)} after its effect, or before: `}
-        {titles.get(action.undone_by) ?? <Code>{action.undone_by}</Code>}.
+        {by}.
       </Text>
     </Fact>
   );

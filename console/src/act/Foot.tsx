@@ -60,7 +60,7 @@ export function Foot({ request, action, close }: { request: RequestState; action
           <Deed
             why={why}
             loading={request.isSending}
-            color={action.effect === "read_only" ? "quell" : "red.9"}
+            color={(preview?.way_back.effect ?? action.effect) === "read_only" ? "quell" : "red.9"}
             onClick={request.send}
             data-testid="send"
             rightSection={

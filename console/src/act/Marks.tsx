@@ -19,7 +19,7 @@ const SYSTEMS: Record<string, string> = { linux: "Linux", windows: "Windows", ma
 function Mark({ icon: Shape, tone, children }: { icon: Icon; tone: string; children: string }) {
   return (
     <Group component="span" display="inline-flex" gap={4} wrap="nowrap" c={`var(--quell-${tone})`}>
-      <Shape size={14} aria-hidden />
+      <Shape size={14} aria-hidden style={{ flex: "none" }} />
       <Text component="span" size="xs" c="inherit" fw={550}>
         {children}
       </Text>
@@ -42,14 +42,20 @@ export function Marks({ action, titles }: { action: Action; titles: ReadonlyMap<
         <Mark icon={IconAlertTriangle} tone="warn">
           cannot be taken back
         </Mark>
+      ) : action.effect === "piecewise" ? (
+        <Mark icon={IconArrowBackUp} tone="ok">
+          {`changes nothing unless asked; taken back piece by piece by ${titles.get(action.undone_by ?? "") ?? action.undone_by ?? "another action"}`}
+        </Mark>
       ) : (
         <Mark icon={IconArrowBackUp} tone="ok">
           {`taken back by ${titles.get(action.undone_by ?? "") ?? action.undone_by ?? "another action"}`}
         </Mark>
       )}
-      <Mark icon={IconDeviceDesktop} tone="quiet">
-        {systems}
-      </Mark>
+      {systems === "" ? null : (
+        <Mark icon={IconDeviceDesktop} tone="quiet">
+          {systems}
+        </Mark>
+      )}
     </Group>
   );
 }

@@ -21,8 +21,11 @@ type PeriodProps = {
   disabled?: boolean;
 };
 
+/** After how long something is taken back by itself. */
+export const PRESETS = [HOUR, 4 * HOUR, 8 * HOUR, DAY, 3 * DAY, 7 * DAY];
+
 /** A period: one of a few, or another in minutes. */
-function Period({ label, description, none, presets, value, change, error, disabled = false }: PeriodProps) {
+export function Period({ label, description, none, presets, value, change, error, disabled = false }: PeriodProps) {
   const [isOther, setOther] = useState(value !== null && !presets.includes(value));
   return (
     <Group gap="xs" align="flex-start" style={{ flex: "1 1 220px" }}>
@@ -96,7 +99,7 @@ export function Terms({ draft, change, hasWayBack, problem }: Props) {
             label="Take it back"
             description="By itself, this long after its effect."
             none="Not by itself"
-            presets={[HOUR, 4 * HOUR, 8 * HOUR, DAY, 3 * DAY, 7 * DAY]}
+            presets={PRESETS}
             value={draft.revertAfter}
             change={(revertAfter) => {
               change({ revertAfter });

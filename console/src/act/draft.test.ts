@@ -21,9 +21,10 @@ const collect = {
   risk: "medium",
 } as Action;
 
-function preview(size: number, name = "web-1", confirm: number | null = null): Preview {
+function preview(size: number, name = "web-1", confirm: number | null = null, effect = "reversible"): Preview {
   const target = { id: "01a20439-bb5f-70de-b36f-5ac59f2bacc4", name } as PreviewTarget;
-  return { target_count: size, targets: [target], confirm_count: confirm } as Preview;
+  const wayBack = { effect } as Preview["way_back"];
+  return { target_count: size, targets: [target], confirm_count: confirm, way_back: wayBack } as Preview;
 }
 
 describe("a request", () => {
@@ -66,7 +67,9 @@ describe("what has to be typed", () => {
   it("is the name of one target of a grave deed", () => {
     expect(challengeOf(isolate, preview(1))).toEqual({ what: "name", text: "web-1" });
     expect(challengeOf(collect, preview(1))).toBeUndefined();
-    expect(challengeOf({ ...collect, effect: "irreversible" }, preview(1))).toEqual({ what: "name", text: "web-1" });
+    for (const effect of ["irreversible", "piecewise"]) {
+      expect(challengeOf(collect, preview(1, "web-1", null, effect))).toEqual({ what: "name", text: "web-1" });
+    }
   });
 
   it("is the number of several, and where the server wants it", () => {

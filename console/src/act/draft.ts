@@ -43,8 +43,14 @@ export function isBegun(draft: Draft): boolean {
   return draft.action !== null && (draft.endpoints.length > 0 || draft.tags.length > 0 || draft.reason !== "");
 }
 
+/** Whether the action is for a service as a whole, so that nothing is to be named. */
+export function isForService(action: Pick<Action, "target"> | undefined): boolean {
+  return action?.target === "service";
+}
+
 /** On what, or `undefined` where that is not said yet. */
-export function targetsOf(draft: Draft): NewTask["targets"] | undefined {
+export function targetsOf(draft: Draft, action?: Pick<Action, "target">): NonNullable<NewTask["targets"]> | undefined {
+  if (isForService(action)) return {};
   if (draft.by === "all") return { all: true };
   if (draft.by === "tags") return draft.tags.length > 0 ? { tags: draft.tags } : undefined;
   return draft.endpoints.length > 0 ? { endpoints: draft.endpoints } : undefined;
@@ -62,7 +68,7 @@ export function bodyOf(
   params: { [name: string]: Json },
   confirmCount?: number,
 ): NewTask | undefined {
-  const targets = targetsOf(draft);
+  const targets = targetsOf(draft, action);
   if (action === undefined || targets === undefined) return undefined;
   // A period that was chosen for another action goes no further.
   const revertAfter = hasWayBack(action) ? draft.revertAfter : null;
@@ -80,11 +86,11 @@ export function bodyOf(
 /** What has to be typed before the button works. */
 export type Challenge = { what: "name" | "id" | "count"; text: string };
 
-/** What cannot be taken back, does much harm when meant for another, or hits many, is confirmed by typing what it hits. */
+/** What cannot be taken back at once, does much harm when meant for another, or hits many, is confirmed by typing what it hits. */
 export function challengeOf(action: Action, preview: Preview): Challenge | undefined {
   const size = preview.target_count;
   if (size === 0) return undefined;
-  const isGrave = action.effect === "irreversible" || action.risk === "high";
+  const isGrave = ["irreversible", "piecewise"].includes(preview.way_back.effect) || action.risk === "high";
   if (size === 1 && preview.confirm_count == null) {
     if (!isGrave) return undefined;
     const target = preview.targets[0];

@@ -3,7 +3,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
-import { $api } from "../api/client";
+import { $api, type Schemas } from "../api/client";
 import { asApiError, type ApiError } from "../api/problem";
 import { refresh } from "../api/query";
 import { fieldsOf, type Field } from "../form/fields";
@@ -11,6 +11,7 @@ import { problemsFrom, type Problems } from "../form/problems";
 import type { Json, Schema } from "../form/schema";
 import { NEEDED, paramsOf, problemsOf, valuesOf, type Values } from "../form/values";
 import { inert } from "../ui/text";
+import { against } from "./against";
 import { answers, bodyOf, challengeOf, draftOf, targetsOf, type Action, type Challenge, type Draft } from "./draft";
 import { usePreview, type Preview } from "./preview";
 import type { Start } from "./start";
@@ -70,7 +71,9 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
   const { preview, error, again, isAsking, isOld } = usePreview(asked);
 
   const sending = useSending(done);
-  const refused = sending.failure ?? (error != null ? asApiError(error) : null);
+  // Where nothing was said yet, what the server misses is no mistake: it stands beside the form, and not at its fields.
+  const isSaid = isTried || Object.keys(params).length > 0;
+  const refused = sending.failure ?? (error != null && isSaid ? asApiError(error) : null);
   // What is only missing is said once it was tried; what is wrong at once.
   const said = useMemo(
     () => new Map([...local].filter(([, problem]) => isTried || problem !== NEEDED)),
@@ -85,7 +88,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     const body = bodyOf(draft, action, params, count);
     if (body === undefined || !isReady || body.reason === "" || preview === undefined || isOld || !isAnswered) {
       focusFirst([
-        ...(targetsOf(draft) === undefined ? ["targets"] : []),
+        ...(targetsOf(draft, action) === undefined ? ["targets"] : []),
         ...local.keys(),
         ...(draft.reason.trim() === "" ? ["reason"] : []),
         ...(isAnswered ? [] : ["typed"]),
@@ -97,7 +100,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
 
   const problem = (field: string): string | undefined => {
     if (isTried && field === "reason" && draft.reason.trim() === "") return NEEDED;
-    if (isTried && field === "targets" && targetsOf(draft) === undefined) return "Name at least one.";
+    if (isTried && field === "targets" && targetsOf(draft, action) === undefined) return "Name at least one.";
     return refused?.problem.fields?.find(({ field: at }) => at === field || at.startsWith(`${field}.`))?.problem;
   };
   return {
@@ -115,7 +118,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     askAgain: again,
     isAsking,
     isOld,
-    open: openOf(draft, fields, local.size > 0),
+    open: openOf(draft, action, fields, local.size > 0),
     challenge,
     typed,
     type,
@@ -132,7 +135,7 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
 /** Why what can be asked about cannot be sent: nothing is, before it was said what would come of exactly that. */
 function whyOf(preview: Preview | undefined, error: unknown, isOld: boolean): string | undefined {
   if (isOld) return ASKING;
-  if (error != null) return `What this would do is not known: ${inert(asApiError(error).message)}`;
+  if (error != null) return `What this would do is not known: ${inert(against(error).join("; ").replaceAll("`", ""))}`;
   if (preview === undefined) return ASKING;
   return preview.refused == null ? undefined : inert(preview.refused.message);
 }
@@ -143,8 +146,13 @@ function unread(draft: Draft, fields: Field[] | undefined, error: unknown): stri
   return error == null ? "The action is being read." : "What the action asks for could not be read.";
 }
 
-function openOf(draft: Draft, fields: Field[] | undefined, isWrong: boolean): string | undefined {
-  if (targetsOf(draft) === undefined) return "Say on what: then the server tells what would happen.";
+function openOf(
+  draft: Draft,
+  action: Action | undefined,
+  fields: Field[] | undefined,
+  isWrong: boolean,
+): string | undefined {
+  if (targetsOf(draft, action) === undefined) return "Say on what: then the server tells what would happen.";
   if (fields === undefined) return "Reading the action…";
   return isWrong ? "Fill in the parameters: then the server tells what would happen." : undefined;
 }
@@ -177,7 +185,7 @@ function useSending(done: () => void) {
     onSuccess: async (task) => {
       done();
       void refresh("/api/v1/tasks", "/api/v1/overview", "/api/v1/approvals");
-      await navigate({ to: `/tasks/${task.id}` });
+      await navigate({ to: placeOf(task) });
     },
   });
   const send = (body: NonNullable<ReturnType<typeof bodyOf>>): void => {
@@ -188,8 +196,15 @@ function useSending(done: () => void) {
   return { send, isSending: isPending, failure: failure?.code === "step_up_needed" ? null : failure };
 }
 
+/** Where it goes on: one shell at its terminal, all else at the task. */
+function placeOf(task: Schemas["TaskWithCommands"]): string {
+  const [command] = task.commands.items;
+  const isShell = task.action === "endpoint.remote_shell" && task.target_count === 1 && command !== undefined;
+  return isShell ? `/shells/${command.id}` : `/tasks/${task.id}`;
+}
+
 /** 128 random bits; `randomUUID` is not there on a page without TLS. */
-function freshKey(): string {
+export function freshKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

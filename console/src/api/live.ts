@@ -9,7 +9,17 @@ const PAUSE = 400;
 /** Milliseconds after which an answer that does not come is waited for no longer. */
 const LONGEST = 10_000;
 
-type News = { id?: string; task?: string; command?: string; endpoint?: string; approval?: string; artifact?: string };
+type News = {
+  id?: string;
+  task?: string;
+  command?: string;
+  endpoint?: string;
+  approval?: string;
+  artifact?: string;
+  shell?: string;
+  incident?: string;
+  number?: number;
+};
 
 /** How an endpoint stands, as the news of it say. */
 export type Standing = { connected?: boolean; state?: string; isolated?: boolean; alarm?: string | null };
@@ -18,7 +28,7 @@ export type Standing = { connected?: boolean; state?: string; isolated?: boolean
 function touched(kind: string, news: News): string[] {
   switch (kind) {
     case "task":
-      return ["/api/v1/tasks", "/api/v1/overview", "/api/v1/approvals"];
+      return ["/api/v1/tasks", "/api/v1/overview", "/api/v1/approvals", "/api/v1/response-plans"];
     case "command":
       return ["/api/v1/tasks", "/api/v1/commands", "/api/v1/overview"];
     case "progress":
@@ -26,9 +36,14 @@ function touched(kind: string, news: News): string[] {
     case "endpoint":
       return ["/api/v1/endpoints", "/api/v1/overview"];
     case "approval":
-      return ["/api/v1/approvals", "/api/v1/tasks", "/api/v1/overview"];
+      return ["/api/v1/approvals", "/api/v1/tasks", "/api/v1/overview", "/api/v1/response-plans"];
     case "break_glass":
       return ["/api/v1/break-glass"];
+    case "shell":
+      return ["/api/v1/shells"];
+    case "incident":
+    case "detection":
+      return ["/api/v1/incidents", "/api/v1/detections", "/api/v1/overview"];
     case "artifact":
       return ["/api/v1/artifacts", "/api/v1/tasks"];
     default:
@@ -118,6 +133,8 @@ export function listen(queries: QueryClient, owner: string): () => void {
         const news = JSON.parse(text) as News;
         for (const path of touched(kind, news)) old.add(path);
         for (const id of Object.values(news)) if (typeof id === "string") ids.add(id);
+        // People address an incident by its number.
+        if (typeof news.number === "number") ids.add(String(news.number));
         if (kind === "endpoint" && news.endpoint !== undefined) endpoints.set(news.endpoint, news as Standing);
         soon();
       },

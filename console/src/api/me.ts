@@ -16,6 +16,11 @@ export function holds(me: Me, permission: string): boolean {
   return me.permissions.includes(permission) || me.permissions.includes("*");
 }
 
+/** The first of `needs` that is not held, or `undefined` where all are. */
+export function lacking(me: Me, needs: string | readonly string[] = []): string | undefined {
+  return [needs].flat().find((permission) => !holds(me, permission));
+}
+
 /** Why the person may not, or `undefined` where they may: what a disabled button says. */
 export function whyNot(me: Me, permission: string, action?: string): string | undefined {
   if (!holds(me, permission)) {

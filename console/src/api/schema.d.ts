@@ -391,6 +391,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts/{id}/custody": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The chain of custody of a file
+         * @description Signed at the source, received under a signed checkpoint, and each access since. Kept as JSON it is verified offline:
+         *     `quell artifacts verify`.
+         */
+        get: operations["show_custody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What an archive holds
+         * @description Read on the server with the task's password, so that nothing has to be unpacked; recorded like reading the password. Whoever
+         *     may read the password and download the archive may do this: `artifact.download` is needed too. Entries come in the order of
+         *     the archive, behind them the files that its manifest names and that are not in it.
+         */
+        get: operations["list_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/entries/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download one file of an archive
+         * @description Decrypted on the server: needs `artifact.download` beside `secret.read`. Always as a file to be saved, never as something that a browser shows; recorded before its first
+         *     byte leaves. What its checksum says is known at its end: a connection that breaks off there means that it was changed.
+         */
+        get: operations["download_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/entries/{index}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a part of one file of an archive
+         * @description As text and as hex, for people to read. Needs `artifact.download` beside `secret.read`; recorded like a download.
+         */
+        get: operations["preview_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -446,6 +530,121 @@ export interface paths {
          *     `quell audit verify` with a public key and a checkpoint that were kept elsewhere.
          */
         get: operations["verify_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The block list as a whole */
+        get: operations["show_block_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a file of indicators would list
+         * @description One value a line, CSV with a header, or a STIX 2.1 bundle; at most 64 MiB and 100,000 objects. Nothing is listed: to list
+         *     them, put the file into the library (kind `indicators`) and request `blocklist.add` with it.
+         */
+        post: operations["check_indicators"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who enforces which version of the block list */
+        get: operations["show_block_list_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is never blocked */
+        get: operations["show_block_list_exceptions"];
+        /**
+         * Change what is never blocked
+         * @description Takes the whole list. An object that is listed and lies within an exception is no longer blocked, on any endpoint, from the
+         *     version on that this makes; it stays listed, and counts again when the exception goes. For who reaches every endpoint: the
+         *     list is one for all. With `If-Match` nothing is changed where the exceptions are others than those that were read.
+         */
+        put: operations["set_block_list_exceptions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Objects of the block list, newest first */
+        get: operations["list_block_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocklist/stix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The block list as a STIX 2.1 bundle
+         * @description An indicator for each object, the first 100,000 in the order of their listing. Ids are the same at each call.
+         */
+        get: operations["export_block_list_stix"];
         put?: never;
         post?: never;
         delete?: never;
@@ -548,6 +747,43 @@ export interface paths {
          * @description A `POST`, since to see a secret is an act: it is recorded before the code leaves.
          */
         post: operations["read_release_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was detected, latest first
+         * @description What agents detected and what other products told, in one list.
+         */
+        get: operations["list_detections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detections/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One detection, and what may be done about it */
+        get: operations["show_detection"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -740,11 +976,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Live news of tasks, commands, requests for approval, broken glass, artifacts and endpoints
+         * Live news of tasks, commands, requests for approval, broken glass, artifacts, endpoints and incidents
          * @description Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
          *     Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
          *     `progress`), `approval` (`task`, `state`), `break_glass` (`id`, `state`: `open`, `ended` before its time, `reviewed`),
-         *     `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`).
+         *     `artifact` (`task`, `command`, `artifact`, `state`), `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`),
+         *     `incident` (`incident`, `number`, `state`, `severity`) and `detection` (`detection`, `incident`, `severity`).
          *     What you may not read you hear nothing of. `resync` says that something was
          *     missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. `beat` (`{}`) comes
          *     every 15 seconds: who hears nothing for much longer is cut off. One person or key has up to 16 streams, a tenant up to 256.
@@ -774,6 +1011,444 @@ export interface paths {
          *     It is one setting for the whole server: only administrators of its first tenant change it.
          */
         put: operations["set_gateway_addresses"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Incidents, those with the latest detection first */
+        get: operations["list_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge incidents into one
+         * @description Chains, detections, notes and tasks go over to the one; the others are closed as duplicates, and name it.
+         */
+        post: operations["merge_incidents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One incident
+         * @description With its chains and what may be done about its endpoints. The `ETag` is of what people change: it stays while more is
+         *     detected.
+         */
+        get: operations["show_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what people make of an incident
+         * @description Once it is closed, agents send no more of its chains. With `If-Match` nothing is changed where somebody else changed it
+         *     since it was read.
+         */
+        patch: operations["change_incident"];
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The activity events of an incident, in order of time */
+        get: operations["list_incident_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/activity/{chain}/{activity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One activity event of an incident, and what may be done about it */
+        get: operations["show_incident_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The threat development chain of an incident: its processes as trees */
+        get: operations["show_incident_chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/cut": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What would stop an incident
+         * @description The smallest ordered set of actions that stops it, worked out from its chains as they are now: each with its reason, what it
+         *     touches, and its way back. Nothing is written.
+         */
+        get: operations["propose_cut"];
+        put?: never;
+        /**
+         * Cut the chain
+         * @description Asks for steps of the proposal as one response plan: one approval, in their order, taken back as one. 409 `conflict` where
+         *     the proposal is another by now.
+         */
+        post: operations["cut_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An incident as a file */
+        get: operations["export_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was written about an incident, newest first */
+        get: operations["list_incident_notes"];
+        put?: never;
+        /** Write about an incident */
+        post: operations["add_incident_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/notes/{note}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take away a note of one's own */
+        delete: operations["remove_incident_note"];
+        options?: never;
+        head?: never;
+        /** Change a note of one's own */
+        patch: operations["edit_incident_note"];
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/respond": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Respond from an incident
+         * @description Asks for an action that the incident, one of its activity events or one of its detections offers. What is acted on is made
+         *     from what the endpoint told of it, and checked anew. The task is as any other: approval, confirmation and undo are the same.
+         */
+        post: operations["respond_to_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/respond/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what a response from an incident would do
+         * @description Takes the body of `POST /incidents/{id}/respond` and answers as `POST /tasks/preview` does. Nothing is written.
+         */
+        post: operations["preview_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ingest/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand in what another product detected
+         * @description One JSON object, an array of them, or one a line, as the source writes them; at most 8 MiB and 10,000 records. A record that
+         *     was told before counts once. Each is taken, passed over or refused by itself; where all are refused, the request is.
+         */
+        post: operations["ingest_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/kit-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose investigation kits the library takes, newest first */
+        get: operations["list_kit_keys"];
+        put?: never;
+        /**
+         * Take kits that a key signed
+         * @description From now on the library takes investigation kits that it signed, and tasks may name them. Endpoints that pin a root of trust
+         *     run them only where that root names the key too (`quell trust kit-key`).
+         */
+        post: operations["add_kit_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/kit-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take kits of a key no more
+         * @description No new task names a kit that it signed. Tasks that wait for approval cannot be approved any more; those that are approved and
+         *     not handed out yet end with `kit_key_lost`. What an endpoint has begun goes on: cancel it where it should not.
+         */
+        delete: operations["remove_kit_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/versions/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the library has with this digest
+         * @description Tasks name what they take from the library by digest alone; this says what it is. Of several kinds, where a body is in
+         *     the library as more than one.
+         */
+        get: operations["show_versions_of_digest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the library has of a kind, newest first */
+        get: operations["list_library"];
+        put?: never;
+        /**
+         * Add to the library
+         * @description The first body under a name makes the item; another body makes its next version; a body that the library has under
+         *     this name already changes nothing. The body is checked for what it is, and refused with the line and column of each
+         *     fault.
+         */
+        post: operations["add_to_library"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{kind}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a body without adding it
+         * @description Refused in the same words, with line and column, as adding it would be.
+         */
+        post: operations["check_for_library"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{kind}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One item of the library with its versions */
+        get: operations["show_library_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Describe an item of the library, or put it out of use and into use again */
+        patch: operations["change_library_item"];
+        trace?: never;
+    };
+    "/api/v1/library/{kind}/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a version as it is
+         * @description For bodies that are large or no text: up to 1 MiB of scripts and queries, 4 MiB of behaviour rules, 8 MiB of YARA rules
+         *     and definitions of evidence, 64 MiB of kits and indicators.
+         */
+        post: operations["upload_to_library"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{kind}/{name}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version with its body
+         * @description The body stands here where it is text of at most 1 MiB; any body comes from `…/content`.
+         */
+        get: operations["show_library_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{kind}/{name}/versions/{version}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The body of one version, as it was added */
+        get: operations["download_library_version"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1312,6 +1987,192 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is recorded, detected and prevented
+         * @description With the version, where it holds, and which rules agents do not take. The `ETag` is of the settings and their version alone.
+         */
+        get: operations["show_protection"];
+        /**
+         * Change what is recorded, detected and prevented
+         * @description Takes the settings as a whole. All rules are compiled first, as agents compile them: one that does not is refused with its set
+         *     and line, and nothing changes. Then the document is signed and handed to the agents; `published` says whether it was. Settings
+         *     that say what holds already make no new version. For who reaches every endpoint: the document is one for all. With `If-Match`
+         *     nothing is changed where the settings are others than those that were read.
+         */
+        put: operations["set_protection"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/protection/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * See what other settings would do
+         * @description Compiles the rules as `PUT /protection` does, and refuses what that refuses; changes nothing.
+         */
+        post: operations["preview_protection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/protection/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rules by which endpoints detect
+         * @description Those that are disabled too. What is done about a hit follows from the mode of the source and the severity of the rule.
+         */
+        get: operations["list_protection_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Response plans, newest first */
+        get: operations["list_plans"];
+        put?: never;
+        /**
+         * Ask for a response plan
+         * @description All of its steps are accepted, or none: a problem names the step. One approval is asked for, of all of them. A step begins
+         *     when those before it ended well, or may fail.
+         */
+        post: operations["submit_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A response plan */
+        get: operations["show_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a response plan
+         * @description One decision about every step that waits for people: where yours would not count for one of them, none is recorded.
+         */
+        post: operations["approve_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a response plan
+         * @description What waits ends at once. What runs is asked to stop; how it ends, its outcome says.
+         */
+        post: operations["cancel_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a response plan
+         * @description One rejection of somebody who may decide is enough: every step ends.
+         */
+        post: operations["reject_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response-plans/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo a response plan
+         * @description Makes another plan, of the ways back of its steps, last step first; one that fails does not keep the others from it.
+         */
+        post: operations["undo_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -1352,62 +2213,6 @@ export interface paths {
         post?: never;
         /** Remove a role that nobody has */
         delete: operations["remove_role"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/scripts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Scripts of the library, newest first */
-        get: operations["list_scripts"];
-        put?: never;
-        /**
-         * Add a script to the library
-         * @description The first body under a name makes the script; another body makes its next version; a body that the library has
-         *     under this name already changes nothing.
-         */
-        post: operations["add_script"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/scripts/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One script with its versions */
-        get: operations["show_script"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/scripts/{name}/versions/{version}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One version of a script with its body */
-        get: operations["show_script_version"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1586,6 +2391,143 @@ export interface paths {
          * @description Makes the first administrator of the first tenant and gives them the keys that are nobody's. Closes itself for good.
          */
         post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Remote shells, open ones and past ones, newest first */
+        get: operations["list_shells"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One remote shell */
+        get: operations["show_shell"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come to a remote shell
+         * @description A WebSocket of the subprotocol `quell.shell.v1`. Binary messages are what is typed and what the terminal wrote, eight
+         *     bytes of offset (big-endian) before it; text messages are JSON. Who asked for the shell types, in one place at a time;
+         *     others need `artifact.download` and look on. A shell that its endpoint has not begun yet is waited for.
+         */
+        get: operations["attach_shell"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a remote shell
+         * @description All that runs in it is ended. Whoever types there and whoever looks on is told who did it.
+         */
+        post: operations["end_shell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a file to a remote shell
+         * @description For the verb `put`, which writes it on the endpoint and checks its SHA-256 there. At most 32 MiB, from whoever types there.
+         */
+        post: operations["give_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The recording of a remote shell
+         * @description Asciicast version 2; of a shell that is still open, what there is so far (at most 64 MiB). What was typed and not echoed
+         *     stands as `***`. Each look is recorded.
+         */
+        get: operations["show_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shells/{id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look for a text in the recording of a remote shell
+         * @description In what the terminal wrote, without colours and the like, and in what was typed as far as it was echoed.
+         */
+        get: operations["search_shell"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1916,6 +2858,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the commands of a task found
+         * @description Rows of queries, matches of rules, processes: of all the task's commands together, in the order of its targets, as they
+         *     come in. `csv` and `jsonl` give all of them, and are recorded. What stands in files that the endpoints sent is content of
+         *     theirs: whoever lacks `artifact.download` over an endpoint gets what its outcome shows, and `fault` says so; that somebody
+         *     was shown such rows is recorded, once for whoever reads on within ten minutes.
+         */
+        get: operations["list_task_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{id}/undo": {
         parameters: {
             query?: never;
@@ -2110,17 +3075,45 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Somebody had to do with it. */
+        Access: {
+            /** @description Which. */
+            actor_id: string;
+            /** @description What kind of actor. */
+            actor_kind: string;
+            /** @description Its name at that time. */
+            actor_name: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What else is known. */
+            detail: unknown;
+            /**
+             * Format: uuid
+             * @description The record of the audit trail.
+             */
+            record_id: string;
+            /** @description What: `artifact.download`, `artifact.browse`, `artifact.entry.view` … */
+            verb: string;
+        };
         /** @description An action: what is the same for every request of it. */
         Action: {
             /** @description MITRE D3FEND technique. */
             d3fend?: string | null;
-            /** @description `read_only`, `reversible` or `irreversible`. */
+            /**
+             * @description `read_only`, `reversible`, `piecewise` (changes something where the parameters ask for that alone, and is taken back
+             *     piece by piece, a request for each) or `irreversible`.
+             */
             effect: string;
             /**
              * @description `<group>.<verb>`.
              * @example endpoint.isolate
              */
             id: string;
+            /** @description Who may ask for it, whatever a role allows: `anyone`, or `operations` for an outside operations team alone. */
+            requesters: string;
             /**
              * Format: int32
              * @description Raised when parameters or meaning change.
@@ -2134,9 +3127,9 @@ export interface components {
             step_up: boolean;
             /** @description What it does and what proves it. */
             summary: string;
-            /** @description Systems whose agents carry it out: `linux`, `windows`, `macos`. */
+            /** @description Systems whose agents carry it out: `linux`, `windows`, `macos`. None where it points at a service. */
             systems: unknown[];
-            /** @description What it points at: `endpoint`. */
+            /** @description What it points at: `endpoint` or `service`. */
             target: unknown;
             /**
              * Format: int32
@@ -2150,7 +3143,7 @@ export interface components {
             time_limit_max_s: number;
             /** @description The name for people. */
             title: string;
-            /** @description The action that undoes it. */
+            /** @description The action that undoes it, or each piece of it. */
             undone_by?: string | null;
         };
         /** @description An action with the schemas of what goes in and what comes out. */
@@ -2159,6 +3152,48 @@ export interface components {
             outcome_schema: Record<string, never>;
             /** @description JSON Schema (2020-12) of its parameters. */
             params_schema: Record<string, never>;
+        };
+        /** @description One activity event: what a process did. */
+        Activity: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description Its chain.
+             */
+            chain: string;
+            connection?: components["schemas"]["Connection"] | null;
+            /** @description What was detected on it. */
+            detections: components["schemas"]["Hit"][];
+            dns?: components["schemas"]["Question"] | null;
+            /** @description Where it happened. */
+            endpoint: components["schemas"]["Named"];
+            file?: components["schemas"]["FileDeed"] | null;
+            /**
+             * Format: int64
+             * @description Its number; rises on one endpoint.
+             */
+            id: number;
+            image?: components["schemas"]["Image"] | null;
+            /** @description Something was detected on it. */
+            is_key: boolean;
+            /** @description `start`, `file_create`, `file_write`, `file_rename`, `connect`, `listen`, `dns` or `login`. */
+            kind: string;
+            login?: components["schemas"]["Login"] | null;
+            /** @description Who did it; of a start, who was started. */
+            process: components["schemas"]["Doer"];
+            /**
+             * Format: date-time
+             * @description When it came here.
+             */
+            received_at: string;
+            /** @description What happened, in a line. */
+            summary: string;
+            /** @description Techniques of ATT&CK that rules name for it. */
+            techniques: string[];
         };
         /** @description A key of a person or a program. Its text is shown once, when it is made. */
         ApiKey: {
@@ -2232,6 +3267,11 @@ export interface components {
             /** @description Its parameters; values that are not to be seen are `***`. */
             params: Record<string, never>;
             /**
+             * Format: uuid
+             * @description The response plan whose step it is: people decide about the plan (`/response-plans/{id}/approve`).
+             */
+            plan?: string | null;
+            /**
              * Format: int64
              * @description How many people must agree.
              */
@@ -2292,9 +3332,15 @@ export interface components {
              * @description For an outside team.
              * @default {
              *       "actions": [
+             *         "blocklist.add",
+             *         "blocklist.remove",
+             *         "endpoint.collect_evidence",
              *         "endpoint.isolate",
+             *         "endpoint.remote_shell",
              *         "endpoint.restore",
+             *         "endpoint.run_investigation_kit",
              *         "endpoint.run_script",
+             *         "endpoint.scan_malware",
              *         "file.collect",
              *         "process.terminate"
              *       ],
@@ -2310,9 +3356,15 @@ export interface components {
                 /**
                  * @description Which actions: of those that the catalogue calls critical or recommended.
                  * @default [
+                 *       "blocklist.add",
+                 *       "blocklist.remove",
+                 *       "endpoint.collect_evidence",
                  *       "endpoint.isolate",
+                 *       "endpoint.remote_shell",
                  *       "endpoint.restore",
+                 *       "endpoint.run_investigation_kit",
                  *       "endpoint.run_script",
+                 *       "endpoint.scan_malware",
                  *       "file.collect",
                  *       "process.terminate"
                  *     ]
@@ -2494,6 +3546,11 @@ export interface components {
              * @description Its id.
              */
             id: string;
+            /**
+             * @description What it is: `archive` and `file` (encrypted zip), `recording` (asciicast), `rows` (a part of what an action found,
+             *     gzip of JSON lines).
+             */
+            kind: string;
             /** @description Media type. */
             media_type: string;
             /** @description A file name to offer, chosen by the server. */
@@ -2524,6 +3581,47 @@ export interface components {
              * @description The task that asked for it.
              */
             task_id: string;
+        };
+        /** @description One file of an archive, or one that was found and is not in it. */
+        ArtifactEntry: {
+            /** @description Definition and source that asked for it. */
+            asked_by?: string | null;
+            /** @description It changed while it was read. */
+            changed: boolean;
+            /**
+             * Format: int32
+             * @description Its number in the archive; `null` for a file whose content is not there.
+             */
+            index?: number | null;
+            /** @description Permission bits, octal. */
+            mode?: string | null;
+            /**
+             * Format: date-time
+             * @description Last change, as the archive has it, in steps of two seconds.
+             */
+            modified_at?: string | null;
+            /** @description Its name in the archive; empty where it is not there. */
+            name: string;
+            /** @description Where it lay on the endpoint, as far as the manifest says. */
+            path?: string | null;
+            /** @description It can be looked at here. */
+            readable: boolean;
+            /** @description Why the content is not there, or not all of it. */
+            reason?: string | null;
+            /** @description Its SHA-256, as the manifest says. */
+            sha256?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description Only its beginning is there. */
+            truncated: boolean;
+            /**
+             * Format: int32
+             * @description Owner.
+             */
+            uid?: number | null;
         };
         /** @description A checkpoint of the audit trail. Who keeps one elsewhere can show later that the trail was cut or written anew. */
         AuditCheckpoint: {
@@ -2665,6 +3763,377 @@ export interface components {
              */
             wrong: number;
         };
+        /** @description The block list as a whole. */
+        BlockList: {
+            /** @description The same by kind. */
+            by_kind: {
+                [key: string]: number;
+            };
+            /** @description The digest that binds all versions up to it, hex. */
+            digest: string;
+            /** @description How many exceptions there are. */
+            exceptions: number;
+            /**
+             * Format: int64
+             * @description How many objects are listed.
+             */
+            objects: number;
+            /**
+             * Format: int64
+             * @description The newest version that is signed and handed out. Behind `version` while the signer is away.
+             */
+            published: number;
+            /**
+             * Format: date-time
+             * @description When the newest version was made.
+             */
+            updated_at?: string | null;
+            /**
+             * Format: int64
+             * @description The newest version; 0 where nothing was ever listed.
+             */
+            version: number;
+            /** @description The newest versions, newest first; at most 20. */
+            versions: components["schemas"]["BlockListVersion"][];
+        };
+        /** @description Who enforces which version. */
+        BlockListCoverage: {
+            /** @description Those that enforce an older one or none yet, and those that are away and have not said: they fetch it when they come. */
+            behind: number;
+            /** @description Those that enforce the newest version. */
+            current: number;
+            /** @description Active endpoints in all. */
+            endpoints: number;
+            /** @description What the endpoints that take block lists say of each kind: how many enforce it, partly, or not. */
+            kinds: {
+                [key: string]: components["schemas"]["KindCount"];
+            };
+            /** @description Endpoints that do not enforce the newest version, those that are connected first; at most 500. */
+            laggards: components["schemas"]["Laggard"][];
+            /** @description Those that are connected and whose agent takes no block lists. */
+            silent: number;
+            /**
+             * Format: int64
+             * @description The newest version that is handed out.
+             */
+            version: number;
+            /** @description How many endpoints enforce which version, newest first; at most 50 versions. */
+            versions: components["schemas"]["VersionCount"][];
+        };
+        /** @description A version. */
+        BlockListVersion: {
+            /**
+             * Format: int64
+             * @description Objects that came or changed.
+             */
+            added: number;
+            /** @description The task that made it, `expiry` or `exceptions`. */
+            cause: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            made_at: string;
+            /**
+             * Format: int64
+             * @description Objects that went.
+             */
+            removed: number;
+            /** @description Whether it is signed. */
+            signed: boolean;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description An object that is listed. */
+        BlockedObject: {
+            /** @description `block`, or `log` where it is only reported. */
+            action: string;
+            /**
+             * Format: date-time
+             * @description When it was listed first.
+             */
+            added_at: string;
+            /** @description Who asked for that. */
+            added_by: string;
+            /**
+             * Format: date-time
+             * @description When it counts no more; `null`: never.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description `sha1`, `sha256`, `ip`, `domain`, `url` or `sender`. */
+            kind: string;
+            /** @description What is known of it. */
+            note?: string | null;
+            /** @description `low`, `medium` or `high`. */
+            risk: string;
+            /**
+             * Format: uuid
+             * @description The task that listed it last.
+             */
+            task_id: string;
+            /** @description What is listed. */
+            value: string;
+            /**
+             * Format: int64
+             * @description The version in which it came, or was changed last.
+             */
+            version: number;
+        };
+        /**
+         * BlocklistAddOutcome
+         * @description What became of it.
+         */
+        BlocklistAddOutcome: {
+            /**
+             * Format: uint32
+             * @description Objects that were not listed before.
+             */
+            added: number;
+            /**
+             * Format: uint32
+             * @description Objects that were listed in another way: with another action, risk or expiry.
+             */
+            changed: number;
+            /** @description How many agents enforce it by now. */
+            coverage: {
+                /**
+                 * @description Names of connected agents that did not confirm in time, at most 50.
+                 * @default []
+                 */
+                behind: string[];
+                /**
+                 * Format: uint32
+                 * @description Those of them that say that they enforce the version, or a newer one.
+                 */
+                confirmed: number;
+                /**
+                 * Format: uint32
+                 * @description Agents that are connected and take a block list.
+                 */
+                connected: number;
+                /**
+                 * Format: uint32
+                 * @description Active endpoints in all; those that are not connected catch up when they come back.
+                 */
+                endpoints: number;
+                /**
+                 * Format: uint32
+                 * @description Agents that are connected and too old to take a block list.
+                 */
+                incapable: number;
+                /**
+                 * Format: uint64
+                 * @description Milliseconds that the server waited for them.
+                 */
+                waited_ms: number;
+            };
+            /** @description The digest that binds all versions up to it, lower-case hex. */
+            digest: string;
+            /**
+             * Format: uint32
+             * @description Objects of the whole list.
+             */
+            objects: number;
+            /** @description The first of those, and why. */
+            refusals: {
+                /** @description `unfit`, `built_in`, `protected`, `excepted` or `full`. */
+                code: string;
+                /** @description The same for people. */
+                reason: string;
+                /** @description The object as it was given, at most 200 characters. */
+                value: string;
+            }[];
+            /**
+             * Format: uint32
+             * @description Objects that were not listed.
+             */
+            refused: number;
+            /** @description This task: what `blocklist.remove` takes back. */
+            task: string;
+            /**
+             * Format: uint32
+             * @description Objects that were listed like this already.
+             */
+            unchanged: number;
+            /**
+             * Format: uint64
+             * @description The version of the list in which they stand.
+             */
+            version: number;
+        };
+        /**
+         * BlocklistAddParams
+         * @description What is listed.
+         */
+        BlocklistAddParams: {
+            /**
+             * @description What is done about an object that is met, where the object itself says nothing.
+             * @default block
+             */
+            action: "log" | "block";
+            /**
+             * Format: uint32
+             * @description Days until they count no more, where the object itself says nothing: 1 to 3650, or 0 for never.
+             * @default 30
+             */
+            expires_in_days: number;
+            /**
+             * @description A list of indicators of the library: its name, `name@version`, or `sha256:` and the digest of its body. A name is
+             *     resolved to the digest when the task is made.
+             * @default null
+             */
+            list: string | null;
+            /**
+             * @description Why they are listed, for people; at most 500 bytes.
+             * @default null
+             */
+            note: string | null;
+            /**
+             * @description The objects, at most 1000. More go into a list of the library.
+             * @default []
+             */
+            objects: {
+                /** @description What is done about it. */
+                action?: ("log" | "block") | null;
+                /**
+                 * Format: uint32
+                 * @description Days until it counts no more; 0 for never.
+                 */
+                expires_in_days?: number | null;
+                /** @description What it is; told from its look where absent. */
+                kind?: ("sha1" | "sha256" | "ip" | "domain" | "url" | "sender") | null;
+                /** @description What is known of it; at most 500 bytes. */
+                note?: string | null;
+                /** @description How dangerous it is. */
+                risk?: ("low" | "medium" | "high") | null;
+                /**
+                 * @description A SHA-1, a SHA-256, an address, a network, a domain name (with `*.` before it: and every name below it), a URL or a
+                 *     sender's mail address. `hxxp` and `[.]` are understood.
+                 */
+                value: string;
+            }[];
+            /**
+             * @description Lists again what a `blocklist.remove` took off: the id of its task. Given alone.
+             * @default null
+             */
+            restore: string | null;
+            /**
+             * @description How dangerous the objects are, where the object itself says nothing.
+             * @default high
+             */
+            risk: "low" | "medium" | "high";
+        };
+        /**
+         * BlocklistRemoveOutcome
+         * @description What became of it.
+         */
+        BlocklistRemoveOutcome: {
+            /** @description How many agents enforce it by now. */
+            coverage: {
+                /**
+                 * @description Names of connected agents that did not confirm in time, at most 50.
+                 * @default []
+                 */
+                behind: string[];
+                /**
+                 * Format: uint32
+                 * @description Those of them that say that they enforce the version, or a newer one.
+                 */
+                confirmed: number;
+                /**
+                 * Format: uint32
+                 * @description Agents that are connected and take a block list.
+                 */
+                connected: number;
+                /**
+                 * Format: uint32
+                 * @description Active endpoints in all; those that are not connected catch up when they come back.
+                 */
+                endpoints: number;
+                /**
+                 * Format: uint32
+                 * @description Agents that are connected and too old to take a block list.
+                 */
+                incapable: number;
+                /**
+                 * Format: uint64
+                 * @description Milliseconds that the server waited for them.
+                 */
+                waited_ms: number;
+            };
+            /** @description The digest that binds all versions up to it, lower-case hex. */
+            digest: string;
+            /**
+             * Format: uint32
+             * @description Objects that stay, as another task listed them too.
+             */
+            kept: number;
+            /**
+             * Format: uint32
+             * @description Objects of the whole list.
+             */
+            objects: number;
+            /** @description The first of those. */
+            refusals: {
+                /** @description `unfit`, `built_in`, `protected`, `excepted` or `full`. */
+                code: string;
+                /** @description The same for people. */
+                reason: string;
+                /** @description The object as it was given, at most 200 characters. */
+                value: string;
+            }[];
+            /**
+             * Format: uint32
+             * @description Objects that are listed no more.
+             */
+            removed: number;
+            /** @description This task: what `blocklist.add` lists again. */
+            task: string;
+            /**
+             * Format: uint32
+             * @description Objects that were not listed.
+             */
+            unlisted: number;
+            /**
+             * Format: uint64
+             * @description The version of the list in which they do not stand.
+             */
+            version: number;
+        };
+        /**
+         * BlocklistRemoveParams
+         * @description What is taken off.
+         */
+        BlocklistRemoveParams: {
+            /**
+             * @description A list of indicators of the library: all of its objects that are listed.
+             * @default null
+             */
+            list: string | null;
+            /**
+             * @description The objects, at most 1000, whoever listed them.
+             * @default []
+             */
+            objects: {
+                /** @description What it is; told from its look where absent. */
+                kind?: ("sha1" | "sha256" | "ip" | "domain" | "url" | "sender") | null;
+                /** @description Its value, as it is listed or in any form that is understood when it is added. */
+                value: string;
+            }[];
+            /**
+             * @description What one `blocklist.add` listed and nobody else did: the id of its task. Given alone.
+             * @default null
+             */
+            task: string | null;
+        };
         /** @description A time in which a person acts without approval. */
         BreakGlass: {
             /**
@@ -2714,6 +4183,134 @@ export interface components {
             asked: number;
             /** @description Commands that were waiting and ended at once. */
             ended: number;
+        };
+        /** @description A threat development chain. */
+        Chain: {
+            /**
+             * Format: int64
+             * @description How many activity events.
+             */
+            activity_count: number;
+            /** @description The boot that its processes belong to. */
+            boot_id: string;
+            /** @description Nothing more comes, or is wanted. */
+            closed: boolean;
+            /**
+             * Format: int64
+             * @description How many detections.
+             */
+            detection_count: number;
+            /** @description Where it was built. */
+            endpoint: components["schemas"]["Named"];
+            /** @description What it lacks. */
+            gaps: components["schemas"]["Gaps"];
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What the endpoint calls it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When its first update came.
+             */
+            opened_at: string;
+            /**
+             * Format: int64
+             * @description How many processes it has.
+             */
+            process_count: number;
+            /**
+             * Format: int64
+             * @description Process id of its topmost process.
+             */
+            root_pid: number;
+            /**
+             * Format: int64
+             * @description When that started, clock ticks since boot.
+             */
+            root_start: number;
+            /**
+             * Format: date-time
+             * @description When its newest update came.
+             */
+            updated_at: string;
+        };
+        /** @description What changes; what is left out stays. */
+        Change: {
+            /** @description Whether it is out of use: no new task names it, pickers leave it out. What was done with it stays to be read. */
+            archived?: boolean | null;
+            /** @description What it is for. */
+            description?: string | null;
+        };
+        /** @description What is known of a body that the library would take. */
+        Checked: {
+            /** @description The same as a version's. */
+            facts: Record<string, never>;
+            /** @description Bytes. */
+            size: number;
+        };
+        /** @description A file of indicators, as it is understood. */
+        CheckedIndicators: {
+            /** @description The same by kind. */
+            by_kind: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Objects that it names more than once.
+             */
+            duplicates: number;
+            /** @description The first 200 objects. */
+            first: components["schemas"]["CheckedObject"][];
+            /** @description `lines`, `csv` or `stix`. */
+            format: string;
+            /** @description Those of them that are listed already. */
+            listed: number;
+            /** @description Objects that it names, each once. */
+            objects: number;
+            /**
+             * Format: int64
+             * @description Places that are not understood.
+             */
+            problem_count: number;
+            /** @description The first 200 of those, by line. */
+            problems: components["schemas"]["CheckedProblem"][];
+            /** @description Those of them that would not be listed now: exceptions, what is protected, and what is over or not yet valid. */
+            refused: number;
+        };
+        /** @description An object of a file. */
+        CheckedObject: {
+            /** @description What it is. */
+            kind: string;
+            /** @description Whether it is listed already. */
+            listed: boolean;
+            /** @description Why it would not be listed. */
+            refused?: string | null;
+            /** @description In the one form in which it would be listed. */
+            value: string;
+        };
+        /** @description A place that is not understood. */
+        CheckedProblem: {
+            /**
+             * Format: int64
+             * @description The line, from 1; of a STIX bundle, the number of the object.
+             */
+            line: number;
+            /** @description What is wrong with it. */
+            problem: string;
+            /** @description What stands there. */
+            text: string;
+        };
+        /** @description A parameter that a person may set. */
+        Choice: {
+            /** @description Its name. */
+            field: string;
+            /** @description Its value where nothing is said. */
+            preset: boolean;
+            /** @description What it means here. */
+            text: string;
         };
         /** @description A request that was looked at. */
         Chosen: {
@@ -2803,6 +4400,122 @@ export interface components {
              * @description Of which task.
              */
             task_id: string;
+        };
+        /** @description One end of a conversation with another. */
+        Connection: {
+            /** @description `attempted`, `established` or `failed`, where that is known. */
+            fate?: string | null;
+            /** @description The other end began it. */
+            inbound: boolean;
+            /** @description Address on the endpoint. */
+            local?: string | null;
+            /**
+             * Format: int32
+             * @description Port on the endpoint.
+             */
+            local_port: number;
+            /** @description `tcp`, `udp`, or the number of the protocol. */
+            protocol: string;
+            /** @description Address of the other end; `null` for a port that listens. */
+            remote?: string | null;
+            /**
+             * Format: int32
+             * @description Port of the other end.
+             */
+            remote_port: number;
+        };
+        /** @description The chain of custody of a file. */
+        Custody: {
+            /** @description Who looked at it or took it, oldest first. */
+            accesses: components["schemas"]["Access"][];
+            /**
+             * Format: uuid
+             * @description The file.
+             */
+            artifact_id: string;
+            /** @description `quell.custody/1`. */
+            format: string;
+            receipt?: components["schemas"]["Receipt"] | null;
+            seal?: components["schemas"]["Seal"] | null;
+            /** @description SHA-256 of them. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes, as they arrived.
+             */
+            size: number;
+            /** @description There were more. */
+            truncated: boolean;
+        };
+        /** @description What would stop an incident. */
+        Cut: {
+            /** @description Names this very proposal. */
+            digest: string;
+            /** @description What was looked at and left alone, and why. */
+            left: components["schemas"]["IncidentWord"][];
+            /** @description What only a person can do. */
+            manual: components["schemas"]["CutManual"][];
+            /** @description What ought to be done, and no action does. */
+            not_available: components["schemas"]["IncidentWord"][];
+            /** @description What is done, in this order. */
+            steps: components["schemas"]["CutStep"][];
+        };
+        /** @description An activity event of a chain. */
+        CutBecause: {
+            /**
+             * Format: int64
+             * @description The activity event.
+             */
+            activity: number;
+            /**
+             * Format: uuid
+             * @description The chain.
+             */
+            chain: string;
+        };
+        /** @description Something for a person. */
+        CutManual: {
+            /** @description The activity events that say so. */
+            because: components["schemas"]["CutBecause"][];
+            /** @description On which endpoint. */
+            endpoint: components["schemas"]["Named"];
+            /** @description What to do and why. */
+            text: string;
+        };
+        /** @description One action of a proposal. */
+        CutStep: {
+            /** @description What. */
+            action: string;
+            /** @description Steps that come before it. */
+            after: number[];
+            /** @description The activity events that say so. */
+            because: components["schemas"]["CutBecause"][];
+            /** @description What else it touches. */
+            blast: Record<string, never>;
+            endpoint?: components["schemas"]["Named"] | null;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            number: number;
+            /** @description What it acts on, for people. */
+            object: string;
+            /** @description What its failure means for steps that name it in `after`: `stop` (they are called off) or `continue`. */
+            on_failure: string;
+            /** @description With what. */
+            params: Record<string, never>;
+            /** @description Why, in one sentence. */
+            reason: string;
+            /** @description How much harm a mistake does: `low`, `medium` or `high`. */
+            risk: string;
+            /** @description It is part of the plan unless somebody unticks it. */
+            ticked: boolean;
+            /** @description The action's name for people. */
+            title: string;
+            /** @description The action that takes it back. */
+            undone_by?: string | null;
+            /** @description What is to be thought of before. */
+            warnings: components["schemas"]["IncidentWord"][];
         };
         /** @description How a request stands after a decision. */
         Decided: {
@@ -2912,6 +4625,102 @@ export interface components {
             /** @description `pending`, `sent`, `held` (not sent, on purpose) or `dead` (given up). */
             state: string;
         };
+        /** @description Something that was detected: by an agent of ours, or by another product. */
+        Detection: {
+            /**
+             * Format: int64
+             * @description The key activity event of that chain.
+             */
+            activity?: number | null;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description The chain that was built for it.
+             */
+            chain?: string | null;
+            endpoint?: components["schemas"]["Named"] | null;
+            /** @description What a product says of where it happened. */
+            endpoint_hint?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            incident?: components["schemas"]["Numbered"] | null;
+            /** @description An agent's protection registered it and built a chain: response actions are offered. */
+            is_edr: boolean;
+            /** @description Why it belongs to that one, where it joined others. */
+            joined?: string | null;
+            /** @description A sentence of who found it. */
+            note?: string | null;
+            /** @description `endpoint` for what an agent detected, `product` for what another product told. */
+            origin: string;
+            /** @description Path of what was detected. */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /**
+             * Format: date-time
+             * @description When it came here.
+             */
+            received_at: string;
+            /** @description Id of the rule. */
+            rule: string;
+            /** @description `informational`, `low`, `medium`, `high` or `critical`. */
+            severity: string;
+            /** @description SHA-256 of what was detected. */
+            sha256?: string | null;
+            /** @description What found it: `block_list`, `yara`, `behaviour`, `asked`; or the product: `falco`, `wazuh`, `suricata` … */
+            source: string;
+            /** @description What its source calls it. */
+            source_id: string;
+            /** @description Techniques of ATT&CK. */
+            techniques: string[];
+            /** @description What happened, in a line. */
+            title: string;
+            /**
+             * Format: date-time
+             * @description The time as its source told it, where that could not be; else `null`.
+             */
+            told_at?: string | null;
+            /** @description As whom it was done. */
+            user?: string | null;
+            /** @description `detected`, `prevented` or `not_prevented`; `null` where the source does not say. */
+            verdict?: string | null;
+        };
+        /** @description A page of detections. */
+        DetectionPage: {
+            /** @description The detections. */
+            items: components["schemas"]["Detection"][];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where `count=true` asked for it.
+             */
+            total?: number | null;
+        };
+        /** @description Who did something. */
+        Doer: {
+            /** @description What it runs, as far as that is known. */
+            path?: string | null;
+            /**
+             * Format: int32
+             * @description Process id.
+             */
+            pid: number;
+            /**
+             * Format: int64
+             * @description When it started, clock ticks since boot.
+             */
+            start: number;
+            /** @description As whom. */
+            user?: string | null;
+        };
         /** @description How many sessions ended. */
         Ended: {
             /**
@@ -2974,6 +4783,211 @@ export interface components {
             state: string;
             /** @description Tags, set by people. */
             tags: string[];
+        };
+        /**
+         * EndpointCollectChainOutcome
+         * @description The chain that was opened, or that was open already. It comes apart from this answer, and is kept current.
+         */
+        EndpointCollectChainOutcome: {
+            /** @description Boot that the pairs below belong to. */
+            boot_id: string;
+            /** @description The chain. */
+            chain_id: string;
+            /** @description The detection in it that stands for this question. */
+            detection_id: string;
+            /** @description It was open already. */
+            joined: boolean;
+            /**
+             * Format: uint64
+             * @description Events that the endpoint's recorder lost since it began, all together.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Time of the oldest activity event that it keeps, microseconds since 1970.
+             */
+            oldest_us: number;
+            /**
+             * Format: uint32
+             * @description The process that it goes through.
+             */
+            pid: number;
+            /**
+             * Format: uint32
+             * @description Topmost process of the chain.
+             */
+            root_pid: number;
+            /**
+             * Format: uint64
+             * @description When that one started.
+             */
+            root_start_time: number;
+            /**
+             * Format: uint64
+             * @description When that one started.
+             */
+            start_time: number;
+        };
+        /**
+         * EndpointCollectChainParams
+         * @description Exactly one way to name where it goes through: a process, a path, or content.
+         */
+        EndpointCollectChainParams: {
+            /** @description Boot that the pair above belongs to (`/proc/sys/kernel/random/boot_id`); refused after a reboot. */
+            boot_id?: string | null;
+            /**
+             * Format: int64
+             * @description Only what happened from then on, microseconds since 1970.
+             */
+            from_us?: number | null;
+            /** @description Why it is asked for, for whoever reads the chain. */
+            note?: string;
+            /** @description Absolute path of a program or a file: the newest event that is about it. */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /**
+             * Format: uint32
+             * @description Process id; needs `start_time`, since ids are used again.
+             */
+            pid?: number | null;
+            /** @description SHA-256 of a program, a script or a file, hex: the newest event that is about it. */
+            sha256?: string | null;
+            /**
+             * Format: uint64
+             * @description When that process started: clock ticks since boot, field 22 of `/proc/PID/stat` (proc(5)).
+             */
+            start_time?: number | null;
+            /**
+             * Format: int64
+             * @description Only what happened until then, microseconds since 1970.
+             */
+            until_us?: number | null;
+        };
+        /**
+         * EndpointCollectEvidenceOutcome
+         * @description What was brought in, and the seal over it: this outcome is signed with the endpoint's own key.
+         */
+        EndpointCollectEvidenceOutcome: {
+            /** @description The archive, opened with the task's password. */
+            archive: {
+                /** @description The artifact under which the server keeps it. */
+                artifact_id: string;
+                /** @description SHA-256 of the archive, taken on the endpoint, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes.
+                 */
+                size: number;
+            };
+            /**
+             * Format: uint64
+             * @description Bytes of content in the archive.
+             */
+            bytes: number;
+            /**
+             * Format: uint32
+             * @description Commands whose output is in the archive.
+             */
+            commands: number;
+            /** @description SHA-256 of the definitions, lower-case hex. */
+            definitions_sha256: string;
+            /**
+             * Format: uint64
+             * @description Milliseconds of collecting.
+             */
+            duration_ms: number;
+            /**
+             * @description A budget ended it early: `time`, `bytes` or `files`.
+             * @default null
+             */
+            ended_by: string | null;
+            /**
+             * Format: uint64
+             * @description Files in the archive.
+             */
+            files: number;
+            /** @description Files that were found and left out, by reason. */
+            left_out: {
+                /**
+                 * Format: uint64
+                 * @description How many.
+                 */
+                count: number;
+                /** @description A stable code. */
+                reason: string;
+            }[];
+            /**
+             * Format: uint32
+             * @description Definitions that were looked at.
+             */
+            looked_at: number;
+            /** @description SHA-256 of `manifest.json` within the archive, lower-case hex. */
+            manifest_sha256: string;
+            /** @description Definitions that were asked for and could not be looked at, with the reason; at most 100 of them. */
+            missed: {
+                /** @description As it was named. */
+                definition: string;
+                /** @description Why. */
+                reason: string;
+            }[];
+            /** @description Where the definitions are from: `agent` for the pack that comes with it, else `library`. */
+            source: string;
+        };
+        /**
+         * EndpointCollectEvidenceParams
+         * @description What is looked for, and how much may be taken.
+         */
+        EndpointCollectEvidenceParams: {
+            /**
+             * @description Names of definitions or groups of them. `QuellTriageQuick` takes what is looked at first, `QuellTriageFull` everything
+             *     of the pack that comes with the agent.
+             * @default [
+             *       "QuellTriageQuick"
+             *     ]
+             */
+            artifacts: string[];
+            /**
+             * Format: uint32
+             * @description Seconds that each command may run, 1 to 300.
+             * @default 20
+             */
+            command_seconds: number;
+            /**
+             * @description Definitions of the library (ForensicArtifacts YAML): name, `name@version`, or `sha256:` and the digest. Where absent, the
+             *     pack that comes with the agent.
+             */
+            definitions?: string | null;
+            /**
+             * @description Also run the commands that the definitions name: programs that only look.
+             * @default true
+             */
+            include_commands: boolean;
+            /**
+             * Format: uint64
+             * @description Bytes of content in all, at most 17179869184 (16 GiB). What does not fit is named in the manifest.
+             * @default 536870912
+             */
+            max_bytes: number;
+            /**
+             * Format: uint64
+             * @description Larger files are left out and named. Bytes, at most 4294967296 (4 GiB).
+             * @default 67108864
+             */
+            max_file_bytes: number;
+            /**
+             * Format: uint32
+             * @description Files in all, at most 100000.
+             * @default 20000
+             */
+            max_files: number;
+            /**
+             * Format: uint32
+             * @description Seconds of collecting, 1 to 21600. What was collected until then is brought in.
+             * @default 600
+             */
+            time_limit_seconds: number;
         };
         /**
          * EndpointIsolateOutcome
@@ -3172,6 +5186,184 @@ export interface components {
              */
             total?: number | null;
         };
+        /** @description What an agent says of its flight recorder. */
+        EndpointRecorder: {
+            /** @description Whether that is the one that agents are given now. */
+            current: boolean;
+            /** @description What is recorded and by what means, what was lost, which rules it does not take. */
+            detail: Record<string, never>;
+            /**
+             * Format: int64
+             * @description The version of the protection that is in force there; 0 for none.
+             */
+            protection: number;
+            /**
+             * Format: date-time
+             * @description When that was heard.
+             */
+            reported_at: string;
+            /**
+             * Format: date-time
+             * @description When it said so, its clock.
+             */
+            told_at: string;
+        };
+        /**
+         * EndpointRemoteShellOutcome
+         * @description How it went.
+         */
+        EndpointRemoteShellOutcome: {
+            /**
+             * Format: uint64
+             * @description Bytes typed.
+             */
+            bytes_in: number;
+            /**
+             * Format: uint64
+             * @description Bytes that the terminal wrote.
+             */
+            bytes_out: number;
+            /**
+             * Format: uint64
+             * @description Milliseconds that it lived.
+             */
+            duration_ms: number;
+            /** @description Why it ended. */
+            ended: "exited" | "idle" | "time_limit" | "output_limit" | "person" | "canceled" | "approval_over" | "away" | "too_many_processes" | "agent_stopped";
+            /**
+             * @description Who ended it, where somebody did.
+             * @default null
+             */
+            ended_by: string | null;
+            /**
+             * Format: int32
+             * @description Exit code, where the shell exited.
+             */
+            exit_code?: number | null;
+            /** @description Files that verbs brought in or put there, as each came to its end. */
+            files?: {
+                /** @description What the server keeps: the encrypted archive of what was brought in, or the very file that was put. */
+                artifact: {
+                    /** @description The artifact under which the server keeps it. */
+                    artifact_id: string;
+                    /** @description SHA-256 of the archive, taken on the endpoint, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes.
+                     */
+                    size: number;
+                };
+                /** @description Where it lies on the endpoint, for `memdump` the program of the process; lossy UTF-8 without control characters. */
+                path: string;
+                /**
+                 * Format: uint32
+                 * @description The process whose memory it is.
+                 */
+                pid?: number | null;
+                /** @description SHA-256 of its content, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes of its content.
+                 */
+                size: number;
+                /** @description `get`, `memdump` or `put`. */
+                verb: string;
+            }[];
+            /**
+             * Format: uint32
+             * @description More of them than are named, which the limit of an outcome leaves no room for.
+             * @default 0
+             */
+            files_unnamed: number;
+            /**
+             * Format: uint32
+             * @description Processes that it left behind and that were ended.
+             */
+            left_behind: number;
+            /** @description The program with its path; empty where it is not known any more. */
+            program: string;
+            /** @description The recording, as the server stored it while it passed. */
+            recording?: {
+                /** @description Its id among the artifacts. */
+                artifact_id: string;
+                /** @description SHA-256, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes.
+                 */
+                size: number;
+            } | null;
+            /**
+             * Format: int32
+             * @description Signal that ended the shell, where one did.
+             */
+            signal?: number | null;
+            /**
+             * Format: uint32
+             * @description Processes that could not be ended.
+             */
+            still_there: number;
+            /** @description As whom it ran. */
+            user: string;
+            /** @description Verbs of the agent that were used. */
+            verbs: {
+                /**
+                 * Format: uint32
+                 * @description How often.
+                 */
+                count: number;
+                /** @description Which. */
+                verb: string;
+            }[];
+        };
+        /**
+         * EndpointRemoteShellParams
+         * @description What kind of shell, and for how long.
+         */
+        EndpointRemoteShellParams: {
+            /**
+             * Format: uint32
+             * @description Seconds that the endpoint may be away from the server until the shell is ended there, 10 to 3600.
+             * @default 300
+             */
+            away_seconds: number;
+            /**
+             * @description Where it begins, an absolute path; the person's home where absent.
+             * @default null
+             */
+            directory: string | null;
+            /**
+             * Format: uint32
+             * @description Minutes without anything typed until it ends, 1 to 240.
+             * @default 15
+             */
+            idle_minutes: number;
+            /**
+             * Format: uint32
+             * @description Minutes until it ends whatever happens, 1 to 720.
+             * @default 60
+             */
+            max_minutes: number;
+            /**
+             * Format: uint32
+             * @description MiB that it may write until it ends, 1 to 1024.
+             * @default 256
+             */
+            max_output_mib: number;
+            /**
+             * @description The program that is started, as a login shell.
+             * @default login
+             */
+            shell: "login" | "bash" | "sh";
+            /**
+             * @description As whom it runs, with that person's groups; root where absent.
+             * @default null
+             */
+            user: string | null;
+        };
         /**
          * EndpointRestoreOutcome
          * @description What was removed, and what was seen.
@@ -3290,6 +5482,240 @@ export interface components {
             tags: string[];
         };
         /**
+         * EndpointRunInvestigationKitOutcome
+         * @description What ran, what it found, and that it is gone.
+         */
+        EndpointRunInvestigationKitOutcome: {
+            /** @description The archive, opened with the task's password. */
+            archive: {
+                /** @description The artifact under which the server keeps it. */
+                artifact_id: string;
+                /** @description SHA-256 of the archive, taken on the endpoint, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes.
+                 */
+                size: number;
+            };
+            /**
+             * Format: uint64
+             * @description Milliseconds from the first step to the last.
+             */
+            duration_ms: number;
+            /** @description SHA-256 of `manifest.json` within the archive, lower-case hex. */
+            manifest_sha256: string;
+            /** @description What the kit calls itself. */
+            name: string;
+            /** @description Neither a file of the kit nor a process that a step had started is left; looked at after everything else. */
+            removed: boolean;
+            /** @description SHA-256 of the signed kit, checked by the agent before anything was unpacked, lower-case hex. */
+            sha256: string;
+            /** @description The public key whose signature held, lower-case hex. */
+            signer: string;
+            /** @description Its steps, in their order, run or not. */
+            steps: {
+                /**
+                 * Format: int64
+                 * @description When it began, microseconds since 1970 by the endpoint's clock; 0 where it was not run.
+                 */
+                began_us: number;
+                /**
+                 * Format: uint64
+                 * @description Milliseconds that it ran.
+                 */
+                duration_ms: number;
+                /** @description How it ended. */
+                ended: "done" | "failed" | "timed_out" | "not_run";
+                /**
+                 * Format: int32
+                 * @description Exit code of a script or tool that exited.
+                 */
+                exit_code?: number | null;
+                /** @description Its output in the archive. */
+                files: {
+                    /** @description Its name in the archive. */
+                    name: string;
+                    /** @description SHA-256 of what is in the archive, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes in the archive.
+                     */
+                    size: number;
+                    /** @description There was more, which was dropped. */
+                    truncated: boolean;
+                }[];
+                /**
+                 * Format: uint64
+                 * @description Rows of a query, files that rules matched, files of evidence.
+                 */
+                found?: number | null;
+                /** @description `script`, `tool`, `query`, `yara` or `evidence`. */
+                kind: string;
+                /**
+                 * Format: uint32
+                 * @description Processes that it left behind and that were ended.
+                 */
+                left_behind: number;
+                /** @description What the kit calls it. */
+                name: string;
+                /** @description Why it failed or was not run; empty where it was done. */
+                problem: string;
+                /**
+                 * Format: int32
+                 * @description Signal that ended it, where one did.
+                 */
+                signal?: number | null;
+            }[];
+            /** @description Who says that this key may sign kits: `root` where the tenant's offline root does, `order` where the order alone does. */
+            trusted_by: string;
+            /** @description Its version. */
+            version: string;
+        };
+        /**
+         * EndpointRunInvestigationKitParams
+         * @description Which kit, and how much it may take.
+         */
+        EndpointRunInvestigationKitParams: {
+            /**
+             * @description A kit of the library: its name, `name@version`, or `sha256:` and the digest of its body. A name is resolved to the
+             *     digest when the task is made; the order carries the digest.
+             */
+            kit: string;
+            /**
+             * Format: uint64
+             * @description Bytes of output of all steps together, at most 4294967296 (4 GiB). What comes beyond is counted and dropped.
+             * @default 268435456
+             */
+            max_output_bytes: number;
+            /**
+             * @description The Ed25519 public key that signed it, lower-case hex; taken from the library where absent. The endpoint unpacks
+             *     nothing that another key signed.
+             * @default null
+             */
+            signer: string | null;
+            /**
+             * Format: uint32
+             * @description Seconds for all steps together, 1 to 43200. The step that runs then is ended, and those behind it are not run.
+             * @default 1800
+             */
+            time_limit_seconds: number;
+        };
+        /**
+         * EndpointRunOsqueryOutcome
+         * @description The rows, and what answered.
+         */
+        EndpointRunOsqueryOutcome: {
+            /** @description How the process that answered was confined. */
+            confined: string;
+            /**
+             * Format: uint64
+             * @description Milliseconds from the start of the statement to its last row.
+             */
+            duration_ms: number;
+            /** @description What answered. */
+            engine: "embedded" | "osquery";
+            /**
+             * Format: uint64
+             * @description The most memory that answering took. Bytes.
+             */
+            memory_bytes: number;
+            /**
+             * @description SHA-256 of the library's query as it was read, lower-case hex, where one was asked.
+             * @default null
+             */
+            query_sha256: string | null;
+            /** @description What was found. */
+            rows: {
+                /** @description Columns, in the order in which they are shown. */
+                columns: {
+                    /** @description Its name: the key in each row. */
+                    name: string;
+                    /** @description What it holds; a value may be null in any case. */
+                    type: "text" | "integer" | "real" | "blob";
+                }[];
+                /**
+                 * Format: uint64
+                 * @description Rows in all.
+                 */
+                count: number;
+                /** @description All of them, where they are more than `shown`; empty otherwise. */
+                parts: {
+                    /** @description The artifact under which the server keeps it. */
+                    artifact_id: string;
+                    /**
+                     * Format: uint64
+                     * @description Rows in it.
+                     */
+                    rows: number;
+                    /** @description SHA-256 of the compressed bytes, taken on the endpoint, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes, compressed.
+                     */
+                    size: number;
+                }[];
+                /** @description The first of them, at most 192 KiB of JSON. */
+                shown: {
+                    [key: string]: unknown;
+                }[];
+                /** @description There were more, beyond a limit of the request or of the endpoint. */
+                truncated: boolean;
+            };
+            /**
+             * @description Title of the library's query, where one was asked.
+             * @default null
+             */
+            title: string | null;
+            /**
+             * Format: uint64
+             * @description How often something could not be read (a process that ended, a file without permission).
+             */
+            troubles: number;
+            /** @description Its version. */
+            version: string;
+            /** @description The first of those, in words, and what else is worth knowing. */
+            warnings: string[];
+        };
+        /**
+         * EndpointRunOsqueryParams
+         * @description What is asked: exactly one of `sql` and `query`.
+         */
+        EndpointRunOsqueryParams: {
+            /**
+             * @description What answers; `auto` where absent.
+             * @default auto
+             */
+            engine: "auto" | "embedded" | "osquery";
+            /**
+             * Format: uint64
+             * @description Rows at most, 1 to 1000000; the outcome says whether there were more.
+             * @default 10000
+             */
+            max_rows: number;
+            /**
+             * Format: uint64
+             * @description Bytes of memory at most, 33554432 (32 MiB) to 2147483648 (2 GiB).
+             * @default 268435456
+             */
+            memory_limit_bytes: number;
+            /**
+             * @description A query of the library: its name, `name@version`, or `sha256:` and the digest of its body.
+             *     A name is resolved to the digest when the task is made; the order carries the digest.
+             */
+            query?: string | null;
+            /** @description One `SELECT` on the tables of osquery's schema, at most 64 KiB. */
+            sql?: string | null;
+            /**
+             * Format: uint32
+             * @description Seconds until it is ended, 1 to 3600.
+             * @default 60
+             */
+            time_limit_seconds: number;
+        };
+        /**
          * EndpointRunScriptOutcome
          * @description How it ended, and what it said.
          */
@@ -3402,10 +5828,417 @@ export interface components {
              */
             time_limit_seconds: number;
         };
+        /**
+         * EndpointRunYaraOutcome
+         * @description What was looked at, and what was found.
+         */
+        EndpointRunYaraOutcome: {
+            /**
+             * Format: uint64
+             * @description Bytes of both.
+             */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description Bytes a second while something was looked at.
+             */
+            bytes_per_second: number;
+            /** @description How the worker was confined that read the files. */
+            confined: string;
+            /** @description Layers of confinement that this system does not have. */
+            confinement_warnings: string[];
+            /**
+             * Format: uint64
+             * @description Milliseconds that it took.
+             */
+            duration_ms: number;
+            /**
+             * @description Which limit ended it before all was looked at: `max_files`, `max_bytes`, `max_rows` or `time_limit`.
+             * @default null
+             */
+            ended_by: string | null;
+            /**
+             * Format: uint64
+             * @description Files that were looked at.
+             */
+            files: number;
+            /**
+             * Format: uint64
+             * @description Files and processes in which something matched.
+             */
+            matched: number;
+            /** @description A row for each match of a string, or for each rule that matched without one. */
+            matches: {
+                /** @description Columns, in the order in which they are shown. */
+                columns: {
+                    /** @description Its name: the key in each row. */
+                    name: string;
+                    /** @description What it holds; a value may be null in any case. */
+                    type: "text" | "integer" | "real" | "blob";
+                }[];
+                /**
+                 * Format: uint64
+                 * @description Rows in all.
+                 */
+                count: number;
+                /** @description All of them, where they are more than `shown`; empty otherwise. */
+                parts: {
+                    /** @description The artifact under which the server keeps it. */
+                    artifact_id: string;
+                    /**
+                     * Format: uint64
+                     * @description Rows in it.
+                     */
+                    rows: number;
+                    /** @description SHA-256 of the compressed bytes, taken on the endpoint, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes, compressed.
+                     */
+                    size: number;
+                }[];
+                /** @description The first of them, at most 192 KiB of JSON. */
+                shown: {
+                    [key: string]: unknown;
+                }[];
+                /** @description There were more, beyond a limit of the request or of the endpoint. */
+                truncated: boolean;
+            };
+            /**
+             * Format: uint64
+             * @description Processes that were looked at.
+             */
+            processes: number;
+            /**
+             * Format: uint32
+             * @description Workers that died on what they read and were replaced.
+             */
+            restarts: number;
+            /**
+             * Format: uint64
+             * @description Rules in it.
+             */
+            rules: number;
+            /** @description SHA-256 of the rules' text, checked by the agent before it used them, lower-case hex. */
+            rules_sha256: string;
+            /** @description What was left out, by reason. */
+            skipped: {
+                /**
+                 * Format: uint64
+                 * @description How many.
+                 */
+                count: number;
+                /** @description A stable code. */
+                reason: string;
+            }[];
+            /**
+             * Format: uint64
+             * @description Bytes of memory that nobody may read: guard pages, registers of devices, the kernel's own pages.
+             */
+            unreadable_bytes: number;
+            /**
+             * Format: uint64
+             * @description Bytes of memory that are reserved and were never touched, so that nothing can be in them.
+             */
+            untouched_bytes: number;
+            /** @description What the compiler noticed, at most 20. */
+            warnings: string[];
+        };
+        /**
+         * EndpointRunYaraParams
+         * @description Rules, and either files or memory.
+         */
+        EndpointRunYaraParams: {
+            /**
+             * @description The memory of all processes but the agent's own.
+             * @default false
+             */
+            all_processes: boolean;
+            /**
+             * Format: uint8
+             * @description Percent of one processor that it may use, 1 to 100, on average between targets.
+             * @default 100
+             */
+            cpu_percent: number;
+            /**
+             * @description Go into other file systems that are mounted below a directory.
+             * @default false
+             */
+            cross_file_systems: boolean;
+            /**
+             * Format: uint64
+             * @description Bytes in all, at most 17592186044416 (16 TiB).
+             * @default 68719476736
+             */
+            max_bytes: number;
+            /**
+             * Format: uint64
+             * @description Larger files are left out and counted. Bytes, at most 1073741824 (1 GiB).
+             * @default 67108864
+             */
+            max_file_bytes: number;
+            /**
+             * Format: uint64
+             * @description Files in all, at most 10000000.
+             * @default 1000000
+             */
+            max_files: number;
+            /**
+             * Format: uint32
+             * @description Matches told of one string in one file or process, 1 to 10000.
+             * @default 100
+             */
+            max_matches: number;
+            /**
+             * @description Absolute paths of files and directories, with `*`, `?`, `[…]`, `{a,b}` and `**`. A directory is looked at with all
+             *     that lies in it. What the kernel makes up (`/proc`, `/sys` and the like) and remote file systems are left out.
+             */
+            paths?: string[];
+            /** @description Processes with one of these names. */
+            process_names?: string[];
+            /** @description Processes whose executable has one of these paths. */
+            process_paths?: string[];
+            /** @description Processes as `PID@START`, where START is field 22 of `/proc/PID/stat`, as `process.list` tells it. */
+            processes?: string[];
+            /** @description Rules of the library: name, `name@version`, or `sha256:` and the digest of their text. */
+            rules: string;
+            /**
+             * Format: uint32
+             * @description Seconds for one file or one process, 1 to 3600.
+             * @default 30
+             */
+            seconds_per_target: number;
+            /**
+             * @description Tell each match of each string with its place and bytes; without it only which rules match.
+             * @default true
+             */
+            strings: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds in all, 1 to 21600. What was found until then is told.
+             * @default 3600
+             */
+            time_limit_seconds: number;
+        };
+        /**
+         * EndpointScanMalwareOutcome
+         * @description What was looked at, what was found, and what was done about it.
+         */
+        EndpointScanMalwareOutcome: {
+            /**
+             * Format: uint64
+             * @description Their bytes.
+             */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description Milliseconds that it took.
+             */
+            duration_ms: number;
+            /**
+             * @description Which limit ended it before all was looked at: `max_files`, `max_bytes`, `max_rows` or `time_limit`.
+             * @default null
+             */
+            ended_by: string | null;
+            /** @description The three, in the order in which they look. */
+            engines: {
+                /** @description How the worker was confined that met the files or the answers; empty where there is none. */
+                confined: string;
+                /**
+                 * Format: uint64
+                 * @description Files that it looked at to their end.
+                 */
+                files: number;
+                /**
+                 * Format: uint64
+                 * @description Files in which it found something.
+                 */
+                found: number;
+                /** @description `block_list`, `rules` or `clamav`. */
+                name: string;
+                /** @description Why it is absent or was lost. */
+                reason?: string | null;
+                /** @description What became of it. */
+                state: "off" | "absent" | "used" | "lost";
+                /** @description What it looked by: the list's version and size, the number of rules, the version that `clamd` told. */
+                version: string;
+                /** @description What its compiler and its confinement noticed, at most 20. */
+                warnings: string[];
+            }[];
+            /**
+             * Format: uint64
+             * @description Files that at least one of them looked at.
+             */
+            files: number;
+            /**
+             * Format: uint64
+             * @description Files in which something was found.
+             */
+            found: number;
+            /**
+             * Format: uint64
+             * @description Files that were to be moved and lie where they were; their rows say why.
+             */
+            left_in_place: number;
+            /**
+             * Format: uint64
+             * @description Files that the block list only reports.
+             */
+            noted: number;
+            /** @description Looks at the places of moved files afterwards: the first 32, and all that failed. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description What was moved, at most 1000. */
+            quarantined: {
+                /** @description Where the file was, lossy UTF-8. */
+                path: string;
+                /** @description SHA-256 of what was moved, lower-case hex. */
+                sha256: string;
+                /** @description The item in the endpoint's vault: `file.restore` takes it. */
+                vault_id: string;
+            }[];
+            /** @description Digests of the rules that ran, checked by the agent before it used them, lower-case hex. */
+            rules_sha256: string[];
+            /** @description What was left out, by reason. */
+            skipped: {
+                /**
+                 * Format: uint64
+                 * @description How many.
+                 */
+                count: number;
+                /** @description A stable code. */
+                reason: string;
+            }[];
+            /** @description A row for each verdict of an engine on a file. */
+            verdicts: {
+                /** @description Columns, in the order in which they are shown. */
+                columns: {
+                    /** @description Its name: the key in each row. */
+                    name: string;
+                    /** @description What it holds; a value may be null in any case. */
+                    type: "text" | "integer" | "real" | "blob";
+                }[];
+                /**
+                 * Format: uint64
+                 * @description Rows in all.
+                 */
+                count: number;
+                /** @description All of them, where they are more than `shown`; empty otherwise. */
+                parts: {
+                    /** @description The artifact under which the server keeps it. */
+                    artifact_id: string;
+                    /**
+                     * Format: uint64
+                     * @description Rows in it.
+                     */
+                    rows: number;
+                    /** @description SHA-256 of the compressed bytes, taken on the endpoint, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes, compressed.
+                     */
+                    size: number;
+                }[];
+                /** @description The first of them, at most 192 KiB of JSON. */
+                shown: {
+                    [key: string]: unknown;
+                }[];
+                /** @description There were more, beyond a limit of the request or of the endpoint. */
+                truncated: boolean;
+            };
+        };
+        /**
+         * EndpointScanMalwareParams
+         * @description Where to look, by what, and what becomes of what is found.
+         */
+        EndpointScanMalwareParams: {
+            /**
+             * @description Look for the hashes of the block list, as the endpoint holds it.
+             * @default true
+             */
+            block_list: boolean;
+            /**
+             * @description Ask ClamAV, where `clamd` runs on the endpoint.
+             * @default true
+             */
+            clamav: boolean;
+            /**
+             * Format: uint8
+             * @description Percent of one processor that it may use, 1 to 100, on average between files.
+             * @default 100
+             */
+            cpu_percent: number;
+            /**
+             * @description Go into other file systems that are mounted below a directory.
+             * @default false
+             */
+            cross_file_systems: boolean;
+            /**
+             * Format: uint64
+             * @description Bytes in all, at most 17592186044416 (16 TiB).
+             * @default 68719476736
+             */
+            max_bytes: number;
+            /**
+             * Format: uint64
+             * @description Larger files are left out and counted. Bytes, at most 1073741824 (1 GiB).
+             * @default 67108864
+             */
+            max_file_bytes: number;
+            /**
+             * Format: uint64
+             * @description Files in all, at most 10000000.
+             * @default 1000000
+             */
+            max_files: number;
+            /**
+             * @description Absolute paths of files and directories, with `*`, `?`, `[…]`, `{a,b}` and `**`. A directory is looked at with all
+             *     that lies in it. What the kernel makes up (`/proc`, `/sys` and the like) and remote file systems are left out.
+             */
+            paths: string[];
+            /**
+             * @description Move what is found into the endpoint's encrypted vault; `file.restore` brings it back. What the block list only
+             *     reports is left.
+             * @default false
+             */
+            quarantine: boolean;
+            /** @description YARA rules of the library: names, `name@version`, or `sha256:` and the digest of their text. */
+            rules?: string[];
+            /**
+             * Format: uint32
+             * @description Seconds for one file, for rules and for ClamAV each, 1 to 3600.
+             * @default 30
+             */
+            seconds_per_file: number;
+            /**
+             * Format: uint32
+             * @description Seconds in all, 1 to 86400. What was found until then is told.
+             * @default 3600
+             */
+            time_limit_seconds: number;
+        };
         /** @description An endpoint, and how it does. */
         EndpointWithHealth: components["schemas"]["Endpoint"] & {
             /** @description How it does. */
             health: components["schemas"]["Health"];
+            recorder?: components["schemas"]["EndpointRecorder"] | null;
         };
         /** @description A page in one of the two views. */
         Endpoints: components["schemas"]["EndpointPage_Endpoint"] | components["schemas"]["EndpointPage_EndpointRow"];
@@ -3448,12 +6281,128 @@ export interface components {
              */
             uses: number;
         };
+        /** @description A part of a file, to be looked at. */
+        EntryPreview: {
+            /** @description The part, lower-case hex. */
+            hex: string;
+            /** @description It reads as text. */
+            is_text: boolean;
+            /** @description Its name in the archive. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Where the part begins. Bytes.
+             */
+            offset: number;
+            /**
+             * Format: int64
+             * @description Bytes of the whole file.
+             */
+            size: number;
+            /** @description The part as text: what is no UTF-8 or cannot be shown is replaced. For people; it is never markup. */
+            text: string;
+        };
+        /** @description What is never blocked, and why. */
+        Exception: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            added_at: string;
+            /** @description Who said so. */
+            added_by: string;
+            /** @description What it is. */
+            kind: string;
+            /** @description Why. */
+            reason: string;
+            /** @description Which. */
+            value: string;
+        };
+        /** @description What is never blocked. */
+        Exceptions: {
+            /** @description All of them. */
+            items: components["schemas"]["Exception"][];
+            /** @description Whether agents can have the list as it is now. Where it is not signed, they keep an older one until it is. */
+            published: boolean;
+        };
+        /** @description How a process ended. */
+        Exit: {
+            /**
+             * Format: int32
+             * @description Exit code, where it ended by itself.
+             */
+            code?: number | null;
+            /**
+             * Format: int32
+             * @description The signal, where one ended it.
+             */
+            signal?: number | null;
+        };
         /** @description One field that is not acceptable. */
         Field: {
+            /**
+             * Format: int32
+             * @description The character in that line, from 1.
+             */
+            column?: number | null;
             /** @description Dotted path from the body's root, `targets.endpoints[2]`; `.` for the whole. */
             field: string;
+            /**
+             * Format: int32
+             * @description Where within the field, where it is a text of lines: from 1.
+             */
+            line?: number | null;
             /** @description What is wrong with it. */
             problem: string;
+        };
+        /**
+         * FileAllowRunOutcome
+         * @description What was lifted.
+         */
+        FileAllowRunOutcome: {
+            /** @description Files with this content that are known, at most 16. */
+            files: string[];
+            /** @description The hash, lower-case hex. */
+            hash: string;
+            /** @description Whether it is denied no more, asked without running it. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description The block list still blocks it. */
+            still_listed: boolean;
+            /** @description There was such a rule. Where there was none, nothing was changed. */
+            was_blocked: boolean;
+        };
+        /**
+         * FileAllowRunParams
+         * @description The content, by exactly one of its hashes.
+         */
+        FileAllowRunParams: {
+            /**
+             * @description Where such a file lies, absolute: it is then kept from being opened too, and not only from being executed. Refused
+             *     where something else lies there.
+             */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-1 of the content, 40 hex digits. */
+            sha1?: string | null;
+            /** @description SHA-256 of the content, 64 hex digits. */
+            sha256?: string | null;
         };
         /**
          * FileCollectOutcome
@@ -3537,6 +6486,357 @@ export interface components {
              */
             start_time?: number | null;
         };
+        /** @description A file, as it was after the deed. */
+        FileDeed: {
+            /** @description `elf` or `script`, where it can be run. */
+            format?: string | null;
+            /** @description Its former path, of a rename. */
+            from?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            from_hex?: string | null;
+            /**
+             * Format: int32
+             * @description Type and permissions, as stat(2) tells them.
+             */
+            mode: number;
+            /** @description Its path. */
+            path: string;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-256 of its content. */
+            sha256?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        };
+        /**
+         * FileDeleteOutcome
+         * @description What was deleted.
+         */
+        FileDeleteOutcome: {
+            /** @description What it held; absent where an earlier attempt, which was cut off, had deleted it. */
+            content?: {
+                /** @description SHA-1, lower-case hex. */
+                sha1: string;
+                /** @description SHA-256, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes.
+                 */
+                size: number;
+            } | null;
+            /** @description The attribute immutable or append-only was taken off it. */
+            lifted: boolean;
+            /**
+             * Format: uint64
+             * @description Other names of the same file (hard links), by which it is still there.
+             */
+            links_left: number;
+            /** @description Those of them that lie in the same directory, at most 32, lossy UTF-8. */
+            other_names: string[];
+            /** @description Where the file was, lossy UTF-8. */
+            path: string;
+            /** @description What was looked at afterwards. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description Processes that run it still, at most 32. */
+            running: {
+                /**
+                 * Format: uint32
+                 * @description Its id.
+                 */
+                pid: number;
+                /**
+                 * Format: uint64
+                 * @description Its start time in clock ticks since boot.
+                 */
+                start_time: number;
+            }[];
+        };
+        /**
+         * FileDeleteParams
+         * @description Which file.
+         */
+        FileDeleteParams: {
+            /**
+             * @description Take the attributes immutable and append-only (chattr) off the file where they are in the way; refused otherwise.
+             * @default false
+             */
+            lift_immutable: boolean;
+            /**
+             * Format: uint64
+             * @description Refuse a larger file. Bytes, at most 17179869184 (16 GiB).
+             * @default 1073741824
+             */
+            max_bytes: number;
+            /** @description Absolute path of a regular file, without `..`, control characters and symbolic links on the way. */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-1 that the file must have, hex, for indicators that come as SHA-1 only. */
+            sha1?: string | null;
+            /** @description SHA-256 that the file must have, hex; another file is refused and stays untouched. */
+            sha256?: string | null;
+        };
+        /**
+         * FilePreventRunOutcome
+         * @description What is denied from now on.
+         */
+        FilePreventRunOutcome: {
+            /** @description Files with this content that are known, at most 16. Others are met when somebody tries to run them. */
+            files: string[];
+            /** @description The hash that is blocked, lower-case hex: SHA-256, or SHA-1 where that was asked for. */
+            hash: string;
+            /** @description Whether it is denied, asked without running it. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description Processes that run it now, at most 64. They go on: `process.terminate` ends them. */
+            running: {
+                /** @description Its executable, lossy UTF-8. */
+                path: string;
+                /**
+                 * Format: uint32
+                 * @description Its id.
+                 */
+                pid: number;
+                /**
+                 * Format: uint64
+                 * @description Its start time in clock ticks since boot.
+                 */
+                start_time: number;
+            }[];
+            /**
+             * Format: uint64
+             * @description Processes whose program was not read, for want of time or of a file system that answers: unknown.
+             */
+            unread: number;
+            /** @description Those on which they are not, known files that are not kept from running, and why; the first few. */
+            unwatched: string[];
+            /** @description It was blocked already, by another order; nothing was changed. */
+            was_blocked: boolean;
+            /**
+             * Format: uint64
+             * @description File systems (or mounts) on which programs are checked.
+             */
+            watched: number;
+        };
+        /**
+         * FilePreventRunParams
+         * @description The content, by exactly one of its hashes.
+         */
+        FilePreventRunParams: {
+            /**
+             * @description Where such a file lies, absolute: it is then kept from being opened too, and not only from being executed. Refused
+             *     where something else lies there.
+             */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-1 of the content, 40 hex digits. */
+            sha1?: string | null;
+            /** @description SHA-256 of the content, 64 hex digits. */
+            sha256?: string | null;
+        };
+        /**
+         * FileQuarantineOutcome
+         * @description What was moved, and what is left of it elsewhere.
+         */
+        FileQuarantineOutcome: {
+            /** @description Names of its extended attributes, access lists and labels among them; kept with their values. */
+            attributes: string[];
+            /**
+             * Format: uint32
+             * @description Group.
+             */
+            gid: number;
+            /** @description The attribute immutable or append-only was taken off it. */
+            lifted: boolean;
+            /**
+             * Format: uint64
+             * @description Other names of the same file (hard links), by which it is still there.
+             */
+            links_left: number;
+            /**
+             * Format: uint32
+             * @description Permission bits.
+             */
+            mode: number;
+            /**
+             * Format: int64
+             * @description Last modification, microseconds since 1970.
+             */
+            modified_us: number;
+            /** @description Those of them that lie in the same directory, at most 32, lossy UTF-8. */
+            other_names: string[];
+            /** @description Where the file was, lossy UTF-8. */
+            path: string;
+            /** @description What was looked at afterwards. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description Processes that run it still, at most 32. */
+            running: {
+                /**
+                 * Format: uint32
+                 * @description Its id.
+                 */
+                pid: number;
+                /**
+                 * Format: uint64
+                 * @description Its start time in clock ticks since boot.
+                 */
+                start_time: number;
+            }[];
+            /** @description SHA-1 of the content in the vault, lower-case hex. */
+            sha1: string;
+            /** @description SHA-256 of the content in the vault, lower-case hex. */
+            sha256: string;
+            /**
+             * Format: uint64
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Format: uint32
+             * @description Owner.
+             */
+            uid: number;
+            /** @description The item in the endpoint's vault: `file.restore` takes it. */
+            vault_id: string;
+        };
+        /**
+         * FileQuarantineParams
+         * @description Which file.
+         */
+        FileQuarantineParams: {
+            /**
+             * @description Take the attributes immutable and append-only (chattr) off the file where they are in the way; refused otherwise.
+             * @default false
+             */
+            lift_immutable: boolean;
+            /**
+             * Format: uint64
+             * @description Refuse a larger file. Bytes, at most 17179869184 (16 GiB).
+             * @default 1073741824
+             */
+            max_bytes: number;
+            /** @description Absolute path of a regular file, without `..`, control characters and symbolic links on the way. */
+            path?: string | null;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-1 that the file must have, hex, for indicators that come as SHA-1 only. */
+            sha1?: string | null;
+            /** @description SHA-256 that the file must have, hex; another file is refused and stays untouched. */
+            sha256?: string | null;
+        };
+        /**
+         * FileRestoreOutcome
+         * @description What was put back.
+         */
+        FileRestoreOutcome: {
+            /** @description In what it differs from how it was: the vault keeps its copy then. */
+            differs: string[];
+            /**
+             * Format: uint64
+             * @description Names that it had (hard links); it has one now.
+             */
+            links_then: number;
+            /** @description Where the file is, lossy UTF-8. */
+            path: string;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description What was looked at afterwards. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description Another file lay in its place and was replaced. */
+            replaced: boolean;
+            /** @description SHA-1, read back from its place, lower-case hex. */
+            sha1: string;
+            /** @description SHA-256, read back from its place, lower-case hex. */
+            sha256: string;
+            /**
+             * Format: uint64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description The item; it is gone from the vault, unless `differs` says something. */
+            vault_id: string;
+        };
+        /**
+         * FileRestoreParams
+         * @description Which item of the vault.
+         */
+        FileRestoreParams: {
+            /**
+             * @description Replace a file that lies in its place by now; refused otherwise.
+             * @default false
+             */
+            overwrite: boolean;
+            /** @description The item, as the outcome of `file.quarantine` names it. */
+            vault_id: string;
+        };
         /** @description The first administrator of a tenant. */
         FirstAdministrator: {
             /** @description Their e-mail address, with which they sign in. */
@@ -3544,12 +6844,52 @@ export interface components {
             /** @description Their name. */
             name: string;
         };
+        /** @description What a chain lacks. */
+        Gaps: {
+            /**
+             * Format: int64
+             * @description Activity events that the endpoint left out.
+             */
+            activities_beyond: number;
+            /** @description Its beginning was older than what the endpoint keeps. */
+            begins_late: boolean;
+            /**
+             * Format: int64
+             * @description What came here and was beyond the limits of a chain.
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description Events that nobody on the endpoint could take in time while the chain was open.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Processes that the endpoint left out, beyond the limit of a chain.
+             */
+            processes_beyond: number;
+        };
         /** @description Where agents are told to connect. */
         GatewayAddresses: {
             /** @description `host:port` each; empty where agents stay with the address that they dialled. */
             addresses: string[];
             /** @description `chosen` by an administrator, or `configured` where the server was started. */
             source: string;
+        };
+        /** @description A file that was given to a shell. */
+        Given: {
+            /**
+             * Format: uuid
+             * @description Its id among the artifacts: what the verb `put` names.
+             */
+            artifact_id: string;
+            /** @description SHA-256. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         /**
          * Grants
@@ -3631,6 +6971,22 @@ export interface components {
             /** @description `manual`, or the id of the identity provider whose groups gave it. */
             source: string;
         };
+        /** @description Something that was detected on an activity event. */
+        Hit: {
+            /**
+             * Format: uuid
+             * @description The detection.
+             */
+            id: string;
+            /** @description How bad it is. */
+            severity: string;
+            /** @description What found it. */
+            source: string;
+            /** @description What happened, in a line. */
+            title: string;
+            /** @description What was done about it at once. */
+            verdict?: string | null;
+        };
         /** @description An identity provider. The secret of its client is never shown. */
         IdentityProvider: {
             /** @description What Quell is called there. */
@@ -3677,6 +7033,212 @@ export interface components {
              */
             updated_at: string;
         };
+        /** @description A program as it was started. */
+        Image: {
+            /** @description Its arguments, the name first. */
+            arguments: string[];
+            /** @description There were more arguments. */
+            arguments_cut: boolean;
+            /** @description All of them as hex of their bytes, where any is not UTF-8. */
+            arguments_hex?: string[] | null;
+            /** @description The arguments in a line, as a person would type them. */
+            command_line: string;
+            /** @description Working directory. */
+            directory?: string | null;
+            /** @description It lives in memory alone. */
+            in_memory: boolean;
+            /** @description It has no name in any directory: it was deleted, or never had one. */
+            nameless: boolean;
+            /** @description The package that it belongs to, with version. */
+            package?: string | null;
+            /** @description Path of the executable. */
+            path: string;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            script?: components["schemas"]["Script"] | null;
+            /** @description SHA-256 of the executable. */
+            sha256?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the executable.
+             */
+            size?: number | null;
+            /** @description Controlling terminal. */
+            terminal?: string | null;
+        };
+        /** @description What belongs together of what was detected, and what people make of it. */
+        Incident: {
+            assignee?: components["schemas"]["Named"] | null;
+            /**
+             * Format: int64
+             * @description How many chains.
+             */
+            chain_count: number;
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             */
+            closed_at?: string | null;
+            /** @description By whom. */
+            closed_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description How many detections it has.
+             */
+            detection_count: number;
+            /**
+             * Format: int64
+             * @description How many endpoints.
+             */
+            endpoint_count: number;
+            /** @description Its endpoints, those with the latest detections first, at most 10. */
+            endpoints: components["schemas"]["Member"][];
+            /**
+             * Format: date-time
+             * @description When its first detection happened.
+             */
+            first_at: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When its last detection happened.
+             */
+            last_at: string;
+            merged_into?: components["schemas"]["Numbered"] | null;
+            /**
+             * Format: int64
+             * @description How many notes.
+             */
+            note_count: number;
+            /**
+             * Format: int64
+             * @description What people call it.
+             */
+            number: number;
+            /** @description What it turned out to be, once it is closed: `true_positive`, `false_positive`, `benign` or `duplicate`. */
+            resolution?: string | null;
+            /** @description `informational`, `low`, `medium`, `high` or `critical`. */
+            severity: string;
+            /** @description `open`, `in_progress` or `closed`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description How many tasks were asked for from it.
+             */
+            task_count: number;
+            /** @description Techniques of ATT&CK that its rules name, at most 32. */
+            techniques: string[];
+            /** @description What happened, in a line. */
+            title: string;
+        };
+        /** @description The processes of an incident, as trees. */
+        IncidentChain: {
+            /** @description Its chains, oldest first. */
+            chains: components["schemas"]["Chain"][];
+            /** @description There are more processes or key events than one answer holds: ask chain by chain. */
+            cut: boolean;
+            /** @description The activity events on which something was detected, in order of time. */
+            key_activities: components["schemas"]["Activity"][];
+            /**
+             * @description Their processes, chain by chain, each before its children, children in the order in which they started: a list that can
+             *     be drawn as a tree as it comes.
+             */
+            processes: components["schemas"]["Process"][];
+        };
+        /** @description What changes; what is left out stays. */
+        IncidentChange: {
+            /** @description Whose work it is from now on: id of a person of this tenant, `me`, or `null` for nobody's. */
+            assignee?: string | null;
+            /** @description What it turned out to be: `true_positive`, `false_positive`, `benign` or `duplicate`. Needed to close it. */
+            resolution?: string | null;
+            /** @description `informational`, `low`, `medium`, `high` or `critical`. From then on nothing that is detected changes it. */
+            severity?: string | null;
+            /** @description `open`, `in_progress` or `closed`. */
+            state?: string | null;
+            /** @description What happened, in a line. From then on nothing that is detected changes it. */
+            title?: string | null;
+        };
+        /** @description The incident that a task was asked for from. */
+        IncidentOfTask: {
+            /**
+             * Format: int64
+             * @description The activity event.
+             */
+            activity?: number | null;
+            /**
+             * Format: uuid
+             * @description The chain of the activity event that the task is about.
+             */
+            chain?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description What people call it.
+             */
+            number?: number | null;
+        };
+        /** @description A page of incidents. */
+        IncidentPage: {
+            /** @description The incidents. */
+            items: components["schemas"]["Incident"][];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages, where `count=true` asked for it.
+             */
+            total?: number | null;
+        };
+        /** @description Something said of an action. */
+        IncidentWord: {
+            /** @description Stable code. */
+            code: string;
+            /** @description One sentence. */
+            text: string;
+        };
+        /** @description What became of the records. */
+        Ingested: {
+            /**
+             * Format: int64
+             * @description Of those taken, how many belong to an incident.
+             */
+            joined: number;
+            /** @description The first of them, at most 100. */
+            refused: components["schemas"]["RefusedRecord"][];
+            /**
+             * Format: int64
+             * @description How many were refused.
+             */
+            refused_count: number;
+            /**
+             * Format: int64
+             * @description Those that were told before.
+             */
+            repeated: number;
+            /**
+             * Format: int64
+             * @description Those that the source's pack passes over.
+             */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description Records that are detections from now on.
+             */
+            taken: number;
+        };
         /** @description What installs and enrols an agent, to be copied into a shell of the new endpoint. */
         Installer: {
             /**
@@ -3703,6 +7265,75 @@ export interface components {
         Invited: components["schemas"]["PersonView"] & {
             /** @description Shown this once. */
             ticket: components["schemas"]["ShownTicket"];
+        };
+        /** @description Names a process within one boot of an endpoint. */
+        Key: {
+            /**
+             * Format: int32
+             * @description Process id.
+             */
+            pid: number;
+            /**
+             * Format: int64
+             * @description When it started, clock ticks since boot.
+             */
+            start: number;
+        };
+        /** @description What endpoints say of a kind. */
+        KindCount: {
+            /** @description Where what is listed is blocked. */
+            enforced: number;
+            /** @description Where the endpoint does nothing about it. */
+            not_here: number;
+            /** @description Where some of it is, or not in all ways. */
+            partly: number;
+            /** @description One of the reasons given. */
+            why?: string | null;
+        };
+        /** @description A key whose investigation kits the library takes. */
+        KitKey: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Who registered it. */
+            created_by: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The key's short name. */
+            key_id: string;
+            /** @description Who signs with it, as people call them. */
+            name: string;
+            /** @description The Ed25519 public key, lower-case hex, as orders name it. */
+            public: string;
+        };
+        /** @description An endpoint that is behind. */
+        Laggard: {
+            /** @description Whether it is connected. */
+            connected: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it said so.
+             */
+            reported_at?: string | null;
+            /** @description Whether it is connected and its agent takes no block lists. */
+            takes_none: boolean;
+            /**
+             * Format: int64
+             * @description What it enforces; `null` where it never said, or takes none.
+             */
+            version?: number | null;
         };
         /** @description A command that failed. */
         LastFailure: {
@@ -3744,6 +7375,74 @@ export interface components {
             task: string;
             /** @description What that means, for people. */
             warning: string;
+        };
+        /** @description A step of which nothing is taken back. */
+        LeftStep: {
+            /**
+             * Format: int64
+             * @description Its number in the plan that is taken back, from 1.
+             */
+            number: number;
+            /** @description Why. */
+            why: string;
+        };
+        /** @description Something of the library. */
+        LibraryItem: {
+            /**
+             * Format: date-time
+             * @description When it was archived: no new task names it since, and pickers leave it out.
+             */
+            archived_at?: string | null;
+            /** @description By whom. */
+            archived_by?: string | null;
+            /** @description It came with Quell: versions of it come with newer programs. */
+            built_in: boolean;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description What it is: `script`, `yara`, `query`, `evidence`, `kit`, `indicators` or `sigma`. */
+            kind: string;
+            latest?: components["schemas"]["LibraryVersion"] | null;
+            /** @description Its name, unique among those of its kind. */
+            name: string;
+            /** @description All its versions, newest first; only where one item is asked for. */
+            versions?: components["schemas"]["LibraryVersion"][] | null;
+        };
+        /** @description One version. Versions are added, never changed. */
+        LibraryVersion: {
+            /** @description The body itself; only where one version is asked for whose body is text of at most 1 MiB. */
+            body?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description Who added it. */
+            created_by: string;
+            /** @description What is known of the body: `interpreter` of a script, `title` of a query, counts of what is in it. */
+            facts: Record<string, never>;
+            /** @description What it is. */
+            kind: string;
+            /** @description The item. */
+            name: string;
+            /** @description Why it was added. */
+            note: string;
+            /** @description SHA-256 of the body, lower-case hex. Orders name it by this. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description From 1 upward.
+             */
+            version: number;
         };
         /** @description A line that names no endpoint. */
         LineError: {
@@ -3848,6 +7547,17 @@ export interface components {
         ListedPasskey: components["schemas"]["Passkey"] & {
             approver_key?: components["schemas"]["ApproverPasskey"] | null;
         };
+        /** @description A login. */
+        Login: {
+            /** @description It was refused. */
+            failed: boolean;
+            /** @description From where. */
+            from?: string | null;
+            /** @description Terminal. */
+            terminal?: string | null;
+            /** @description As whom. */
+            user: string;
+        };
         /** @description A key that was made, with its text. */
         MadeApiKey: components["schemas"]["ApiKey"] & {
             /** @description The key. Shown this once. */
@@ -3921,6 +7631,25 @@ export interface components {
              */
             to?: string | null;
         };
+        /** @description A line of text that was found. */
+        Match: {
+            /**
+             * Format: double
+             * @description Seconds from the beginning, where the line was complete.
+             */
+            at: number;
+            /** @description `output`, `input` or `mark`. */
+            kind: string;
+            /** @description The line, without control characters. */
+            text: string;
+        };
+        /** @description Lines of a recording in which a text was found. */
+        Matches: {
+            /** @description At most 200, from the beginning. */
+            matches: components["schemas"]["Match"][];
+            /** @description There are more. */
+            truncated: boolean;
+        };
         /** @description Who asks, and what they may do. */
         Me: {
             /** @description The actions that they may request. */
@@ -3959,10 +7688,48 @@ export interface components {
             /** @description Whether a person's account asks for one-time codes. */
             totp?: boolean | null;
         };
+        /** @description An endpoint of an incident. */
+        Member: {
+            /** @description Its agent holds a session now. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description How many detections of the incident it has.
+             */
+            detection_count: number;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Whether it is isolated. */
+            isolated: boolean;
+            /** @description Its name now. */
+            name: string;
+        };
+        /** @description Incidents that are one. */
+        Merge: {
+            /** @description Those that it takes over, by id or number. */
+            incidents: string[];
+            /** @description The incident that takes the others over, by its id or its number. */
+            into: string;
+            /** @description Why they are one; people read it. */
+            reason: string;
+        };
         /** @description What you set for yourself in this tenant. */
         MySettings: {
             /** @description Each value by its name. */
             settings: Record<string, never>;
+        };
+        /** @description Something by its id and name. */
+        Named: {
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Its name now. */
+            name: string;
         };
         /** @description That somebody looked at the alarm of an endpoint. */
         NewAcknowledgement: {
@@ -4014,6 +7781,15 @@ export interface components {
             /** @description Why nobody can be asked. Everybody who decides here reads it. */
             reason: string;
         };
+        /** @description Which steps of a proposal are asked for. */
+        NewCut: {
+            /** @description `digest` of the proposal that was looked at. */
+            digest: string;
+            /** @description Why; people read it, and it stays in the audit trail. */
+            reason: string;
+            /** @description Numbers of its steps. They begin in the order of the proposal. */
+            steps: number[];
+        };
         /** @description One decision about several requests. */
         NewDecisions: {
             /** @description `approve` or `reject`. */
@@ -4042,10 +7818,31 @@ export interface components {
             /** @description Tags that its endpoints get, at most 32. */
             tags?: string[];
         };
+        /** @description What is never to be blocked. */
+        NewException: {
+            /** @description What it is; told from its look where absent. */
+            kind?: string | null;
+            /** @description Why; people read it. */
+            reason: string;
+            /** @description A SHA-1, SHA-256, address, network, domain (with `*.` before it: and every name below it), URL or mail address. */
+            value: string;
+        };
+        /** @description All exceptions, as they are to be. */
+        NewExceptions: {
+            /** @description At most 1000. */
+            items: components["schemas"]["NewException"][];
+        };
         /** @description Where agents are to connect. */
         NewGatewayAddresses: {
             /** @description `host:port` each, in the order in which they are tried; empty to go back to what the server was started with. */
             addresses: string[];
+        };
+        /** @description A key to register. */
+        NewKitKey: {
+            /** @description Who signs with it, as people call them. */
+            name: string;
+            /** @description The public key that `quell kit key` printed: `ed25519:` and base64url. */
+            public: string;
         };
         /** @description How mail is to be sent. */
         NewMailSettings: {
@@ -4086,6 +7883,11 @@ export interface components {
             /** @description At most 253 bytes, and no id. No other active endpoint may have it. */
             name: string;
         };
+        /** @description What is to be written. */
+        NewNote: {
+            /** @description Plain text of several lines. */
+            body: string;
+        };
         /** @description Nothing yet: what is to come is in the answer. */
         NewPasskey: Record<string, never>;
         /** @description The password that there is, and the one to come. */
@@ -4110,12 +7912,82 @@ export interface components {
             /** @description What they are here: names of roles that come with Quell, names or ids of the tenant's own. */
             roles?: string[];
         };
+        /** @description Ordered tasks under one approval. */
+        NewPlan: {
+            /** @description Why; people read it, and it stays in the audit trail. */
+            reason: string;
+            /** @description In the order in which they begin. */
+            steps: components["schemas"]["NewStep"][];
+        };
+        /** @description A decision about a plan that agrees. */
+        NewPlanApproval: {
+            /** @description The digest of the plan that was looked at, 64 hex digits. Another one than the stored is refused. */
+            digest: string;
+            /** @description Why. */
+            note?: string;
+            /** @description The approver's own signatures over the intents of tasks, where endpoints ask for one. */
+            signatures?: components["schemas"]["StepSignature"][];
+            /**
+             * Format: int64
+             * @description Seconds for which it is good from now on; as long as the settings let it where absent, and never longer.
+             */
+            valid_for_seconds?: number | null;
+        };
+        /** @description A decision about a plan that declines. */
+        NewPlanRejection: {
+            /** @description The digest of the plan that was looked at, 64 hex digits. */
+            digest: string;
+            /** @description Why. */
+            note?: string;
+        };
+        /** @description Why a plan is taken back. */
+        NewPlanUndo: {
+            /** @description Why; people read it. */
+            reason: string;
+        };
         /** @description A decision that declines. */
         NewRejection: {
             /** @description The digest of the request that was looked at, 64 hex digits. */
             digest: string;
             /** @description Why. */
             note?: string;
+        };
+        /** @description What is asked for. */
+        NewResponse: {
+            /**
+             * @description Id of an action that is offered.
+             * @example file.quarantine
+             */
+            action: string;
+            /**
+             * Format: int64
+             * @description The activity event of that chain: what it is about is acted on.
+             */
+            activity?: number | null;
+            /**
+             * Format: uuid
+             * @description The chain of what is meant.
+             */
+            chain?: string | null;
+            /**
+             * Format: uuid
+             * @description In place of chain and activity event: the detection. What it is about is acted on.
+             */
+            detection?: string | null;
+            /**
+             * Format: uuid
+             * @description On which endpoint, where neither is named: its id. May be left out where the incident has one alone.
+             */
+            endpoint?: string | null;
+            /** @description What a person chooses: all parameters where the offer says `asks`, otherwise its `choices`. */
+            params?: Record<string, never>;
+            /** @description Why; people read it, and it stays in the audit trail. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Seconds after its effect that it undoes itself. Only for actions with a way back.
+             */
+            revert_after_seconds?: number | null;
         };
         /** @description What a review found. */
         NewReview: {
@@ -4140,17 +8012,6 @@ export interface components {
         NewRoles: {
             /** @description Names of roles that come with Quell, names or ids of the tenant's own. None takes all away. */
             roles: string[];
-        };
-        /** @description A script, or a new version of one. */
-        NewScript: {
-            /** @description The script, at most 1 MiB of UTF-8. */
-            body: string;
-            /** @description What it is for. Kept from the first version. */
-            description?: string;
-            /** @description What runs it: `bash`, `sh`, `python` or `powershell`. */
-            interpreter: string;
-            /** @description Its name: letters, digits, `.`, `_` and `-`, at most 100. */
-            name: string;
         };
         /** @description The first administrator. */
         NewSetup: {
@@ -4199,6 +8060,34 @@ export interface components {
             /** @description The name that it asks for. */
             username?: string | null;
         };
+        /** @description One step of a plan. */
+        NewStep: {
+            /**
+             * @description Action id of the catalogue.
+             * @example endpoint.isolate
+             */
+            action: string;
+            /**
+             * Format: int64
+             * @description How many endpoints the requester means. Needed with `all`, with `tags`, and above 25 endpoints.
+             */
+            confirm_count?: number | null;
+            /** @description Numbers of earlier steps, from 1: it is called off where one of them did not succeed. */
+            needs?: number[];
+            /** @description What becomes of the steps that follow where it does not succeed: `stop` (where absent) calls them off. */
+            on_failure?: string | null;
+            /** @description Its parameters, in the shape of the action's schema. */
+            params?: Record<string, never>;
+            /**
+             * Format: int64
+             * @description Seconds after its effect that it undoes itself. Only for actions with a way back.
+             */
+            revert_after_seconds?: number | null;
+            /** @description On what. Left out where the action is for a service as a whole. */
+            targets?: components["schemas"]["NewTargets"];
+            /** @description Why it is part of the plan. */
+            why?: string;
+        };
         /** @description What is confirmed, and by what. */
         NewStepUp: {
             /**
@@ -4246,7 +8135,7 @@ export interface components {
              */
             expires_in_seconds?: number | null;
             /** @description Its parameters, in the shape of the action's schema. */
-            params?: components["schemas"]["EndpointIsolateParams"] | components["schemas"]["EndpointRestoreParams"] | components["schemas"]["EndpointRunScriptParams"] | components["schemas"]["FileCollectParams"] | components["schemas"]["ProcessTerminateParams"];
+            params?: components["schemas"]["BlocklistAddParams"] | components["schemas"]["BlocklistRemoveParams"] | components["schemas"]["EndpointCollectChainParams"] | components["schemas"]["EndpointCollectEvidenceParams"] | components["schemas"]["EndpointIsolateParams"] | components["schemas"]["EndpointRemoteShellParams"] | components["schemas"]["EndpointRestoreParams"] | components["schemas"]["EndpointRunInvestigationKitParams"] | components["schemas"]["EndpointRunOsqueryParams"] | components["schemas"]["EndpointRunScriptParams"] | components["schemas"]["EndpointRunYaraParams"] | components["schemas"]["EndpointScanMalwareParams"] | components["schemas"]["FileAllowRunParams"] | components["schemas"]["FileCollectParams"] | components["schemas"]["FileDeleteParams"] | components["schemas"]["FilePreventRunParams"] | components["schemas"]["FileQuarantineParams"] | components["schemas"]["FileRestoreParams"] | components["schemas"]["ProcessDumpMemoryParams"] | components["schemas"]["ProcessListParams"] | components["schemas"]["ProcessStartParams"] | components["schemas"]["ProcessTerminateParams"];
             /** @description Why; people read it, and it stays in the audit trail. */
             reason: string;
             /**
@@ -4254,8 +8143,8 @@ export interface components {
              * @description Seconds after its effect that it undoes itself. Only for actions with a way back.
              */
             revert_after_seconds?: number | null;
-            /** @description On what. */
-            targets: components["schemas"]["NewTargets"];
+            /** @description On what. Left out where the action is for a service as a whole, such as `blocklist.add`. */
+            targets?: components["schemas"]["NewTargets"];
         };
         /** @description A tenant to make. */
         NewTenant: {
@@ -4278,6 +8167,19 @@ export interface components {
             /** @description Why; people read it. */
             reason: string;
         };
+        /** @description Something for the library, or a new version of it. */
+        NewVersion: {
+            /** @description The body, at most 1 MiB of UTF-8. Larger ones, and those that are no text, are uploaded as they are. */
+            body: string;
+            /** @description What it is for. Kept from the first version. */
+            description?: string;
+            /** @description What runs a script: `bash`, `sh`, `python` or `powershell`. Scripts alone have one. */
+            interpreter?: string | null;
+            /** @description Its name: letters, digits, `.`, `_` and `-`, at most 100. */
+            name: string;
+            /** @description Why this version is added. */
+            note?: string;
+        };
         /** @description A webhook as it is to be. */
         NewWebhook: {
             /** @description Whether it is told of anything; true where absent. */
@@ -4288,6 +8190,44 @@ export interface components {
             name: string;
             /** @description Where posts go, https. */
             url: string;
+        };
+        /** @description A set of rules of which the library has a newer version. */
+        NewerRules: {
+            /** @description Whether the item was archived. */
+            archived: boolean;
+            /** @description `sigma` or `yara`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The newest version.
+             */
+            latest: number;
+            /** @description As it is set. */
+            set: string;
+        };
+        /** @description What somebody wrote about an incident. */
+        Note: {
+            /** @description Who wrote it. */
+            author: components["schemas"]["Requester"];
+            /** @description What was written, plain text of several lines. */
+            body: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            edited_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description It is the caller's own: they may change it and take it away. */
+            is_own: boolean;
         };
         /** @description Something of which people and systems are told. */
         Notice: {
@@ -4323,6 +8263,44 @@ export interface components {
         NoticeKinds: {
             items: components["schemas"]["NoticeKind"][];
         };
+        /** @description An incident by its id and number. */
+        Numbered: {
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description What people call it.
+             */
+            number: number;
+        };
+        /** @description An action that may be asked for, or one that may not, and why. */
+        Offer: {
+            /** @description Its id. */
+            action: string;
+            /** @description A person gives the parameters: `params` of the request. */
+            asks: boolean;
+            /** @description What a person may choose: fields of `params` of the request. */
+            choices: components["schemas"]["Choice"][];
+            endpoint?: components["schemas"]["Named"] | null;
+            /** @description What it would act on, for a person. */
+            object?: string | null;
+            /** @description What it would be asked with; `null` where it is refused, or where a person gives the parameters. */
+            params?: Record<string, never> | null;
+            /** @description It can be asked for now. */
+            possible: boolean;
+            refused?: components["schemas"]["IncidentWord"] | null;
+            /** @description How much harm a mistake does: `low`, `medium` or `high`. */
+            risk: string;
+            /** @description The action's name for people. */
+            title: string;
+            /** @description The action that takes it back. */
+            undone_by?: string | null;
+            /** @description What is to be thought of before. */
+            warnings: components["schemas"]["IncidentWord"][];
+        };
         /** @description An action that the settings may approve. */
         Offered: {
             /** @description Its id. */
@@ -4346,6 +8324,14 @@ export interface components {
         /** @description The ways to sign in that are named to everybody. */
         OfferedProviders: {
             items: components["schemas"]["OfferedProvider"][];
+        };
+        /** @description What may be done about one thing. */
+        Offers: {
+            /** @description Each action that there is for such a thing. */
+            items: components["schemas"]["Offer"][];
+            nothing?: components["schemas"]["IncidentWord"] | null;
+            /** @description What that is, for a person. */
+            object?: string | null;
         };
         /** @description A session that is open. */
         OpenSession: {
@@ -4409,6 +8395,53 @@ export interface components {
              * @description Your password.
              */
             password: string;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_Activity: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /**
+                 * Format: uuid
+                 * @description Its chain.
+                 */
+                chain: string;
+                connection?: components["schemas"]["Connection"] | null;
+                /** @description What was detected on it. */
+                detections: components["schemas"]["Hit"][];
+                dns?: components["schemas"]["Question"] | null;
+                /** @description Where it happened. */
+                endpoint: components["schemas"]["Named"];
+                file?: components["schemas"]["FileDeed"] | null;
+                /**
+                 * Format: int64
+                 * @description Its number; rises on one endpoint.
+                 */
+                id: number;
+                image?: components["schemas"]["Image"] | null;
+                /** @description Something was detected on it. */
+                is_key: boolean;
+                /** @description `start`, `file_create`, `file_write`, `file_rename`, `connect`, `listen`, `dns` or `login`. */
+                kind: string;
+                login?: components["schemas"]["Login"] | null;
+                /** @description Who did it; of a start, who was started. */
+                process: components["schemas"]["Doer"];
+                /**
+                 * Format: date-time
+                 * @description When it came here.
+                 */
+                received_at: string;
+                /** @description What happened, in a line. */
+                summary: string;
+                /** @description Techniques of ATT&CK that rules name for it. */
+                techniques: string[];
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
         };
         /** @description A page of a list, newest first unless the route says otherwise. */
         Page_ApiKey: {
@@ -4489,6 +8522,11 @@ export interface components {
                 /** @description Its parameters; values that are not to be seen are `***`. */
                 params: Record<string, never>;
                 /**
+                 * Format: uuid
+                 * @description The response plan whose step it is: people decide about the plan (`/response-plans/{id}/approve`).
+                 */
+                plan?: string | null;
+                /**
                  * Format: int64
                  * @description How many people must agree.
                  */
@@ -4563,6 +8601,11 @@ export interface components {
                  * @description Its id.
                  */
                 id: string;
+                /**
+                 * @description What it is: `archive` and `file` (encrypted zip), `recording` (asciicast), `rows` (a part of what an action found,
+                 *     gzip of JSON lines).
+                 */
+                kind: string;
                 /** @description Media type. */
                 media_type: string;
                 /** @description A file name to offer, chosen by the server. */
@@ -4593,6 +8636,52 @@ export interface components {
                  * @description The task that asked for it.
                  */
                 task_id: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_ArtifactEntry: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /** @description Definition and source that asked for it. */
+                asked_by?: string | null;
+                /** @description It changed while it was read. */
+                changed: boolean;
+                /**
+                 * Format: int32
+                 * @description Its number in the archive; `null` for a file whose content is not there.
+                 */
+                index?: number | null;
+                /** @description Permission bits, octal. */
+                mode?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Last change, as the archive has it, in steps of two seconds.
+                 */
+                modified_at?: string | null;
+                /** @description Its name in the archive; empty where it is not there. */
+                name: string;
+                /** @description Where it lay on the endpoint, as far as the manifest says. */
+                path?: string | null;
+                /** @description It can be looked at here. */
+                readable: boolean;
+                /** @description Why the content is not there, or not all of it. */
+                reason?: string | null;
+                /** @description Its SHA-256, as the manifest says. */
+                sha256?: string | null;
+                /**
+                 * Format: int64
+                 * @description Bytes.
+                 */
+                size: number;
+                /** @description Only its beginning is there. */
+                truncated: boolean;
+                /**
+                 * Format: int32
+                 * @description Owner.
+                 */
+                uid?: number | null;
             }[];
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
@@ -4678,6 +8767,51 @@ export interface components {
                 request_id?: string | null;
                 /** @description What was done, `task.submit`. */
                 verb: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_BlockedObject: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /** @description `block`, or `log` where it is only reported. */
+                action: string;
+                /**
+                 * Format: date-time
+                 * @description When it was listed first.
+                 */
+                added_at: string;
+                /** @description Who asked for that. */
+                added_by: string;
+                /**
+                 * Format: date-time
+                 * @description When it counts no more; `null`: never.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description `sha1`, `sha256`, `ip`, `domain`, `url` or `sender`. */
+                kind: string;
+                /** @description What is known of it. */
+                note?: string | null;
+                /** @description `low`, `medium` or `high`. */
+                risk: string;
+                /**
+                 * Format: uuid
+                 * @description The task that listed it last.
+                 */
+                task_id: string;
+                /** @description What is listed. */
+                value: string;
+                /**
+                 * Format: int64
+                 * @description The version in which it came, or was changed last.
+                 */
+                version: number;
             }[];
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
@@ -4910,6 +9044,92 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_KitKey: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                created_at: string;
+                /** @description Who registered it. */
+                created_by: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description The key's short name. */
+                key_id: string;
+                /** @description Who signs with it, as people call them. */
+                name: string;
+                /** @description The Ed25519 public key, lower-case hex, as orders name it. */
+                public: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_LibraryItem: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was archived: no new task names it since, and pickers leave it out.
+                 */
+                archived_at?: string | null;
+                /** @description By whom. */
+                archived_by?: string | null;
+                /** @description It came with Quell: versions of it come with newer programs. */
+                built_in: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at: string;
+                /** @description What it is for. */
+                description: string;
+                /** @description What it is: `script`, `yara`, `query`, `evidence`, `kit`, `indicators` or `sigma`. */
+                kind: string;
+                latest?: components["schemas"]["LibraryVersion"] | null;
+                /** @description Its name, unique among those of its kind. */
+                name: string;
+                /** @description All its versions, newest first; only where one item is asked for. */
+                versions?: components["schemas"]["LibraryVersion"][] | null;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_Note: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /** @description Who wrote it. */
+                author: components["schemas"]["Requester"];
+                /** @description What was written, plain text of several lines. */
+                body: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was changed last.
+                 */
+                edited_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description It is the caller's own: they may change it and take it away. */
+                is_own: boolean;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
         Page_Notice: {
             /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
             items: {
@@ -5021,6 +9241,62 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list, newest first unless the route says otherwise. */
+        Page_ResponsePlan: {
+            /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was accepted.
+                 */
+                created_at: string;
+                /** @description SHA-256 of what approvers bind: the intents of all steps in their order, and what follows a failure of each. */
+                digest: string;
+                /**
+                 * Format: date-time
+                 * @description When its last step ended.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: uuid
+                 * @description The incident that it answers.
+                 */
+                incident?: string | null;
+                /** @description Why it was asked for. */
+                reason: string;
+                /** @description Who asked. */
+                requester: components["schemas"]["Requester"];
+                /**
+                 * @description Worked out from its tasks: `pending_approval`, `running`, `succeeded`, `partial` (it ended, and some steps did not
+                 *     succeed), `failed` (none did), `rejected` or `canceled`.
+                 */
+                state: string;
+                /** @description In the order in which they begin. */
+                steps: components["schemas"]["PlanStep"][];
+                /**
+                 * Format: int64
+                 * @description The number of the step whose end stopped it, from 1.
+                 */
+                stopped_by?: number | null;
+                /**
+                 * Format: uuid
+                 * @description The plan that this one takes back.
+                 */
+                undo_of?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The plan that takes this one back.
+                 */
+                undone_by?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the next page; `null` on the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list, newest first unless the route says otherwise. */
         Page_RoleView: {
             /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
             items: {
@@ -5049,20 +9325,74 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list, newest first unless the route says otherwise. */
-        Page_Script: {
+        Page_Shell: {
             /** @description The rows. A page may hold fewer than asked for and still be followed by another. */
             items: {
                 /**
                  * Format: date-time
-                 * @description When it was made.
+                 * @description When it began.
                  */
-                created_at: string;
-                /** @description What it is for. */
-                description: string;
-                /** @description Its name. */
-                name: string;
-                /** @description Its versions, newest first, without bodies. */
-                versions: components["schemas"]["ScriptVersion"][];
+                began_at: string;
+                /**
+                 * Format: int64
+                 * @description Bytes typed.
+                 */
+                bytes_in: number;
+                /**
+                 * Format: int64
+                 * @description Bytes that the terminal wrote.
+                 */
+                bytes_out: number;
+                /**
+                 * Format: date-time
+                 * @description When it was over.
+                 */
+                ended_at?: string | null;
+                /** @description Who ended it, where somebody did. */
+                ended_by?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Where it runs.
+                 */
+                endpoint_id: string;
+                /** @description That endpoint's name now. */
+                endpoint_name: string;
+                /**
+                 * Format: int64
+                 * @description Exit code, where it exited.
+                 */
+                exit_code?: number | null;
+                /**
+                 * Format: uuid
+                 * @description Its id: that of its command.
+                 */
+                id: string;
+                /** @description Who is there now. */
+                people: components["schemas"]["ShellPerson"][];
+                /** @description The program with its path. */
+                program: string;
+                /**
+                 * @description Why it ended: `exited`, `idle`, `time_limit`, `output_limit`, `person`, `canceled`, `approval_over`, `away`,
+                 *     `too_many_processes` or `agent_stopped`.
+                 */
+                reason?: string | null;
+                recording?: components["schemas"]["ShellRecording"] | null;
+                /** @description Who asked for it. */
+                requester: string;
+                /**
+                 * Format: int64
+                 * @description Signal that ended it, where one did.
+                 */
+                signal?: number | null;
+                /** @description `open`, `lost` (its endpoint is away) or `ended`. */
+                state: string;
+                /**
+                 * Format: uuid
+                 * @description The task that asked for it.
+                 */
+                task_id: string;
+                /** @description As whom it runs. */
+                user: string;
             }[];
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
@@ -5105,6 +9435,7 @@ export interface components {
                  * @description Its id.
                  */
                 id: string;
+                incident?: components["schemas"]["IncidentOfTask"] | null;
                 /** @description SHA-256 of the intent: what approvals and orders bind, lower-case hex. */
                 intent_sha256: string;
                 /**
@@ -5114,6 +9445,11 @@ export interface components {
                 open_count: number;
                 /** @description Its parameters; values that are not to be seen are `***`. */
                 params: Record<string, never>;
+                /**
+                 * Format: uuid
+                 * @description The response plan whose step it is; people decide about the plan.
+                 */
+                plan?: string | null;
                 /** @description Why it was asked for. */
                 reason: string;
                 /** @description Why it is in this state. */
@@ -5333,6 +9669,29 @@ export interface components {
             /** @description Whether the account asks for one-time codes. */
             totp: boolean;
         };
+        /** @description One step of a plan. */
+        PlanStep: {
+            /** @description Numbers of earlier steps: it is called off where one of them did not succeed. */
+            needs: number[];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            number: number;
+            /** @description `stop` or `continue`: what becomes of all that follow where it does not succeed. */
+            on_failure: string;
+            /** @description Its task. */
+            task: components["schemas"]["Task"];
+            /** @description Why it is part of the plan. */
+            why: string;
+        };
+        /** @description The plan that takes another back, and what it leaves. */
+        PlanUndoing: components["schemas"]["ResponsePlanWhole"] & {
+            /** @description Steps of which nothing is taken back. */
+            left: components["schemas"]["LeftStep"][];
+            /** @description Endpoints on which something is left that a step does not take back. */
+            passed_over: components["schemas"]["PassedOver"][];
+        };
         /** @description What the approval policy says of a request. */
         PreviewApproval: {
             /** @description `none`, `auto`, `people`, `break_glass` or `refused`. */
@@ -5383,6 +9742,399 @@ export interface components {
             title: string;
             /** @description A URI that names the kind of problem. */
             type: string;
+        };
+        /** @description A process of a chain. */
+        Process: {
+            /** @description How many activity events of each kind it has; kinds of which it has none are left out. */
+            activity_counts: {
+                [key: string]: number;
+            };
+            /**
+             * Format: uuid
+             * @description Its chain.
+             */
+            chain: string;
+            /** @description The container that it belongs to. */
+            container?: string | null;
+            /** @description Steps below the process on which it hangs; 0 for the root, and for those without a parent in the chain. */
+            depth: number;
+            /**
+             * Format: date-time
+             * @description When it ended; `null` while it runs, as far as that is known.
+             */
+            ended_at?: string | null;
+            exit?: components["schemas"]["Exit"] | null;
+            /** @description It ran before the recorder did; what it had done is not known. */
+            from_before: boolean;
+            image?: components["schemas"]["Image"] | null;
+            /** @description Some of this could not be read in time. */
+            incomplete: boolean;
+            /** @description Something was detected on one of its activity events. */
+            is_key: boolean;
+            /**
+             * Format: int32
+             * @description Who logged in, whatever the user became since.
+             */
+            login_uid?: number | null;
+            parent?: components["schemas"]["Key"] | null;
+            /**
+             * Format: int32
+             * @description Process id.
+             */
+            pid: number;
+            /**
+             * Format: int64
+             * @description The PID namespace below the agent's in which it lives.
+             */
+            pid_namespace?: number | null;
+            /**
+             * @description Why it hangs where it does: `root`, `child`, `parent_unknown`, `parent_absent` (it is named, and not part of the chain)
+             *     or `parent_impossible` (what was told of its parents goes round in a circle).
+             */
+            place: string;
+            /** @description The worst of what was detected on it. */
+            severity?: string | null;
+            /**
+             * Format: int64
+             * @description When it started, clock ticks since boot: with the process id it names a process within one boot.
+             */
+            start: number;
+            /**
+             * Format: date-time
+             * @description When it started.
+             */
+            started_at?: string | null;
+            /** @description Techniques of ATT&CK that rules name for it. */
+            techniques: string[];
+            /**
+             * Format: int32
+             * @description Effective user.
+             */
+            uid?: number | null;
+            /** @description That user's name on the endpoint. */
+            user?: string | null;
+        };
+        /**
+         * ProcessDumpMemoryOutcome
+         * @description What was dumped and what was sent.
+         */
+        ProcessDumpMemoryOutcome: {
+            /**
+             * Format: uint64
+             * @description Bytes of address space; what was never touched takes no room in the file.
+             */
+            address_space: number;
+            /** @description The archive that was uploaded. */
+            archive: {
+                /** @description The artifact under which the server keeps it. */
+                artifact_id: string;
+                /** @description SHA-256 of the archive, taken on the endpoint, lower-case hex. */
+                sha256: string;
+                /**
+                 * Format: uint64
+                 * @description Bytes.
+                 */
+                size: number;
+            };
+            /** @description Name of the core file in the archive. */
+            entry: string;
+            /**
+             * Format: uint64
+             * @description Bytes left out, since the program asked for it or they belong to a device.
+             */
+            left_out: number;
+            /**
+             * Format: uint64
+             * @description Mappings it had.
+             */
+            mappings: number;
+            /** @description Why no registers are in it, where none are. */
+            no_registers?: string | null;
+            /** @description It was held until all its memory had been read. */
+            one_instant: boolean;
+            /** @description Its executable, lossy UTF-8. */
+            path: string;
+            /**
+             * Format: uint32
+             * @description Its id.
+             */
+            pid: number;
+            /** @description Whether the process runs on. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description SHA-256 of the core file, lower-case hex. */
+            sha256: string;
+            /**
+             * Format: uint64
+             * @description Bytes of the core file.
+             */
+            size: number;
+            /**
+             * Format: uint64
+             * @description Its start time in clock ticks since boot.
+             */
+            start_time: number;
+            /**
+             * Format: uint64
+             * @description Microseconds for which the process was held, at most.
+             */
+            stopped_us: number;
+            /**
+             * Format: uint64
+             * @description Threads it had.
+             */
+            threads: number;
+            /**
+             * Format: uint64
+             * @description Threads whose registers are in the core file.
+             */
+            threads_with_registers: number;
+            /**
+             * Format: uint64
+             * @description Bytes that were there and could not be read: zeros in the file.
+             */
+            unreadable: number;
+        };
+        /**
+         * ProcessDumpMemoryParams
+         * @description Which process, and how.
+         */
+        ProcessDumpMemoryParams: {
+            /** @description Boot that the pair above belongs to (`/proc/sys/kernel/random/boot_id`); refused after a reboot. */
+            boot_id?: string | null;
+            /**
+             * Format: uint16
+             * @description Seconds for which the process may be held, so that all its memory is of one instant, 0 to 300. At 0 its pages are
+             *     read while it runs on.
+             * @default 0
+             */
+            hold_seconds: number;
+            /**
+             * @description Leave out memory that the program asked to be left out of core files (`MADV_DONTDUMP`).
+             * @default false
+             */
+            honour_dontdump: boolean;
+            /**
+             * @description Also take pages that are still as they are in a mapped file, such as program code.
+             * @default true
+             */
+            mapped_files: boolean;
+            /**
+             * Format: uint64
+             * @description Refuse what would make a larger core file. Bytes before compression, at most 68719476736 (64 GiB).
+             * @default 8589934592
+             */
+            max_bytes: number;
+            /**
+             * Format: uint32
+             * @description Process id.
+             */
+            pid: number;
+            /**
+             * @description Stop the threads for some milliseconds and take their registers; without, nothing is stopped, and a debugger can
+             *     show no backtrace.
+             * @default true
+             */
+            registers: boolean;
+            /**
+             * Format: uint64
+             * @description When that process started: clock ticks since boot, field 22 of `/proc/PID/stat` (proc(5)).
+             */
+            start_time: number;
+        };
+        /**
+         * ProcessListOutcome
+         * @description The processes.
+         */
+        ProcessListOutcome: {
+            /** @description The boot that the start times count from, as `process.terminate` takes it. */
+            boot_id: string;
+            /** @description One row each: `pid` and `start_time` name it for other actions. */
+            processes: {
+                /** @description Columns, in the order in which they are shown. */
+                columns: {
+                    /** @description Its name: the key in each row. */
+                    name: string;
+                    /** @description What it holds; a value may be null in any case. */
+                    type: "text" | "integer" | "real" | "blob";
+                }[];
+                /**
+                 * Format: uint64
+                 * @description Rows in all.
+                 */
+                count: number;
+                /** @description All of them, where they are more than `shown`; empty otherwise. */
+                parts: {
+                    /** @description The artifact under which the server keeps it. */
+                    artifact_id: string;
+                    /**
+                     * Format: uint64
+                     * @description Rows in it.
+                     */
+                    rows: number;
+                    /** @description SHA-256 of the compressed bytes, taken on the endpoint, lower-case hex. */
+                    sha256: string;
+                    /**
+                     * Format: uint64
+                     * @description Bytes, compressed.
+                     */
+                    size: number;
+                }[];
+                /** @description The first of them, at most 192 KiB of JSON. */
+                shown: {
+                    [key: string]: unknown;
+                }[];
+                /** @description There were more, beyond a limit of the request or of the endpoint. */
+                truncated: boolean;
+            };
+            /**
+             * Format: uint64
+             * @description Processes that were looked at.
+             */
+            seen: number;
+            /**
+             * Format: uint64
+             * @description Microseconds that the look took.
+             */
+            took_us: number;
+        };
+        /**
+         * ProcessListParams
+         * @description Which processes; all of them where nothing is said.
+         */
+        ProcessListParams: {
+            /**
+             * @description Also threads of the kernel.
+             * @default false
+             */
+            kernel_threads: boolean;
+            /** @description Only processes whose name or command line contains this, in either case. */
+            name?: string | null;
+            /** @description Only processes whose executable's path contains this. */
+            path?: string | null;
+            /** @description Only processes of users whose name contains this, or whose id it is. */
+            user?: string | null;
+        };
+        /**
+         * ProcessStartOutcome
+         * @description What was started, and what it did at first.
+         */
+        ProcessStartOutcome: {
+            /** @description The boot that the pair above belongs to. */
+            boot_id: string;
+            /**
+             * Format: uint64
+             * @description Milliseconds that it ran, where it had ended.
+             */
+            duration_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Exit code, where it had exited by then.
+             */
+            exit_code?: number | null;
+            /** @description Its first output, standard output and standard error together. */
+            output: {
+                /**
+                 * Format: uint64
+                 * @description Bytes written in all.
+                 */
+                bytes: number;
+                /** @description Its beginning, lossy UTF-8, at most 32 KiB. */
+                text: string;
+                /** @description `text` is not all that was written. */
+                truncated: boolean;
+            };
+            /** @description The file that was executed, symbolic links resolved, lossy UTF-8. */
+            path: string;
+            /**
+             * Format: uint32
+             * @description Its id.
+             */
+            pid: number;
+            /** @description What was looked at. */
+            probes: {
+                /** @description What was seen after it. */
+                after: string;
+                /** @description What was seen before the act, where the probe looked then too. */
+                before?: string | null;
+                /** @description Whether that is what the act had to bring about. */
+                held: boolean;
+                /** @description How it was looked at, for example `connect`, `rules read back`, `pidfd`. */
+                method: string;
+                /**
+                 * @description Whether this probe proves the effect by itself, or only supports it (a canary that was not reachable
+                 *     before the cut proves nothing by being unreachable after it).
+                 */
+                proves: boolean;
+                /** @description What was looked at, for example `tcp 192.0.2.7:443` or `process 4211`. */
+                subject: string;
+            }[];
+            /** @description It ran when the watch was over. */
+            running: boolean;
+            /** @description It begins with `#!`: its interpreter was started, and read it by its path. */
+            script: boolean;
+            /** @description Its SHA-256, of the very file that was executed, lower-case hex. */
+            sha256: string;
+            /**
+             * Format: int32
+             * @description Signal that had ended it by then.
+             */
+            signal?: number | null;
+            /**
+             * Format: uint64
+             * @description Its start time in clock ticks since boot.
+             */
+            start_time: number;
+            /**
+             * Format: uint32
+             * @description User id as which it runs.
+             */
+            uid: number;
+        };
+        /**
+         * ProcessStartParams
+         * @description What is started.
+         */
+        ProcessStartParams: {
+            /**
+             * @description Arguments, at most 128 of 8 KiB each. Passed as they are, never through a shell.
+             * @default []
+             */
+            arguments: string[];
+            /**
+             * @description Variables beside `PATH`, `LANG`, `HOME`, `USER`, `LOGNAME` and `SHELL`, each as `NAME=value`, at most 64.
+             * @default []
+             */
+            environment: string[];
+            /** @description Absolute path of the program, without `..`. */
+            path: string;
+            /** @description SHA-256 that the program must have, hex; another one is not started. */
+            sha256?: string | null;
+            /** @description User as whom it runs, with that user's groups; as the agent (root) where absent. */
+            user?: string | null;
+            /**
+             * Format: uint8
+             * @description Seconds for which its first output and its end are waited for, 0 to 60. It runs on afterwards.
+             * @default 3
+             */
+            watch_seconds: number;
+            /** @description Directory in which it works; `/` where absent. */
+            working_directory?: string | null;
         };
         /**
          * ProcessTerminateOutcome
@@ -5484,6 +10236,264 @@ export interface components {
              */
             start_time?: number | null;
         };
+        /** @description What is recorded, detected and prevented, and where it holds. */
+        Protection: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at: string;
+            /** @description Who changed them last. */
+            changed_by: string;
+            /** @description The newest versions, newest first; at most 20. */
+            changes: components["schemas"]["ProtectionChange"][];
+            /** @description Where it holds. */
+            endpoints: components["schemas"]["ProtectionCoverage"];
+            /** @description Sets of rules of which the library has a newer version. */
+            newer: components["schemas"]["NewerRules"][];
+            /** @description Why it is not published. */
+            problem?: string | null;
+            /** @description Whether agents can have this version. Where it is not signed, they keep an older one until it is. */
+            published: boolean;
+            /**
+             * Format: int64
+             * @description The version that agents are given; `null` where none is.
+             */
+            published_version?: number | null;
+            /** @description Rules in force. */
+            rules: components["schemas"]["ProtectionRuleCounts"];
+            /** @description As they are set: what `PUT` takes. */
+            settings: components["schemas"]["ProtectionSettings"];
+            /**
+             * Format: int64
+             * @description Rises with each change.
+             */
+            version: number;
+        };
+        /** @description Behaviour rules (Sigma). */
+        ProtectionBehaviour: {
+            /** @description Whether the rules that come with Quell are in force. */
+            built_in: boolean;
+            /** @description Ids of rules that are not in force. */
+            disabled?: string[];
+            /**
+             * @description Items of the library, kind `sigma`: a name is taken for its newest version, `name@version` and `sha256:…` for what they
+             *     say. Stored with the version: a later one changes nothing until it is set.
+             */
+            rules?: string[];
+        };
+        /** @description A version. */
+        ProtectionChange: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at: string;
+            /** @description Who made it. */
+            changed_by: string;
+            /** @description Whether the signer signed it. */
+            signed: boolean;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description Who holds which version, and how recorders do. */
+        ProtectionCoverage: {
+            /** @description Those that have an older one or none, and those that are away and never said. */
+            behind: number;
+            /** @description Endpoints that say that they cannot prevent. */
+            cannot_prevent: number;
+            /** @description Those in which the version that is handed out is in force, bodies of rules too. */
+            current: number;
+            /** @description Activity events that were lost since the agents' starts, by kind. */
+            lost: {
+                [key: string]: number;
+            };
+            /** @description Endpoints that record activity. */
+            recording: number;
+            /** @description Rules that agents do not take, most frequent first; at most 50. */
+            refused: components["schemas"]["RefusedRuleCount"][];
+            /** @description By what means activity is recorded, and where it is not, why: most frequent first, at most 50. */
+            sources: components["schemas"]["RecorderSourceCount"][];
+            /** @description Those that are connected and whose agent takes none. */
+            takes_none: number;
+            /** @description Active endpoints. */
+            total: number;
+            /** @description How many have which version, newest first; at most 50. */
+            versions: components["schemas"]["ProtectionVersionCount"][];
+        };
+        /** @description What is not looked at. What is named must all hold. */
+        ProtectionExclusion: {
+            /** @description Why; people read it. */
+            note?: string;
+            /** @description The program, or the file, has this path, or is below it where it ends in `/`. */
+            path?: string | null;
+            /** @description Id of the rule that it is for; every rule where absent. */
+            rule?: string | null;
+            /** @description The program, or the file, has this SHA-256. */
+            sha256?: string | null;
+            /**
+             * Format: int32
+             * @description The process runs as this user.
+             */
+            uid?: number | null;
+        };
+        /** @description Exclusions that would change. */
+        ProtectionExclusionChange: {
+            added: number;
+            removed: number;
+        };
+        /** @description A mode that would change. */
+        ProtectionModeChange: {
+            after: string;
+            before: string;
+            /** @description `block_list`, `behaviour` or `yara`. */
+            source: string;
+        };
+        /** @description What is done about hits, by what found them: `off`, `detect` or `prevent`. */
+        ProtectionModes: {
+            /** @description Behaviour rules. */
+            behaviour: string;
+            /** @description The block list. Each object of it says itself whether it blocks; this says whether hits become detections. */
+            block_list: string;
+            /** @description YARA rules, on what is started and on what is written. */
+            yara: string;
+        };
+        /** @description What other settings would do. */
+        ProtectionPreview: {
+            /** @description Rules that would come into force; at most 500 are named. */
+            added: components["schemas"]["Rule"][];
+            /** @description Those of them that say that they cannot prevent. */
+            cannot_prevent: number;
+            /** @description Whether they say something else than what holds. */
+            changes: boolean;
+            /** @description Active endpoints. */
+            endpoints: number;
+            /** @description Exclusions that would come, and that would go. */
+            exclusions: components["schemas"]["ProtectionExclusionChange"];
+            /**
+             * Format: int64
+             * @description Hits of the last seven days by those rules: each would have ended a program, or kept it from starting.
+             */
+            hits: number;
+            /** @description Modes that would change. */
+            modes: components["schemas"]["ProtectionModeChange"][];
+            /** @description Rules that would go out of force; at most 500 are named. */
+            removed: components["schemas"]["Rule"][];
+            /** @description Rules that would be in force. */
+            rules: components["schemas"]["ProtectionRuleCounts"];
+            /** @description The settings as they would be stored: sets of rules with their versions. */
+            settings: components["schemas"]["ProtectionSettings"];
+            /** @description Rules whose hits are prevented now and would not be. */
+            would_not_prevent: number;
+            /** @description Rules whose hits would be prevented and are not now; at most 500 are named. */
+            would_prevent: components["schemas"]["WouldPrevent"][];
+        };
+        /** @description Rules in force. */
+        ProtectionRuleCounts: {
+            behaviour: number;
+            /** @description Rules of behaviour that are disabled. */
+            disabled: number;
+            /** @description Of those in force, how many prevent: their source does, and they are severe enough. */
+            prevent: number;
+            yara: number;
+        };
+        /** @description The rules. */
+        ProtectionRules: {
+            /** @description Behaviour rules, then YARA rules; of each at most 5000. */
+            items: components["schemas"]["RuleInForce"][];
+            /**
+             * Format: int64
+             * @description The version that has them.
+             */
+            version: number;
+        };
+        /** @description What is recorded, detected and prevented on a tenant's endpoints. */
+        ProtectionSettings: {
+            /** @description Behaviour rules. */
+            behaviour: components["schemas"]["ProtectionBehaviour"];
+            /** @description What is not looked at; at most 500. */
+            exclusions?: components["schemas"]["ProtectionExclusion"][];
+            /** @description What is done about hits, by what found them. */
+            modes: components["schemas"]["ProtectionModes"];
+            /** @description Hits of rules below this severity are only detected: `informational`, `low`, `medium`, `high`, `critical`. */
+            prevent_from: string;
+            /** @description Whether activity is recorded at all. Without it nothing is detected by behaviour, and no chain is built. */
+            record: boolean;
+            /**
+             * Format: int64
+             * @description Seconds after which an endpoint forgets activity: an hour to 90 days.
+             */
+            ring_age_seconds: number;
+            /**
+             * Format: int64
+             * @description Bytes that the recorder may take on an endpoint's disk: 4 MiB to 4 GiB.
+             */
+            ring_bytes: number;
+            /** @description YARA rules. */
+            yara: components["schemas"]["ProtectionYara"];
+        };
+        /** @description How many endpoints have a version. */
+        ProtectionVersionCount: {
+            endpoints: number;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description YARA rules. */
+        ProtectionYara: {
+            /** @description Items of the library, kind `yara`; as with behaviour rules. */
+            rules?: string[];
+        };
+        /** @description A question to the domain name system. */
+        Question: {
+            /** @description Addresses that were answered, where that was seen. */
+            answers: string[];
+            /** @description The name. */
+            name: string;
+            /** @description Who was asked. */
+            server?: string | null;
+            /** @description Type of record: `A`, `AAAA`, …, or its number. */
+            type: string;
+        };
+        /** @description The server's receipt: a record of the audit trail, and the way from it to a signed checkpoint. */
+        Receipt: {
+            /**
+             * Format: int64
+             * @description The checkpoint's number.
+             */
+            batch: number;
+            /** @description The checkpoint, as it was signed, hex. */
+            checkpoint: string;
+            /**
+             * Format: int64
+             * @description Its place under the checkpoint, from 0.
+             */
+            index: number;
+            /** @description The public key, 64 hex digits. */
+            key: string;
+            /** @description Its id. */
+            key_id: string;
+            /** @description Hashes that lead from it to the root, hex. */
+            proof: string[];
+            /**
+             * Format: date-time
+             * @description When the last byte had arrived and its hash was compared.
+             */
+            received_at: string;
+            /** @description The record, as it is hashed, hex. */
+            record: string;
+            /** @description The signature, hex. */
+            signature: string;
+        };
+        /** @description How a kind of activity is recorded. */
+        RecorderSourceCount: {
+            /** @description `process`, `file`, `connection`, `dns`, `login`. */
+            activity: string;
+            endpoints: number;
+            /** @description `ebpf`, `netlink`, `fanotify`, `utmp`; empty where it is not recorded. */
+            means: string;
+            /** @description Why no better means, or none. */
+            why?: string | null;
+        };
         /** @description For when the app is lost. */
         RecoveryCodes: {
             /** @description Each signs in once in place of a one-time code. Shown this once. */
@@ -5517,6 +10527,25 @@ export interface components {
             /** @description A few words, the same for every occurrence of the code. */
             title: string;
         };
+        /** @description A record that became no detection. */
+        RefusedRecord: {
+            /** @description Which, from 0. */
+            index: number;
+            /** @description Where in it: a JSON pointer, empty for the record as a whole. */
+            pointer: string;
+            /** @description Why. */
+            problem: string;
+        };
+        /** @description A rule that agents do not take. */
+        RefusedRuleCount: {
+            endpoints: number;
+            /** @description Why. */
+            problem: string;
+            /** @description Its id; empty where the whole body is meant. */
+            rule: string;
+            /** @description `behaviour` or `yara`. */
+            source: string;
+        };
         /** @description The code that ends one isolation at the endpoint itself. */
         ReleaseCode: {
             /** @description Works once, at the endpoint of this command only. */
@@ -5535,6 +10564,62 @@ export interface components {
         Reset: {
             /** @description Whether the one-time codes go too: the phone is lost, and the recovery codes. */
             totp?: boolean;
+        };
+        /** @description Ordered tasks under one approval. */
+        ResponsePlan: {
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            /** @description SHA-256 of what approvers bind: the intents of all steps in their order, and what follows a failure of each. */
+            digest: string;
+            /**
+             * Format: date-time
+             * @description When its last step ended.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The incident that it answers.
+             */
+            incident?: string | null;
+            /** @description Why it was asked for. */
+            reason: string;
+            /** @description Who asked. */
+            requester: components["schemas"]["Requester"];
+            /**
+             * @description Worked out from its tasks: `pending_approval`, `running`, `succeeded`, `partial` (it ended, and some steps did not
+             *     succeed), `failed` (none did), `rejected` or `canceled`.
+             */
+            state: string;
+            /** @description In the order in which they begin. */
+            steps: components["schemas"]["PlanStep"][];
+            /**
+             * Format: int64
+             * @description The number of the step whose end stopped it, from 1.
+             */
+            stopped_by?: number | null;
+            /**
+             * Format: uuid
+             * @description The plan that this one takes back.
+             */
+            undo_of?: string | null;
+            /**
+             * Format: uuid
+             * @description The plan that takes this one back.
+             */
+            undone_by?: string | null;
+        };
+        /** @description A plan with what its reader can do about it. */
+        ResponsePlanWhole: components["schemas"]["ResponsePlan"] & {
+            /** @description What people were asked about its steps. */
+            approvals: components["schemas"]["StepApproval"][];
         };
         /** @description What ended with an identity. */
         Revoked: {
@@ -5565,47 +10650,96 @@ export interface components {
              */
             updated_at?: string | null;
         };
-        /** @description A script of the library. */
-        Script: {
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-            /** @description What it is for. */
-            description: string;
-            /** @description Its name. */
+        /** @description A column. */
+        RowColumn: {
+            /** @description Its name: the key in each row. */
             name: string;
-            /** @description Its versions, newest first, without bodies. */
-            versions: components["schemas"]["ScriptVersion"][];
+            /** @description `text`, `integer`, `real` or `blob` (lower-case hex). */
+            type: string;
         };
-        /** @description One version of a script. Versions are added, never changed. */
-        ScriptVersion: {
-            /** @description The script itself; only where one version is asked for. */
-            body?: string | null;
+        /** @description What is known of the rows of one command. */
+        RowsOfCommand: {
+            /**
+             * Format: uuid
+             * @description The command.
+             */
+            command_id: string;
+            /** @description It has ended, and all its rows are here. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Rows in all, once it has ended.
+             */
+            count?: number | null;
+            /** @description That endpoint's name now. */
+            endpoint: string;
+            /**
+             * Format: uuid
+             * @description Its endpoint.
+             */
+            endpoint_id: string;
+            /** @description What of its rows cannot be read, and why. */
+            fault?: string | null;
+            /** @description The command's state. */
+            state: string;
+            /** @description There were more, beyond a limit. */
+            truncated: boolean;
+        };
+        /** @description A rule as people see it. */
+        Rule: {
+            /** @description Whether it is in force, or disabled. */
+            enabled: boolean;
+            /** @description Where it comes from: `built-in`, or an item of the library with its version. */
+            from: string;
+            /** @description What exclusions and detections name it by: a UUID, or the name of a YARA rule. */
+            id: string;
+            /** @description How bad a hit is. */
+            severity: string;
+            /** @description `behaviour` or `yara`. */
+            source: string;
+            /** @description Techniques of MITRE ATT&CK that it says it finds. */
+            techniques: string[];
+            /** @description What it finds. */
+            title: string;
+        };
+        /** @description A rule, and what is done about its hits. */
+        RuleInForce: components["schemas"]["Rule"] & {
+            /** @description Exclusions for it alone. */
+            exclusions: number;
+            /** @description `off`, `detect` or `prevent`. */
+            mode: string;
+        };
+        /** @description A file that an interpreter runs. */
+        Script: {
+            /** @description Its path. */
+            path: string;
+            /** @description The same as hex of its bytes, where it is not UTF-8. */
+            path_hex?: string | null;
+            /** @description SHA-256 of its content. */
+            sha256?: string | null;
+        };
+        /** @description The endpoint's seal. */
+        Seal: {
+            /** @description The endpoint's public key, 64 hex digits. */
+            key: string;
+            /** @description Its id. */
+            key_id: string;
+            /** @description SHA-256 of the manifest within, as the outcome says. */
+            manifest_sha256?: string | null;
+            /** @description The outcome's bytes, as they were signed, hex. */
+            outcome: string;
             /**
              * Format: date-time
-             * @description When.
+             * @description When the endpoint had it complete, by its own clock.
              */
-            created_at: string;
-            /** @description Who added it. */
-            created_by: string;
-            /** @description What runs it: `bash`, `sh`, `python` or `powershell`. */
-            interpreter: string;
-            /** @description The script. */
-            name: string;
-            /** @description SHA-256 of the body, lower-case hex. Orders name the script by it. */
-            sha256: string;
+            sealed_at: string;
             /**
-             * Format: int64
-             * @description Bytes.
+             * @description SHA-256 of the file, as the outcome says; `null` where it does not name it, as of the last of very many files that were
+             *     got within one shell.
              */
-            size: number;
-            /**
-             * Format: int64
-             * @description From 1 upward.
-             */
-            version: number;
+            sha256?: string | null;
+            /** @description The signature, hex. */
+            signature: string;
         };
         /** @description A session that began, as the API tells it. */
         SessionBegun: {
@@ -5637,6 +10771,96 @@ export interface components {
         Setup: {
             /** @description Whether it is open. */
             open: boolean;
+        };
+        /** @description A remote shell. */
+        Shell: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            began_at: string;
+            /**
+             * Format: int64
+             * @description Bytes typed.
+             */
+            bytes_in: number;
+            /**
+             * Format: int64
+             * @description Bytes that the terminal wrote.
+             */
+            bytes_out: number;
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            ended_at?: string | null;
+            /** @description Who ended it, where somebody did. */
+            ended_by?: string | null;
+            /**
+             * Format: uuid
+             * @description Where it runs.
+             */
+            endpoint_id: string;
+            /** @description That endpoint's name now. */
+            endpoint_name: string;
+            /**
+             * Format: int64
+             * @description Exit code, where it exited.
+             */
+            exit_code?: number | null;
+            /**
+             * Format: uuid
+             * @description Its id: that of its command.
+             */
+            id: string;
+            /** @description Who is there now. */
+            people: components["schemas"]["ShellPerson"][];
+            /** @description The program with its path. */
+            program: string;
+            /**
+             * @description Why it ended: `exited`, `idle`, `time_limit`, `output_limit`, `person`, `canceled`, `approval_over`, `away`,
+             *     `too_many_processes` or `agent_stopped`.
+             */
+            reason?: string | null;
+            recording?: components["schemas"]["ShellRecording"] | null;
+            /** @description Who asked for it. */
+            requester: string;
+            /**
+             * Format: int64
+             * @description Signal that ended it, where one did.
+             */
+            signal?: number | null;
+            /** @description `open`, `lost` (its endpoint is away) or `ended`. */
+            state: string;
+            /**
+             * Format: uuid
+             * @description The task that asked for it.
+             */
+            task_id: string;
+            /** @description As whom it runs. */
+            user: string;
+        };
+        /** @description Somebody at a shell. */
+        ShellPerson: {
+            /** @description Their name. */
+            name: string;
+            /** @description Whether they type, or look on. */
+            types: boolean;
+        };
+        /** @description A recording. */
+        ShellRecording: {
+            /**
+             * Format: uuid
+             * @description Its id among the artifacts.
+             */
+            artifact_id: string;
+            /** @description SHA-256. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
         };
         /** @description A ticket as it is shown, once. */
         ShownTicket: {
@@ -5698,6 +10922,32 @@ export interface components {
             tls: string;
             /** @description The name that it asks for. */
             username?: string | null;
+        };
+        /** @description What people were asked about a step. */
+        StepApproval: {
+            /**
+             * Format: int64
+             * @description How many people must agree.
+             */
+            quorum: number;
+            /** @description `pending`, `approved`, `auto`, `rejected`, `expired`, `revoked` or `canceled`. */
+            state: string;
+            /**
+             * Format: uuid
+             * @description The step's task.
+             */
+            task: string;
+            you?: components["schemas"]["You"] | null;
+        };
+        /** @description An approver's own signature over the intent of one step. */
+        StepSignature: {
+            /** @description The signature. */
+            signature: components["schemas"]["NewSignature"];
+            /**
+             * Format: uuid
+             * @description The step's task.
+             */
+            task: string;
         };
         /** @description A confirmation at the moment of asking. */
         StepUp: {
@@ -5800,6 +11050,7 @@ export interface components {
              * @description Its id.
              */
             id: string;
+            incident?: components["schemas"]["IncidentOfTask"] | null;
             /** @description SHA-256 of the intent: what approvals and orders bind, lower-case hex. */
             intent_sha256: string;
             /**
@@ -5809,6 +11060,11 @@ export interface components {
             open_count: number;
             /** @description Its parameters; values that are not to be seen are `***`. */
             params: Record<string, never>;
+            /**
+             * Format: uuid
+             * @description The response plan whose step it is; people decide about the plan.
+             */
+            plan?: string | null;
             /** @description Why it was asked for. */
             reason: string;
             /** @description Why it is in this state. */
@@ -5889,6 +11145,39 @@ export interface components {
             waits_for: components["schemas"]["WaitsFor"][];
             /** @description The way back. */
             way_back: components["schemas"]["WayBack"];
+        };
+        /** @description One row. */
+        TaskRow: {
+            /**
+             * Format: uuid
+             * @description By which command.
+             */
+            command_id: string;
+            /** @description Where it was found: the endpoint's name now. */
+            endpoint: string;
+            /**
+             * Format: uuid
+             * @description The endpoint.
+             */
+            endpoint_id: string;
+            /** @description Its place, the same as long as the task is kept. */
+            key: string;
+            /** @description Its values by the names of the columns. */
+            row: Record<string, never>;
+        };
+        /** @description Rows that the commands of a task found. */
+        TaskRows: {
+            /** @description Columns of the rows of this page, in the order in which they are shown. */
+            columns: components["schemas"]["RowColumn"][];
+            /** @description The commands that this page looked at. */
+            commands: components["schemas"]["RowsOfCommand"][];
+            /** @description The rows, in the order of the task's targets. */
+            items: components["schemas"]["TaskRow"][];
+            /**
+             * @description Give this as `cursor` for the next page; `null` on the last. A page may hold fewer rows than asked for, or none, and
+             *     still be followed by another.
+             */
+            next?: string | null;
         };
         /** @description A task with its commands. */
         TaskWithCommands: components["schemas"]["Task"] & {
@@ -6083,6 +11372,16 @@ export interface components {
             /** @description Endpoints on which something is left that this task does not take back. */
             passed_over: components["schemas"]["PassedOver"][];
         };
+        /** @description How many endpoints enforce a version. */
+        VersionCount: {
+            /** @description How many. */
+            endpoints: number;
+            /**
+             * Format: int64
+             * @description Which.
+             */
+            version: number;
+        };
         /** @description An open command that goes first. */
         WaitsFor: {
             /** @description Its action. */
@@ -6142,11 +11441,14 @@ export interface components {
         };
         /** @description How the effect is taken back. */
         WayBack: {
-            /** @description `read_only`, `reversible` or `irreversible`. */
+            /**
+             * @description `read_only`, `reversible`, `piecewise` (each thing that it did is taken back by a request of its own) or
+             *     `irreversible`, with these parameters.
+             */
             effect: string;
             /** @description Whether `revert_after_seconds` may be given. */
             revert_after: boolean;
-            /** @description The action that takes it back. */
+            /** @description The action that takes it back, or each piece of it. */
             undone_by?: string | null;
         };
         /** @description Where a system of the tenant's own is told of notices. */
@@ -6212,11 +11514,50 @@ export interface components {
             /** @description The e-mail address of the account. */
             email?: string | null;
         };
+        /** @description An activity event with who did it, and what may be done about it. */
+        WholeActivity: components["schemas"]["Activity"] & {
+            doer?: components["schemas"]["Process"] | null;
+            /** @description Why the caller may not ask for any of it; `null` where they may. */
+            not_yours?: string | null;
+            /** @description What may be done about it. */
+            offers: components["schemas"]["Offers"];
+            /** @description What was asked for on it, newest first. */
+            tasks: components["schemas"]["Task"][];
+        };
+        /** @description A detection with what is known of it, and what may be done about it. */
+        WholeDetection: components["schemas"]["Detection"] & {
+            can_ask_chain_of?: components["schemas"]["Named"] | null;
+            key_activity?: components["schemas"]["Activity"] | null;
+            /** @description Why the caller may not ask for any of it; `null` where they may. */
+            not_yours?: string | null;
+            /** @description What may be done about it, and why nothing may be done. */
+            offers: components["schemas"]["Offers"];
+            process?: components["schemas"]["Process"] | null;
+            /** @description What the product told, in one shape for all products; `null` for what an agent detected. */
+            record?: Record<string, never> | null;
+        };
+        /** @description An incident with its chains, and what may be done from it. */
+        WholeIncident: components["schemas"]["Incident"] & {
+            /** @description Its chains, oldest first. */
+            chains: components["schemas"]["Chain"][];
+            /** @description Why the caller may not ask for any of it; `null` where they may. */
+            not_yours?: string | null;
+            /** @description What may be done about its endpoints. What may be done about activity events, each of them says. */
+            offers: components["schemas"]["Offer"][];
+        };
         /**
          * @description What is decided.
          * @enum {string}
          */
         Word: "approve" | "reject";
+        /** @description A rule whose hits would be prevented. */
+        WouldPrevent: components["schemas"]["Rule"] & {
+            /**
+             * Format: int64
+             * @description Its hits of the last seven days.
+             */
+            hits: number;
+        };
         /** @description What you can do about a request. */
         You: {
             /** @description Whether your decision would count now. */
@@ -6884,6 +12225,11 @@ export interface operations {
                 endpoint?: string;
                 /** @description In this state. */
                 state?: string;
+                /**
+                 * @description Of this kind: `archive`, `file`, `recording` or `rows`. Parts of rows are listed only where they are asked for, with
+                 *     their task.
+                 */
+                kind?: string;
             };
             header?: never;
             path?: never;
@@ -6967,6 +12313,148 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": number[];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_custody: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Custody"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_entries: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description With this text in name, path, definition or reason, upper and lower case alike. */
+                text?: string;
+                /** @description `true`: those in the archive; `false`: those that were found and left out. */
+                present?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ArtifactEntry"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_entry: {
+        parameters: {
+            query?: {
+                /** @description Where it begins, at most 67108864 (64 MiB); 0 where absent. */
+                offset?: number;
+                /** @description Bytes, 1 to 65536; 4096 where absent. */
+                length?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryPreview"];
                 };
             };
             /** @description What was asked was not done */
@@ -7086,6 +12574,241 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditVerification"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_block_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockList"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedIndicators"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_block_list_coverage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockListCoverage"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_block_list_exceptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of the exceptions, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exceptions"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_block_list_exceptions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the exceptions that are changed */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExceptions"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of the exceptions, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exceptions"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_block_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description `sha1`, `sha256`, `ip`, `domain`, `url` or `sender`. */
+                kind?: string;
+                /** @description `block` or `log`. */
+                action?: string;
+                /** @description `low`, `medium` or `high`. */
+                risk?: string;
+                /** @description With this text in the value or the note, upper and lower case alike. */
+                text?: string;
+                /** @description Listed by this task, whoever else listed it. */
+                task?: string;
+                /** @description Listed last by somebody of this name. */
+                added_by?: string;
+                /** @description That expire within so many days. */
+                expires_in_days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BlockedObject"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_block_list_stix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             /** @description What was asked was not done */
@@ -7280,6 +13003,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReleaseCode"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_detections: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description Of this incident, by its id or its number; `any` for those of any, `none` for those of none. */
+                incident?: string;
+                /** @description On this endpoint: its id, or its name where only one has it. */
+                endpoint?: string;
+                /** @description `endpoint` for what agents detected, `product` for what other products told. */
+                origin?: string;
+                /** @description Of any of these sources, with commas between: `behaviour`, `falco` … */
+                source?: string;
+                /** @description Of any of these severities, with commas between. */
+                severity?: string;
+                /** @description With any of these verdicts, with commas between. */
+                verdict?: string;
+                /** @description Whose rule names this technique of ATT&CK, or a part of it. */
+                technique?: string;
+                /** @description With this text in title, rule, endpoint, path, hash, user, command line or note, upper and lower case alike. */
+                text?: string;
+                /** @description At this time or later. */
+                since?: string;
+                /** @description Before this time. */
+                until?: string;
+                /**
+                 * @description `at`, `severity` or `received`, downwards with a `-` before it; `-at` where absent. A cursor is good for the order that
+                 *     it came from.
+                 */
+                sort?: string;
+                /** @description Whether to count all that fit, on all pages. */
+                count?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectionPage"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_detection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeDetection"];
                 };
             };
             /** @description What was asked was not done */
@@ -7730,6 +13548,1089 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayAddresses"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incidents: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description In any of these states, with commas between: `open`, `in_progress`, `closed`. */
+                state?: string;
+                /** @description Of any of these severities, with commas between. */
+                severity?: string;
+                /** @description Closed with any of these resolutions, with commas between. */
+                resolution?: string;
+                /** @description The work of the person with this id; `me` for one's own, `none` for nobody's. */
+                assignee?: string;
+                /** @description On this endpoint: its id, or its name where only one has it. */
+                endpoint?: string;
+                /** @description With this technique of ATT&CK, or a part of it. */
+                technique?: string;
+                /** @description With this text in title, endpoints, detections, paths, hashes or users, upper and lower case alike. */
+                text?: string;
+                /** @description With a detection at this time or later. */
+                since?: string;
+                /** @description With a detection before this time. */
+                until?: string;
+                /**
+                 * @description `last`, `severity` or `number`, downwards with a `-` before it; `-last` where absent. A cursor is good for the order
+                 *     that it came from. By `last`, an incident that goes on between two pages changes its place.
+                 */
+                sort?: string;
+                /** @description Whether to count all that fit, on all pages. */
+                count?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_incidents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Merge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeIncident"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of what people change, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeIncident"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the incident that is changed */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Its id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of what people change, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeIncident"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incident_activity: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description Of this chain. */
+                chain?: string;
+                /** @description Of this process of that chain: process id, a colon, and its start. */
+                process?: string;
+                /** @description Of any of these kinds, with commas between. */
+                kind?: string;
+                /** @description For which a rule names this technique of ATT&CK, or a part of it. */
+                technique?: string;
+                /** @description Only those on which something was detected. */
+                key?: boolean;
+                /** @description `at`, or `-at` for the latest first; `at` where absent. */
+                sort?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Activity"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_incident_activity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+                chain: string;
+                activity: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeActivity"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_incident_chain: {
+        parameters: {
+            query?: {
+                /** @description This chain alone. */
+                chain?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentChain"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_cut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cut"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cut_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
+                "Quell-Step-Up"?: string | null;
+            };
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCut"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_incident: {
+        parameters: {
+            query?: {
+                /** @description `json` for all that is known, `stix` for a bundle of STIX 2.1, `html` for a page to read and print; `json` where absent. */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incident_notes: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Note"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_incident_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNote"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_incident_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_incident_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+                note: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewNote"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    respond_to_incident: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 128 printable characters; best a UUID */
+                "Idempotency-Key"?: string | null;
+                /** @description The proof of `POST /step-up`, where the action asks for the person's own confirmation */
+                "Quell-Step-Up"?: string | null;
+            };
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewResponse"];
+            };
+        };
+        responses: {
+            /** @description The idempotency key had made this task before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskWithCommands"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskWithCommands"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id or number of the incident */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewResponse"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPreview"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ingest_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `suricata`, `falco`, `wazuh`, `ocsf` or `generic` */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ingested"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_kit_keys: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KitKey"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_kit_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKitKey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KitKey"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_kit_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_versions_of_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"][];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_library: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description With this in the name or the description, in upper or lower case. */
+                text?: string;
+                /** @description `true` lists those that are archived, in place of the others. */
+                archived?: boolean;
+            };
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LibraryItem"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_to_library: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            /** @description The library has this body under this name already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_for_library: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_library_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryItem"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_library_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Change"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryItem"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_to_library: {
+        parameters: {
+            query?: {
+                /** @description What it is for. Kept from the first version. */
+                description?: string;
+                /** @description Why this version is added. */
+                note?: string;
+                /** @description What runs a script. Scripts alone have one. */
+                interpreter?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description The library has this body under this name already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_library_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryVersion"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_library_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
                 };
             };
             /** @description What was asked was not done */
@@ -8807,6 +15708,370 @@ export interface operations {
             };
         };
     };
+    show_protection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of the settings, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_protection: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the settings that are changed */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProtectionSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Of the settings, for `If-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protection"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_protection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProtectionSettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionPreview"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_protection_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionRules"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_plans: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description That answer this incident. */
+                incident?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ResponsePlan"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_plan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
+                "Quell-Step-Up"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlanApproval"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reject_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlanRejection"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlanUndo"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanUndoing"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_roles: {
         parameters: {
             query?: {
@@ -8927,146 +16192,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            /** @description What was asked was not done */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_scripts: {
-        parameters: {
-            query?: {
-                /** @description `next` of the page before. */
-                cursor?: string;
-                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
-                limit?: number;
-                /**
-                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
-                 *     the `limit`.
-                 */
-                format?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Script"];
-                };
-            };
-            /** @description What was asked was not done */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    add_script: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewScript"];
-            };
-        };
-        responses: {
-            /** @description The library has this body under this name already */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScriptVersion"];
-                };
-            };
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScriptVersion"];
-                };
-            };
-            /** @description What was asked was not done */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_script: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Script"];
-                };
-            };
-            /** @description What was asked was not done */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_script_version: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                version: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScriptVersion"];
-                };
             };
             /** @description What was asked was not done */
             default: {
@@ -9402,6 +16527,241 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SetUp"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shells: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description On this endpoint: its id, or its name where only one has it. */
+                endpoint?: string;
+                /** @description `open` (their endpoint may be away) or `ended`. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Shell"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_shell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shell"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attach_shell: {
+        parameters: {
+            query?: {
+                /** @description The first output that is wanted, where this end has seen some; what was written last where absent. */
+                from?: number;
+                /**
+                 * @description A word of this end's own choice, 16 to 64 letters and digits, by which it is known when it comes back: then what was
+                 *     sent and not taken may be sent again. Only who asked for the shell gives one, and types.
+                 */
+                pen?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket begins */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_shell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint is asked to end it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Given"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-asciicast": string;
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_shell: {
+        parameters: {
+            query: {
+                /** @description The text, whatever its case; 1 to 200 characters. */
+                text: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Matches"];
                 };
             };
             /** @description What was asked was not done */
@@ -9839,6 +17199,8 @@ export interface operations {
                 endpoint?: string;
                 /** @description Asked for by the requester of this id. */
                 requester?: string;
+                /** @description Asked for from this incident, by its id or its number; `any` for those of all incidents. */
+                incident?: string;
                 /** @description Made at this time or later. */
                 since?: string;
                 /** @description Made before this time. */
@@ -10100,6 +17462,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Intent"];
+                };
+            };
+            /** @description What was asked was not done */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_task_rows: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows of a page, 1 to 1000; 50 where absent. Of no meaning to `csv` and `jsonl`, which are not cut into pages. */
+                limit?: number;
+                /**
+                 * @description `json`, `csv` or `jsonl`; goes before the `Accept` header. The last two list everything from `cursor` on, whatever
+                 *     the `limit`.
+                 */
+                format?: string;
+                /** @description Of this command alone. */
+                command?: string;
+                /** @description With this in any value, in upper or lower case. */
+                text?: string;
+                /** @description With this value in this column, `column=value`, in upper or lower case. */
+                where?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskRows"];
                 };
             };
             /** @description What was asked was not done */

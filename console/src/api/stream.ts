@@ -13,7 +13,20 @@ type Passed = Told | { kind: "hello" } | { kind: "lost" };
 
 export type Listener = { news: (kind: string, data: string) => void; ready: (since: number) => void };
 
-const KINDS = ["task", "command", "progress", "endpoint", "approval", "break_glass", "artifact", "resync", "beat"];
+const KINDS = [
+  "incident",
+  "detection",
+  "task",
+  "command",
+  "progress",
+  "endpoint",
+  "approval",
+  "break_glass",
+  "artifact",
+  "shell",
+  "resync",
+  "beat",
+];
 
 /** Milliseconds without a word (a beat comes every 15 s) after which the stream is lost, and between two looks at that. */
 const SILENCE = 40_000;

@@ -24,7 +24,7 @@ import { lazy, Suspense, useEffect, useMemo } from "react";
 import { ActProvider, useAct } from "../act/start";
 import { $api, setPlace } from "../api/client";
 import { listen } from "../api/live";
-import { holds, useMe } from "../api/me";
+import { lacking, useMe } from "../api/me";
 import { useIsForeign } from "../api/page";
 import { asApiError } from "../api/problem";
 import { queries } from "../api/query";
@@ -244,7 +244,8 @@ function Navigation() {
           {entries.map((screen) => {
             const Shape = screen.nav?.icon;
             const Badge = screen.nav?.badge;
-            const may = screen.needs === undefined || holds(me, screen.needs);
+            const lack = lacking(me, screen.needs);
+            const may = lack === undefined;
             const isHere =
               screen.path === "/"
                 ? pathname === "/"
@@ -270,7 +271,7 @@ function Navigation() {
             ) : (
               <Tooltip
                 key={screen.path}
-                label={`This needs the permission “${screen.needs ?? ""}”, which none of your roles has.`}
+                label={`This needs the permission “${lack ?? ""}”, which none of your roles has.`}
                 position="right"
               >
                 <div>{entry}</div>

@@ -52,3 +52,31 @@ describe("anything else", () => {
       expect(confirmed({ method, path, body }, known)).toEqual({ deed: `${method} ${path}`, targets: [], params: [] });
   });
 });
+
+describe("a response from an incident", () => {
+  const path = "/api/v1/incidents/17/respond";
+  it("is told by its action, and by what the incident names where no endpoint is", () => {
+    const body = JSON.stringify({ action: "file.collect", chain: "c", activity: 7, reason: "r" });
+    expect(confirmed({ method: "POST", path, body }, known)).toEqual({
+      deed: "Collect File",
+      targets: [],
+      scope: "what the incident names",
+      params: [],
+    });
+    const on = JSON.stringify({ action: "file.collect", endpoint: "a", params: { path: "/x" }, reason: "r" });
+    expect(confirmed({ method: "POST", path, body: on }, known)).toEqual({
+      deed: "Collect File",
+      targets: ["web-1"],
+      params: [["path", "/x"]],
+    });
+  });
+
+  it("as a plan is told by its steps", () => {
+    const body = JSON.stringify({ digest: "d", steps: [1, 3], reason: "r" });
+    expect(confirmed({ method: "POST", path: "/api/v1/incidents/17/cut", body }, known)).toEqual({
+      deed: "Cut the chain: 2 steps",
+      targets: [],
+      params: [["steps", "1, 3"]],
+    });
+  });
+});

@@ -21,11 +21,15 @@ export type Confirmed = {
 };
 
 const PARAMS = 4;
+const RESPONSE = /^\/api\/v1\/incidents\/[^/]+\/respond$/;
+const CUT = /^\/api\/v1\/incidents\/[^/]+\/cut$/;
 
 /** Other requests are told by method and path alone: their bodies may carry secrets. */
 export function confirmed({ method, path, body }: Confirmable, known: Known): Confirmed {
   return (
-    (method === "POST" && path === "/api/v1/tasks" ? taskOf(body, known) : undefined) ?? {
+    (method === "POST" && path === "/api/v1/tasks" ? taskOf(body, known) : undefined) ??
+    (method === "POST" && RESPONSE.test(path) ? taskOf(body, known, "what the incident names") : undefined) ??
+    (method === "POST" && CUT.test(path) ? planOf(body) : undefined) ?? {
       deed: clip(inert(`${method} ${path}`), 120),
       targets: [],
       params: [],
@@ -37,22 +41,40 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function taskOf(body: string, known: Known): Confirmed | undefined {
-  let task: unknown;
+function read(body: string): unknown {
   try {
-    task = JSON.parse(body);
+    return JSON.parse(body);
   } catch {
     return undefined;
   }
+}
+
+/** Several actions at once, as a plan. */
+function planOf(body: string): Confirmed | undefined {
+  const plan = read(body);
+  if (!isRecord(plan) || !Array.isArray(plan["steps"])) return undefined;
+  const steps = plan["steps"].map(String).join(", ");
+  return {
+    deed: `Cut the chain: ${count(plan["steps"].length, "step")}`,
+    targets: [],
+    params: [["steps", clip(inert(steps), 80)]],
+  };
+}
+
+/** `on` is what it acts on, where the server makes the parameters of what it has stored. */
+function taskOf(body: string, known: Known, on?: string): Confirmed | undefined {
+  const task = read(body);
   if (!isRecord(task) || typeof task["action"] !== "string") return undefined;
   const action = known.action(task["action"]);
   const targets = isRecord(task["targets"]) ? task["targets"] : {};
-  const scope = scopeOf(targets);
+  const endpoint = task["endpoint"];
+  const named = [...strings(targets["endpoints"]), ...(typeof endpoint === "string" ? [endpoint] : [])];
+  const scope = scopeOf(targets) ?? (named.length === 0 ? on : undefined);
   const params = Object.entries(isRecord(task["params"]) ? task["params"] : {});
   const rest = params.length - PARAMS;
   return {
     deed: clip(inert(action?.title ?? task["action"]), 80),
-    targets: strings(targets["endpoints"]).map((id) => known.endpoint(id) ?? id),
+    targets: named.map((id) => known.endpoint(id) ?? id),
     ...(scope === undefined ? {} : { scope }),
     params: [
       ...params

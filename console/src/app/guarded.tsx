@@ -3,22 +3,23 @@
 import { IconLock } from "@tabler/icons-react";
 import { lazyRouteComponent, type RouteComponent } from "@tanstack/react-router";
 
-import { useMe, whyNot } from "../api/me";
+import { lacking, useMe, whyNot } from "../api/me";
 import { Empty } from "../ui/Empty";
 import { Page } from "../ui/Page";
 import type { Screen } from "./screen";
 
-/** The component of a screen, behind the permission that it needs. */
+/** The component of a screen, behind the permissions that it needs. */
 export function guarded({ title, load, needs }: Screen): RouteComponent {
   const Lazy: RouteComponent = lazyRouteComponent(load);
   if (needs === undefined) return Lazy;
   function Guarded() {
-    const why = whyNot(useMe(), needs ?? "");
-    if (why === undefined) return <Lazy />;
+    const me = useMe();
+    const lack = lacking(me, needs);
+    if (lack === undefined) return <Lazy />;
     return (
       <Page title={title}>
         <Empty icon={IconLock} title="You may not see this">
-          {why} An administrator gives roles.
+          {whyNot(me, lack)} An administrator gives roles.
         </Empty>
       </Page>
     );

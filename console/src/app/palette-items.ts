@@ -4,6 +4,7 @@ import { useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import {
   IconBolt,
+  IconBug,
   IconDeviceDesktop,
   IconFileCode,
   IconKeyboard,
@@ -20,7 +21,7 @@ import { deedOf, type Action } from "../act/draft";
 import { useEndpointSearch, type Known } from "../act/known";
 import { useAct, type Start } from "../act/start";
 import { $api } from "../api/client";
-import { holds, useMe, whyNot, type Me } from "../api/me";
+import { holds, lacking, useMe, whyNot, type Me } from "../api/me";
 import { fieldsOf, type Field } from "../form/fields";
 import type { Schema } from "../form/schema";
 import { clip, count, inert, words } from "../ui/text";
@@ -52,6 +53,7 @@ export function useItems(typed: string, help: () => void): { sections: Section[]
   const [text] = useDebouncedValue(typed.trim(), QUIET);
   const deeds = useDeeds(text, me);
   const tasks = useTasks(text, me);
+  const incidents = useIncidents(text, me);
   const scripts = useScripts(text, me);
   const places = usePlaces(typed.trim(), me);
   const commands = useCommands(typed.trim(), help);
@@ -62,12 +64,13 @@ export function useItems(typed: string, help: () => void): { sections: Section[]
     sections: [
       { title: "Do", items: found(deeds.items, deeds.isOld) },
       { title: "Endpoints", items: found(deeds.endpoints, deeds.isOld) },
+      { title: "Incidents", items: found(incidents.items, incidents.isOld) },
       { title: "Tasks", items: found(tasks.items, tasks.isOld) },
       { title: "Scripts", items: found(scripts) },
       { title: "Go to", items: places },
       { title: "Also", items: commands },
     ],
-    isBusy: isBehind || deeds.isBusy || tasks.isBusy,
+    isBusy: isBehind || deeds.isBusy || tasks.isBusy || incidents.isBusy,
   };
 }
 
@@ -197,10 +200,41 @@ function useTasks(text: string, me: Me) {
   };
 }
 
+/** By what people call them, `#17`, or by what is known of them. */
+function useIncidents(text: string, me: Me) {
+  const number = /^(?:incident\s+)?#?(\d{1,9})$/i.exec(text)?.[1];
+  const isText = number === undefined && text.length >= 3 && !ID.test(text);
+  const list = $api.useQuery(
+    "get",
+    "/api/v1/incidents",
+    { params: { query: { text, limit: 4 } } },
+    { enabled: isText && holds(me, "incident.read"), placeholderData: keepPreviousData },
+  );
+  const rows = isText ? (list.data?.items ?? []) : [];
+  const named: Item[] =
+    number === undefined || !holds(me, "incident.read")
+      ? []
+      : [{ id: `incident ${number}`, label: `Incident #${number}`, icon: IconBug, to: `/incidents/${number}` }];
+  return {
+    items: [
+      ...named,
+      ...rows.map((row): Item => ({
+        id: `incident ${row.id}`,
+        label: `#${String(row.number)} ${one(row.title)}`,
+        about: `${words(row.severity)} · ${words(row.state)}`,
+        icon: IconBug,
+        to: `/incidents/${String(row.number)}`,
+      })),
+    ],
+    isOld: isText && list.isPlaceholderData,
+    isBusy: isText && list.isFetching,
+  };
+}
+
 function useScripts(text: string, me: Me): Item[] {
-  const isWanted = text.length >= 2 && holds(me, "script.read");
-  const query = { params: { query: { limit: 500 } } };
-  const answer = $api.useQuery("get", "/api/v1/scripts", query, { enabled: isWanted, staleTime: 60_000 });
+  const isWanted = text.length >= 2 && holds(me, "library.read");
+  const query = { params: { path: { kind: "script" }, query: { limit: 500 } } };
+  const answer = $api.useQuery("get", "/api/v1/library/{kind}", query, { enabled: isWanted, staleTime: 60_000 });
   if (!isWanted) return [];
   return (answer.data?.items ?? [])
     .filter((script) => has(text, script.name, script.description, "script"))
@@ -210,17 +244,17 @@ function useScripts(text: string, me: Me): Item[] {
       label: one(script.name),
       about: one(script.description, 80),
       icon: IconFileCode,
-      to: `/library/${encodeURIComponent(script.name)}`,
+      to: `/library/script/${encodeURIComponent(script.name)}`,
     }));
 }
 
 function usePlaces(typed: string, me: Me): Item[] {
   return screens.flatMap((screen): Item[] => {
     if (screen.isPublic || screen.path.includes("$") || !has(typed, screen.title, screen.nav?.group ?? "")) return [];
-    const may = screen.needs === undefined || holds(me, screen.needs);
+    const lack = lacking(me, screen.needs);
     // What is closed is named to who looks for it, and is in nobody's way else.
-    if (!may && typed === "") return [];
-    const why = may ? undefined : `This needs the permission “${screen.needs ?? ""}”.`;
+    if (lack !== undefined && typed === "") return [];
+    const why = lack === undefined ? undefined : `This needs the permission “${lack}”.`;
     const about = screen.nav?.key === undefined ? undefined : `g ${screen.nav.key}`;
     const icon = screen.nav?.icon ?? IconListCheck;
     return [{ id: `screen ${screen.path}`, label: screen.title, about, icon, why, to: screen.path }];

@@ -13,8 +13,8 @@ export type Screen = {
   load: () => Promise<{ default: FunctionComponent }>;
   /** In the navigation, under which heading, with the second key of `g` and a letter; `badge` is drawn beside it. */
   nav?: { group: Group; icon: Icon; key?: string; badge?: FunctionComponent };
-  /** The permission without which it shows nothing; its entry says so. */
-  needs?: string;
+  /** The permissions without which it shows nothing; its entry says so. */
+  needs?: string | readonly string[];
   /** Drawn without the frame, for who is not signed in. */
   isPublic?: boolean;
 };

@@ -32,6 +32,7 @@ import type {
 } from "./fields";
 import { Help } from "./Help";
 import { pickers } from "./references";
+import { ReferenceList } from "./references/ReferenceList";
 import { SchemaForm } from "./SchemaForm";
 import type { Problems } from "./problems";
 import { linesOf, valuesOf, type Value, type Values } from "./values";
@@ -99,7 +100,7 @@ export function common(field: Field, { path, problems }: Pick<BoxProps<Field>, "
     "data-path": path,
     required: field.isRequired && field.kind !== "flag",
     ...(field.help === undefined ? {} : { description: <Help>{field.help}</Help> }),
-    ...(error === undefined ? {} : { error }),
+    ...(error === undefined ? {} : { error: <Help>{error}</Help> }),
   };
 }
 
@@ -205,11 +206,25 @@ function lineProblems(problems: Problems, path: string): string | undefined {
 
 function LinesBox({ field, value, change, ...rest }: BoxProps<LinesField>) {
   const size = linesOf(value).length;
+  const Picker = field.reference === undefined ? undefined : pickers[field.reference];
+  if (Picker !== undefined) {
+    const text = typeof value === "string" ? value : "";
+    return (
+      <ReferenceList
+        {...common(field, rest)}
+        {...rest}
+        Picker={Picker}
+        most={field.most}
+        value={text}
+        change={change}
+      />
+    );
+  }
   const error = lineProblems(rest.problems, rest.path);
   return (
     <Textarea
       {...common(field, rest)}
-      {...(error === undefined ? {} : { error })}
+      {...(error === undefined ? {} : { error: <Help>{error}</Help> })}
       placeholder="One a line"
       autosize
       minRows={1}

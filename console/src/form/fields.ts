@@ -34,8 +34,8 @@ export type NumberField = Named & {
 export type FlagField = Named & { kind: "flag" };
 export type ChoiceField = Named & { kind: "choice"; options: Option[] };
 type Counted = { least?: number; most?: number };
-/** A list of plain values, one a line. */
-export type LinesField = Named & Counted & { kind: "lines"; item: TextField | NumberField };
+/** A list of plain values, one a line; or of things that the API has a list of. */
+export type LinesField = Named & Counted & { kind: "lines"; item: TextField | NumberField; reference?: string };
 /** Several of a few. */
 export type PicksField = Named & Counted & { kind: "picks"; options: Option[] };
 /** A list of objects. */
@@ -141,7 +141,13 @@ function listField(named: Named, schema: Schema): Field {
       return { ...named, ...counted, kind: "picks", options: item.options };
     case "text":
     case "number":
-      return { ...named, ...counted, kind: "lines", item };
+      return without<LinesField>({
+        ...named,
+        ...counted,
+        kind: "lines",
+        item,
+        reference: schema["x-quell-reference"] ?? schema.items?.["x-quell-reference"],
+      });
     case "group":
       // What one of them is stands with its type.
       return { ...named, ...counted, kind: "rows", fields: item.fields, one: item.help ?? help ?? "" };

@@ -150,6 +150,25 @@ describe("fields", () => {
   });
 });
 
+describe("what is asked first", () => {
+  it("is what an action is about, whatever holds where nothing is said", () => {
+    for (const [action, name] of [
+      ["endpoint.run_script", "arguments"],
+      ["process.start", "arguments"],
+      ["endpoint.collect_evidence", "artifacts"],
+      ["endpoint.scan_malware", "quarantine"],
+      ["blocklist.add", "objects"],
+      ["blocklist.remove", "objects"],
+    ] as const)
+      expect(field(action, name).isFolded, `${action} ${name}`).toBe(false);
+  });
+
+  it("is picked from the library, also several of it", () => {
+    expect(field("endpoint.run_yara", "rules")).toMatchObject({ kind: "text", reference: "yara" });
+    expect(field("endpoint.scan_malware", "rules")).toMatchObject({ kind: "lines", reference: "yara" });
+  });
+});
+
 describe("words", () => {
   it("are made of names", () => {
     expect(labelOf("path_hex")).toBe("Path hex");
@@ -158,6 +177,7 @@ describe("words", () => {
     expect(labelOf("max_bytes")).toBe("Max bytes");
     expect(inSentence(labelOf("pid"))).toBe("process ID");
     expect(inSentence(labelOf("sha1"))).toBe("SHA-1");
+    expect(inSentence(labelOf("clamav"))).toBe("ClamAV");
   });
 
   it("compare values, not their order", () => {

@@ -50,6 +50,10 @@ const SPELLED: Record<string, string> = {
   pcap: "PCAP",
   uid: "UID",
   os: "OS",
+  sql: "SQL",
+  cpu: "CPU",
+  mib: "MiB",
+  clamav: "ClamAV",
 };
 
 const UNIT = /_(seconds|minutes|hours|days|bytes)$/;
@@ -62,9 +66,9 @@ export function labelOf(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** A label inside a sentence: `Process ID` as `process ID`, `SHA-1` as it is. */
+/** A label inside a sentence: `Process ID` as `process ID`, `SHA-1` and `ClamAV` as they are. */
 export function inSentence(label: string): string {
-  return /^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label;
+  return /^[A-Z][a-z]*(?![A-Za-z-])/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label;
 }
 
 /** What a number counts, by its name: `seconds`, `bytes`. */

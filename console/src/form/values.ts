@@ -57,7 +57,9 @@ export function paramsOf(fields: Field[], values: Values): { [name: string]: Jso
     const json = jsonOf(field, values[field.name]);
     if (json === undefined || (!field.isRequired && same(json, field.initial))) continue;
     // Where nothing holds by itself, a flag that is off and a list without items say nothing.
-    if (!field.isRequired && field.initial === undefined && isNothing(json)) continue;
+    // An empty list of what is required is not sent either: the answer names the field then, and not its length.
+    const isUntouched = field.isRequired ? Array.isArray(json) && json.length === 0 : isNothing(json);
+    if (field.initial === undefined && isUntouched) continue;
     params[field.name] = json;
   }
   return params;
@@ -193,6 +195,7 @@ function counted(
 ): string | undefined {
   // None at all is the same as not said, where that is allowed.
   if (size === 0 && !field.isRequired && field.initial === undefined) return undefined;
+  if (size === 0 && field.isRequired) return NEEDED;
   const least = field.least ?? 0;
   if (size < least) return least === 1 ? "At least one is needed." : `At least ${String(least)} are needed.`;
   if (field.most !== undefined && size > field.most) {

@@ -16,11 +16,15 @@ type Props = {
   close: () => void;
   /** Why it cannot be sent yet. */
   why?: string | undefined;
+  /** The words of the button that closes it; where “cancel” could mean what it is about, others. */
+  leave?: string;
+  closeOnClickOutside?: boolean;
   /** The fields; `field("path")` is what the server said of one. */
   children: (field: (path: string) => string | undefined) => ReactNode;
 };
 
-export function Ask({ title, deed, size = "md", act, close, why, children }: Props) {
+export function Ask(props: Props) {
+  const { title, deed, size = "md", act, close, why, leave = "Cancel", closeOnClickOutside = false, children } = props;
   const [error, setError] = useState<ApiError | undefined>();
   const [isBusy, setBusy] = useState(false);
   const submit = async (event: FormEvent): Promise<void> => {
@@ -36,14 +40,14 @@ export function Ask({ title, deed, size = "md", act, close, why, children }: Pro
     }
   };
   return (
-    <Modal opened onClose={close} title={title} size={size} closeOnClickOutside={false}>
+    <Modal opened onClose={close} title={title} size={size} closeOnClickOutside={closeOnClickOutside}>
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap="sm">
           {children((path) => error?.field(path))}
           <Failure error={error} />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>
-              Cancel
+              {leave}
             </Button>
             <Deed type="submit" loading={isBusy} why={why}>
               {deed}

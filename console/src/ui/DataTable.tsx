@@ -39,6 +39,8 @@ type Props<Row> = {
   to?: (row: Row) => string;
   name?: (row: Row) => string;
   selection?: Selection;
+  /** The row whose details stand beside the table. */
+  current?: string;
   sort?: string | undefined;
   onSort?: (sort: string) => void;
   /** What is listed, by its filters and order: another list begins at its top. */
@@ -57,7 +59,7 @@ const BELOW = 18;
 const AHEAD = 60;
 
 export function DataTable<Row>(props: Props<Row>) {
-  const { label, columns, pages, id, to, name, selection, sort, onSort, of, empty, tools } = props;
+  const { label, columns, pages, id, to, name, selection, current, sort, onSort, of, empty, tools } = props;
   const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
   const [chosen, choose] = useSetting<string[] | null>(`columns.${label.toLowerCase().replaceAll(" ", "-")}`, null);
   const wanted = useMemo(
@@ -164,6 +166,7 @@ export function DataTable<Row>(props: Props<Row>) {
                     start={item.start}
                     toggle={selection ? toggle : undefined}
                     isSelected={selection?.ids.has(id(row)) ?? false}
+                    isCurrent={current !== undefined && current === id(row)}
                   />
                 );
               })}
@@ -181,7 +184,7 @@ export function DataTable<Row>(props: Props<Row>) {
 }
 
 /** Pixels that the frame can take: from where it begins to the end of the window, and never too few. */
-function useRoom(frame: RefObject<HTMLDivElement | null>): number {
+export function useRoom(frame: RefObject<HTMLDivElement | null>): number {
   const [room, setRoom] = useState(480);
   useLayoutEffect(() => {
     const measure = (): void => {

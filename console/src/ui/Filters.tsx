@@ -14,11 +14,12 @@ import {
   TextInput,
 } from "@mantine/core";
 import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
-import { IconBookmark, IconDownload, IconFilter, IconSearch, IconTrash, IconX } from "@tabler/icons-react";
+import { IconBookmark, IconDownload, IconFilter, IconTrash, IconX } from "@tabler/icons-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import { useSetting } from "../api/settings";
 import { useFilters, writeSearch, type Search } from "../app/url";
+import { SearchInput } from "./SearchInput";
 import { clip, inert } from "./text";
 
 /** One choice of the bar; its value stands under `name` in the address, several with commas. */
@@ -107,18 +108,15 @@ function SearchBox({ value, change }: { value: string; change: (text: string) =>
     if (document.activeElement !== box.current) setText(value);
   }, [value]);
   return (
-    <TextInput
+    <SearchInput
       ref={box}
-      data-search
-      aria-label="Search"
-      placeholder="Search  /"
-      leftSection={<IconSearch size={16} aria-hidden />}
+      isMain
+      label="Search"
       value={text}
-      maxLength={200}
       w={260}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        soon(event.currentTarget.value);
+      change={(next) => {
+        setText(next);
+        soon(next);
       }}
     />
   );

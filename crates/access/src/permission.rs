@@ -55,10 +55,26 @@ permissions! {
     ArtifactRead => "artifact.read",
     /// Download collected files.
     ArtifactDownload => "artifact.download",
-    /// Read the library of scripts.
-    ScriptRead => "script.read",
-    /// Add scripts to the library, and versions.
-    ScriptWrite => "script.write",
+    /// Read the library: scripts, rules, queries, evidence definitions, kits, indicators.
+    LibraryRead => "library.read",
+    /// Add to the library, and put things of it out of use.
+    LibraryWrite => "library.write",
+    /// Read the block list, and who enforces it.
+    BlocklistRead => "blocklist.read",
+    /// Change what is never blocked.
+    BlocklistManage => "blocklist.manage",
+    /// Read incidents, what was detected, and the chains of what led to it.
+    IncidentRead => "incident.read",
+    /// Work on incidents: state, assignment, notes, merging.
+    IncidentWrite => "incident.write",
+    /// Respond from an incident: ask for what it offers.
+    IncidentRespond => "incident.respond",
+    /// Hand in what other products detected.
+    IngestWrite => "ingest.write",
+    /// See what is recorded, detected and prevented on endpoints, and where it holds.
+    ProtectionRead => "protection.read",
+    /// Change what is recorded, detected and prevented.
+    ProtectionWrite => "protection.write",
     /// Read the audit trail.
     AuditRead => "audit.read",
     /// See API keys (never their text).

@@ -32,7 +32,8 @@ const OPERATIONS: &[P] = &[
     P::TaskCancel,
     P::EndpointRead,
     P::ArtifactRead,
-    P::ScriptRead,
+    P::LibraryRead,
+    P::BlocklistRead,
     P::ApprovalRead,
 ];
 
@@ -40,7 +41,9 @@ const APPROVER: &[P] = &[
     P::TaskRead,
     P::EndpointRead,
     P::ArtifactRead,
-    P::ScriptRead,
+    P::LibraryRead,
+    P::BlocklistRead,
+    P::IncidentRead,
     P::ApprovalRead,
     P::ApprovalDecide,
     P::PolicyRead,
@@ -56,7 +59,11 @@ const ANALYST: &[P] = &[
     P::EndpointAcknowledge,
     P::ArtifactRead,
     P::ArtifactDownload,
-    P::ScriptRead,
+    P::LibraryRead,
+    P::BlocklistRead,
+    P::ProtectionRead,
+    P::IncidentRead,
+    P::IncidentWrite,
     P::ApprovalRead,
     P::PolicyRead,
 ];
@@ -67,7 +74,10 @@ const AUDITOR: &[P] = &[
     P::TokenRead,
     P::GatewayRead,
     P::ArtifactRead,
-    P::ScriptRead,
+    P::LibraryRead,
+    P::BlocklistRead,
+    P::ProtectionRead,
+    P::IncidentRead,
     P::AuditRead,
     P::KeyRead,
     P::ApprovalRead,
@@ -159,6 +169,13 @@ mod tests {
         {
             assert!(!operations.has(permission), "{permission:?}");
         }
+    }
+
+    #[test]
+    fn only_two_roles_respond_from_an_incident() {
+        let may = |role: &&Role| role.permissions().has(P::IncidentRespond);
+        let who: Vec<Role> = Role::ALL.iter().filter(may).copied().collect();
+        assert_eq!(who, [Role::Administrator, Role::SecurityOfficer]);
     }
 
     #[test]

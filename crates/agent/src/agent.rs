@@ -1,6 +1,7 @@
 //! The agent as a whole: its parts put together, started in the right order, stopped together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quell_host::isolate::set_mark;
 use quell_host::script::Launcher;
@@ -9,20 +10,27 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use crate::action::Endpoint;
+use crate::blocklist::{self, BlockList};
 use crate::clock::Clock;
 use crate::dial::Dialer;
+use crate::guard::{self, ExecGuard};
 use crate::identity::{self, Identity};
 use crate::isolation::{self, Guard, Isolation};
 use crate::journal::{self, Journal, Ledger, Recovered};
 use crate::link::{self, Context, LinkState, Over};
 use crate::outbox::Outbox;
+use crate::protection::{self, Protection};
 use crate::proxy::{self, Proxy};
+use crate::recorder::Recorder;
 use crate::runner::{Actions, Runner, chain};
 use crate::state::StateDir;
 use crate::{VERSION, control, facts, random, ready};
 
 /// The subcommand of this binary that carries a script through.
 const SUPERVISE: &str = "supervise";
+const KEEP_PTY: &str = "keep-pty";
+/// For the flight recorder to write down what it has.
+const RECORDER: Duration = Duration::from_secs(5);
 
 /// Why the agent cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +44,15 @@ pub enum Error {
     /// The isolation's state.
     #[error(transparent)]
     Isolation(#[from] isolation::Error),
+    /// The block list.
+    #[error(transparent)]
+    BlockList(#[from] blocklist::Error),
+    /// The protection.
+    #[error(transparent)]
+    Protection(#[from] protection::Error),
+    /// The execution guard's rules.
+    #[error(transparent)]
+    Guard(#[from] guard::Error),
     /// The proxy's address.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
@@ -78,6 +95,10 @@ pub struct Agent {
     setup: Setup,
     state: StateDir,
     isolation: Isolation,
+    guard: ExecGuard,
+    block_list: Option<BlockList>,
+    protection: Option<Protection>,
+    recorder: Option<Recorder>,
     context: Context,
 }
 
@@ -117,17 +138,33 @@ impl Agent {
             clock.clone(),
             link,
         );
+        let guard = ExecGuard::open(state.clone(), outbox.clone(), clock.clone())?;
+        let block_list = setup.is_endpoint.then(|| {
+            let gateway = (identity.clone(), dialer.clone());
+            BlockList::open(&state, gateway, outbox.clone(), clock.clone(), guard.clone(), line.subscribe())
+        });
+        let block_list = block_list.transpose()?;
+        let protection = setup.is_endpoint.then(|| {
+            Protection::open(&state, (identity.clone(), dialer.clone()), outbox.clone(), clock.clone())
+        });
+        let protection = protection.transpose()?;
+        let recorder = protection.clone().map(|protection| {
+            Recorder::new(state.clone(), outbox.clone(), clock.clone(), guard.clone(), protection)
+        });
         let (journal, recovered) = Journal::open(&state.join(journal::FILE), clock.now_us())?;
         tell_recovered(&outbox, &recovered);
         let ledger = Ledger::new(journal, clock.clone());
         let actions = setup.actions.clone().unwrap_or_else(|| {
             let endpoint = Endpoint {
+                guard: guard.clone(),
                 isolation: isolation.clone(),
                 identity: identity.clone(),
                 dialer: dialer.clone(),
+                recorder: recorder.clone(),
                 state: state.clone(),
                 clock: clock.clone(),
                 launcher: Launcher::own(SUPERVISE),
+                keeper: Launcher::own(KEEP_PTY),
             };
             endpoint.sweep(&ledger.with(|journal| journal.open_ids()));
             Arc::new(endpoint)
@@ -150,8 +187,11 @@ impl Agent {
             machine: setup.machine,
             facts: Arc::new(gather),
             moved: Arc::new(Notify::new()),
+            block_list: block_list.clone(),
+            protection: protection.clone(),
+            recorder: recorder.clone(),
         };
-        Ok(Self { setup, state, isolation, context })
+        Ok(Self { setup, state, isolation, guard, block_list, protection, recorder, context })
     }
 
     /// How the line to the server stands.
@@ -169,12 +209,23 @@ impl Agent {
         let mut tasks = tokio::task::JoinSet::new();
         if self.setup.is_endpoint {
             // First the door on the machine, so that a code can be typed while the network is still awaited.
-            tasks.spawn(serve_control(self.state.clone(), self.isolation.clone(), self.context.clone()));
+            self.guard.start();
+            let looked_at = (self.isolation.clone(), self.guard.clone());
+            tasks.spawn(serve_control(self.state.clone(), looked_at, self.context.clone()));
             self.isolation.recover().await?;
             ready::tell();
             let guard = Guard::new(self.isolation.clone(), self.context.moved.clone());
             tasks.spawn(guard.run(stop.clone()));
+            if let Some(block_list) = &self.block_list {
+                tasks.spawn(block_list.clone().run(stop.clone()));
+            }
+            if let Some(protection) = &self.protection {
+                tasks.spawn(protection.clone().run(stop.clone()));
+            }
         }
+        // Beside the others, since it writes down what it has before it ends.
+        let recorder = self.recorder.clone().filter(|_| self.setup.is_endpoint);
+        let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(stop.clone())));
         let resumed = self.context.runner.resume()?;
         if resumed > 0 {
             tracing::info!(resumed, "orders of an earlier run taken up");
@@ -187,6 +238,9 @@ impl Agent {
             }
         }
         tasks.shutdown().await;
+        if let Some(recorder) = recorder {
+            let _ = tokio::time::timeout(RECORDER, recorder).await;
+        }
         Ok(())
     }
 }
@@ -204,9 +258,9 @@ fn tell_recovered(outbox: &Outbox, recovered: &Recovered) {
     }
 }
 
-async fn serve_control(state: StateDir, isolation: Isolation, context: Context) {
+async fn serve_control(state: StateDir, (isolation, guard): (Isolation, ExecGuard), context: Context) {
     let (looked_at, clock, asked) = (isolation.clone(), context.clock.clone(), context.clone());
-    let status = move || status(&context, &looked_at, &clock);
+    let status = move || status(&context, &looked_at, &guard, &clock);
     let pin = move |pin: &Pin, bundles: &[SignedTrustBundle]| {
         let trust = link::describe(&*asked.identity.pin(pin, bundles)?);
         asked.outbox.event("trust_pinned", &trust);
@@ -217,7 +271,7 @@ async fn serve_control(state: StateDir, isolation: Isolation, context: Context) 
     }
 }
 
-fn status(context: &Context, isolation: &Isolation, clock: &Clock) -> Value {
+fn status(context: &Context, isolation: &Isolation, guard: &ExecGuard, clock: &Clock) -> Value {
     let stored = context.identity.stored();
     let line = context.state.borrow().clone();
     json!({
@@ -227,6 +281,10 @@ fn status(context: &Context, isolation: &Isolation, clock: &Clock) -> Value {
         "server": stored.server,
         "link": line,
         "isolation": isolation.describe(),
+        "guard": guard.describe(),
+        "block_list": context.block_list.as_ref().map(BlockList::describe),
+        "protection": context.protection.as_ref().map(Protection::describe),
+        "recorder": context.recorder.as_ref().map(Recorder::describe),
         "orders_running": context.runner.running(),
         "outcomes_waiting": context.runner.unacknowledged().len(),
         "certificate_ends_us": stored.not_after_us,

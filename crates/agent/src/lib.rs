@@ -12,24 +12,35 @@
 pub mod action;
 pub mod agent;
 pub mod backoff;
+#[cfg(target_os = "linux")]
+pub mod blocklist;
 pub mod clock;
 pub mod control;
 pub mod dial;
 pub mod enrol;
 pub mod facts;
+#[cfg(target_os = "linux")]
+pub mod guard;
 pub mod identity;
 pub mod isolation;
 pub mod journal;
 pub mod link;
 pub mod outbox;
+pub mod protection;
 pub mod proxy;
 pub mod random;
 mod ready;
+#[cfg(target_os = "linux")]
+pub mod recorder;
 pub mod request;
+pub mod rows;
 pub mod runner;
+mod shell;
 pub mod state;
 pub mod tls;
 pub mod transfer;
+#[cfg(target_os = "linux")]
+pub mod worker;
 
 pub use agent::{Agent, Setup};
 

@@ -11,7 +11,9 @@ use quell_agent::clock::Clock;
 use quell_agent::control::{Ask, ask};
 use quell_agent::enrol::{self, Options};
 use quell_agent::state::{DEFAULT, StateDir};
+use quell_agent::worker::Kind;
 use quell_agent::{Agent, Setup, VERSION, agent};
+use quell_host::process::start;
 use quell_wire::trust::Pin;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,12 +67,24 @@ enum Command {
     Status,
     /// End the isolation of this endpoint, by its one-time code (read from standard input).
     Release,
-    /// Carry a script through to its end. Started by the agent itself.
+    /// Carry a script through to its end, or attend a program that was started. Started by the agent itself.
     #[command(hide = true)]
     Supervise {
         /// The directory of the run.
         dir: PathBuf,
     },
+    /// Read hostile bytes, confined. Started by the agent itself.
+    #[command(hide = true)]
+    Worker {
+        /// What it is for.
+        kind: String,
+    },
+    /// Answer the kernel about programs. Started by the agent itself.
+    #[command(hide = true)]
+    Guard,
+    /// Keep the terminal of a shell. Started by the agent itself.
+    #[command(hide = true)]
+    KeepPty,
     /// Print the version.
     Version,
 }
@@ -81,6 +95,17 @@ fn main() -> ExitCode {
     if let Command::Supervise { dir } = &cli.command {
         return supervise(dir);
     }
+    if matches!(cli.command, Command::Guard) {
+        return u8::try_from(quell_host::guard::serve()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    if matches!(cli.command, Command::KeepPty) {
+        return u8::try_from(quell_host::pty::keep()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    // So does a worker, which may have one thread and nothing open when it is confined.
+    if let Command::Worker { kind } = &cli.command {
+        return worker(kind);
+    }
+    quell_host::heap::be_frugal();
     match start(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -124,12 +149,15 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Release => release(&cli.state).await,
         Command::Version => say(&format!("quell-agent {VERSION}")),
         // Handled before the runtime was made.
-        Command::Supervise { .. } => Ok(()),
+        Command::Guard | Command::KeepPty | Command::Supervise { .. } | Command::Worker { .. } => Ok(()),
     }
 }
 
 async fn run(state: &Path) -> anyhow::Result<()> {
-    let agent = Agent::open(StateDir::open(state)?, Setup::default())?;
+    let state = StateDir::open(state)?;
+    // Whoever may have files collected is not given the endpoint's identity by that.
+    quell_host::file::keep_out(state.path(), &["key.der", "vault/key"]);
+    let agent = Agent::open(state, Setup::default())?;
     let (sender, stop) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -179,5 +207,11 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 fn supervise(dir: &Path) -> ExitCode {
-    u8::try_from(quell_host::script::supervise(dir)).map_or(ExitCode::FAILURE, ExitCode::from)
+    let ended = if start::is_start(dir) { start::attend(dir) } else { quell_host::script::supervise(dir) };
+    u8::try_from(ended).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn worker(kind: &str) -> ExitCode {
+    let code = Kind::from_name(kind).map_or(2, Kind::run);
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

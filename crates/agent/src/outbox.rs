@@ -2,14 +2,17 @@
 //! names only: their bytes are in the journal until the server has acknowledged them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use quell_catalog::blocklist::report::{HIT, Hit};
+use quell_host::guard;
 use quell_wire::frame::{Event, FromAgent};
 use quell_wire::{SignedOutcome, limits};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::recorder::Met;
 
 /// Events kept while there is no connection; the oldest is given up beyond that.
 const EVENTS: usize = 256;
@@ -45,6 +48,8 @@ struct Inner {
     /// Rung when there is news and nobody to tell it to.
     news: Notify,
     clock: Clock,
+    /// Who else is told of what is met.
+    met: OnceLock<Box<dyn Fn(Met) + Send + Sync>>,
 }
 
 /// Shared by all who have something to say. Cheap to clone.
@@ -60,7 +65,8 @@ impl std::fmt::Debug for Outbox {
 impl Outbox {
     /// An empty one.
     pub fn new(clock: Clock) -> Self {
-        Self(Arc::new(Inner { queue: Mutex::default(), bell: Notify::new(), news: Notify::new(), clock }))
+        let (queue, met) = Default::default();
+        Self(Arc::new(Inner { queue, bell: Notify::new(), news: Notify::new(), clock, met }))
     }
 
     /// A session stands; these outcomes are not acknowledged yet.
@@ -139,6 +145,33 @@ impl Outbox {
         let is_online = queue.online;
         drop(queue);
         if is_online { self.0.bell.notify_one() } else { self.0.news.notify_one() }
+    }
+
+    /// Who else is told of what is met, from now on. Said once.
+    pub fn on_met(&self, told: impl Fn(Met) + Send + Sync + 'static) {
+        let _ = self.0.met.set(Box::new(told));
+    }
+
+    /// Something listed was met; `tried`: by the execution guard.
+    pub fn hit(&self, hit: &Hit, tried: Option<&guard::Hit>) {
+        match serde_json::to_value(hit) {
+            Ok(detail) => self.event(HIT, &detail),
+            Err(error) => tracing::error!(%error, "a hit cannot be told"),
+        }
+        if let Some(told) = self.0.met.get() {
+            told(Met::Listed(Box::new(hit.clone()), tried.cloned().map(Box::new)));
+        }
+    }
+
+    /// Content that is kept from running was met by the execution guard.
+    pub fn kept(&self, kind: &str, tried: &guard::Hit) {
+        match serde_json::to_value(tried) {
+            Ok(detail) => self.event(kind, &detail),
+            Err(error) => tracing::error!(%error, "a hit cannot be told"),
+        }
+        if let Some(told) = self.0.met.get() {
+            told(Met::Kept(Box::new(tried.clone())));
+        }
     }
 
     /// Waits, without a session, until there is an event that the server should hear of soon.

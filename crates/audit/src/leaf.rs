@@ -1,6 +1,7 @@
 //! A record as the bytes that are hashed. Never changes: the trail of years hangs on it.
 
 use quell_store::audit::Record;
+use uuid::Uuid;
 
 const DOMAIN: &[u8] = b"quell/audit-record/v1\0";
 
@@ -43,10 +44,53 @@ fn put(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
+/// The record of which these are the bytes. `None` for any that [`encode`] did not make.
+pub fn decode(bytes: &[u8]) -> Option<Record> {
+    let mut rest = bytes.strip_prefix(DOMAIN)?;
+    let rest = &mut rest;
+    let record = Record {
+        tenant_id: Uuid::from_bytes(take(rest)?),
+        id: Uuid::from_bytes(take(rest)?),
+        at: i64::from_be_bytes(take(rest)?),
+        actor_kind: get(rest)?,
+        actor_id: get(rest)?,
+        actor_name: get(rest)?,
+        verb: get(rest)?,
+        object_kind: get(rest)?,
+        object_id: get(rest)?,
+        outcome: get(rest)?,
+        detail: get(rest)?,
+        request_id: get_optional(rest)?,
+        remote: get_optional(rest)?,
+    };
+    // One spelling only: what is left over, or an absent text with letters, is no record.
+    (encode(&record) == bytes).then_some(record)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*taken)
+}
+
+fn get(rest: &mut &[u8]) -> Option<String> {
+    let length = usize::try_from(u32::from_be_bytes(take(rest)?)).ok()?;
+    let (text, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+/// Absent as `Some(None)`.
+#[expect(clippy::option_option, reason = "unreadable is not absent")]
+fn get_optional(rest: &mut &[u8]) -> Option<Option<String>> {
+    let [is_there] = take(rest)?;
+    let text = get(rest)?;
+    Some((is_there == 1).then_some(text))
+}
+
 #[cfg(test)]
 mod tests {
     use quell_wire::digest::{hex, sha256};
-    use uuid::Uuid;
 
     use super::*;
 
@@ -72,6 +116,18 @@ mod tests {
     fn the_bytes_of_a_record_never_change() {
         let digest = hex(&sha256(&[&encode(&record())]));
         assert_eq!(digest, "83afcf3c011f76715a29202565335a9141075fe9a0fbeea8978c1d9ff343c83c");
+    }
+
+    #[test]
+    fn what_was_encoded_is_read_again_and_nothing_else_is() {
+        let bytes = encode(&record());
+        assert_eq!(decode(&bytes), Some(record()));
+        assert!((0..bytes.len()).all(|length| decode(&bytes[..length]).is_none()), "cut off");
+        assert_eq!(decode(&[bytes.as_slice(), b"x"].concat()), None, "longer");
+        let mut odd = bytes.clone();
+        let at = DOMAIN.len() + 16 + 16 + 8;
+        odd[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(decode(&odd), None, "a length beyond the end");
     }
 
     #[test]

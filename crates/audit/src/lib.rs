@@ -11,5 +11,5 @@ mod seal;
 pub mod verify;
 
 pub use checkpoint::{Checkpoint, Fault, Keys, digest, open};
-pub use leaf::encode;
+pub use leaf::{decode, encode};
 pub use seal::{Error, Sealer};

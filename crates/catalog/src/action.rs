@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::evidence::Probe;
 use crate::schema::params_schema;
-use crate::{ActionKind, Spec, object_schema};
+use crate::{ActionKind, Effect, Spec, object_schema};
 
 /// One action: its parameters, its outcome, and how an outcome is judged.
 pub trait Action {
@@ -17,12 +17,19 @@ pub trait Action {
     type Outcome: Serialize + DeserializeOwned + JsonSchema;
     /// The facts that hold for every request.
     const SPEC: Spec;
+    /// Who may ask for it, whatever a role or a policy allows.
+    const REQUESTERS: Requesters = Requesters::Anyone;
 
     /// Bounds that the types alone do not express.
     fn validate(params: &Self::Params) -> Result<(), CheckError>;
 
     /// Decides from the evidence whether the effect is there. Pure.
     fn judge(params: &Self::Params, outcome: &Self::Outcome, observed: &Observed) -> Verdict;
+
+    /// What a request with these parameters leaves: what [`Spec::effect`] says, or less.
+    fn effect(_: &Self::Params) -> Effect {
+        Self::SPEC.effect
+    }
 
     /// The request that takes this one back; `None` where nothing remains to undo.
     fn undo(params: &Self::Params, outcome: &Self::Outcome) -> Option<Undo>;
@@ -32,8 +39,29 @@ pub trait Action {
         None
     }
 
+    /// Bytes of compressed rows ([`crate::rows`]) that its orders may send at most, all parts together; `None` where
+    /// they send none.
+    fn rows_bytes(_: &Self::Params) -> Option<u64> {
+        None
+    }
+
+    /// Bytes of a recorded session that its orders may send at most; `None` where they send none.
+    fn recording_bytes(_: &Self::Params) -> Option<u64> {
+        None
+    }
+
     /// The probes within an outcome, for display.
     fn probes(outcome: &Self::Outcome) -> &[Probe];
+}
+
+/// Who may ask for an action at all. Roles and policies allow no more than this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requesters {
+    /// Whoever may by role and policy.
+    Anyone,
+    /// An outside operations team alone.
+    Operations,
 }
 
 /// Parameters or an outcome that do not fit their declaration.
@@ -116,10 +144,16 @@ pub struct Declared {
     pub check_outcome: fn(&Value) -> Result<Value, CheckError>,
     /// Judges an outcome.
     pub judge: fn(&Value, &Value, &Observed) -> Result<Verdict, CheckError>,
+    /// What a request with these parameters leaves.
+    pub effect: fn(&Value) -> Result<Effect, CheckError>,
     /// The way back.
     pub undo: fn(&Value, &Value) -> Result<Option<Undo>, CheckError>,
     /// Bytes of content that an order with these parameters may send at most; `None` where it sends none.
     pub archive_bytes: fn(&Value) -> Result<Option<u64>, CheckError>,
+    /// Bytes of rows that an order with these parameters may send at most; `None` where it sends none.
+    pub rows_bytes: fn(&Value) -> Result<Option<u64>, CheckError>,
+    /// Bytes of a recording that an order with these parameters may send at most; `None` where it sends none.
+    pub recording_bytes: fn(&Value) -> Result<Option<u64>, CheckError>,
     /// JSON Schema (2020-12) of the parameters.
     pub params_schema: fn() -> Value,
     /// JSON Schema (2020-12) of the outcome.
@@ -136,8 +170,11 @@ impl Declared {
             judge: |params, outcome, observed| {
                 Ok(A::judge(&read(params)?, &read::<A::Outcome>(outcome)?, observed))
             },
+            effect: |params| Ok(A::effect(&read(params)?)),
             undo: |params, outcome| Ok(A::undo(&read(params)?, &read::<A::Outcome>(outcome)?)),
             archive_bytes: |params| Ok(A::archive_bytes(&read(params)?)),
+            rows_bytes: |params| Ok(A::rows_bytes(&read(params)?)),
+            recording_bytes: |params| Ok(A::recording_bytes(&read(params)?)),
             params_schema: || params_schema::<A::Params>(),
             outcome_schema: || object_schema::<A::Outcome>(),
         }

@@ -8,20 +8,25 @@
 //! has no wildcard, so that the compiler names every place that a new action must fill.
 
 mod action;
+pub mod archive;
+pub mod blocklist;
 pub mod endpoint;
 pub mod evidence;
 pub mod file;
+pub mod library;
 mod list;
 pub mod process;
+pub mod protection;
+pub mod rows;
 mod schema;
 mod spec;
 mod text;
 
-pub use action::{Action, CheckError, Declared, Observed, StoredArtifact, Undo, Verdict};
+pub use action::{Action, CheckError, Declared, Observed, Requesters, StoredArtifact, Undo, Verdict};
 pub use list::ActionKind;
 pub use schema::object_schema;
 pub use spec::{
-    Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, Standing, System,
-    TargetKind, TimeLimit,
+    AGENTS, Effect, Exclusion, ManagedServices, OnCrash, OnFailure, Risk, Runner, Secret, Spec, Standing,
+    System, TargetKind, TimeLimit,
 };
 pub use text::{PathText, is_clean_text};

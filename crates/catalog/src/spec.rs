@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum TargetKind {
     /// A machine with our agent.
     Endpoint,
+    /// A service as a whole: one command for it, and it carries the effect to whatever it serves.
+    Service,
 }
 
 /// An operating system that the agent runs on.
@@ -31,7 +33,16 @@ pub enum Runner {
         /// Systems on which the action is implemented.
         systems: &'static [System],
     },
+    /// A service of the server.
+    Service {
+        /// Its name: [`AGENTS`].
+        name: &'static str,
+    },
 }
+
+/// The service that all agents of a tenant are together: what is asked of it is asked of each of them, now or when it
+/// connects.
+pub const AGENTS: &str = "agents";
 
 /// What remains of the action once it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,8 +55,34 @@ pub enum Effect {
         /// The id of the action that undoes this one.
         by: &'static str,
     },
+    /// The target changes where the parameters ask for that alone ([`crate::Action::effect`] tells), and the named action then
+    /// takes back each thing that was done, one request for each.
+    Piecewise {
+        /// The id of the action that does.
+        by: &'static str,
+    },
     /// The target changes for good.
     Irreversible,
+}
+
+impl Effect {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::Reversible { .. } => "reversible",
+            Self::Piecewise { .. } => "piecewise",
+            Self::Irreversible => "irreversible",
+        }
+    }
+
+    /// The action that takes it back, at once or piece by piece.
+    pub const fn undone_by(self) -> Option<&'static str> {
+        match self {
+            Self::Reversible { by } | Self::Piecewise { by } => Some(by),
+            Self::ReadOnly | Self::Irreversible => None,
+        }
+    }
 }
 
 /// How much harm a mistaken request does.
@@ -201,6 +238,22 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Systems whose agents carry it out; none where no agent does.
+    pub const fn systems(&self) -> &'static [System] {
+        match self.runner {
+            Runner::Agent { systems } => systems,
+            Runner::Service { .. } => &[],
+        }
+    }
+
+    /// The service that carries it out; `None` where the endpoint's agent does.
+    pub const fn service(&self) -> Option<&'static str> {
+        match self.runner {
+            Runner::Agent { .. } => None,
+            Runner::Service { name } => Some(name),
+        }
+    }
+
     /// The part of the id before the dot.
     pub fn group(&self) -> &'static str {
         self.id.split_once('.').map_or(self.id, |(group, _)| group)

@@ -23,7 +23,7 @@ fn ids_are_unique_and_well_formed() {
 #[test]
 fn what_undoes_an_action_exists_and_changes_something() {
     for kind in ActionKind::ALL {
-        if let Effect::Reversible { by } = kind.spec().effect {
+        if let Some(by) = kind.spec().effect.undone_by() {
             let back =
                 ActionKind::from_id(by).unwrap_or_else(|| panic!("{by} undoes {kind:?} but is not declared"));
             assert_ne!(back.spec().effect, Effect::ReadOnly, "{by} cannot undo anything");

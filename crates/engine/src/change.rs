@@ -79,6 +79,43 @@ pub enum Change {
         /// Its state.
         state: &'static str,
     },
+    /// A remote shell began, or somebody came, went or ended it.
+    Shell {
+        /// Whose.
+        tenant: Uuid,
+        /// Of which task.
+        task: Uuid,
+        /// Of which command; also the shell's id.
+        command: Uuid,
+        /// On which endpoint.
+        endpoint: Uuid,
+        /// `open`, `lost` or `ended`.
+        state: &'static str,
+    },
+    /// An incident was made, grew, or was changed by somebody.
+    Incident {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        incident: Uuid,
+        /// What people call it.
+        number: i64,
+        /// `open`, `in_progress` or `closed`.
+        state: String,
+        /// 1 (informational) to 5 (critical).
+        severity: i64,
+    },
+    /// Something was detected.
+    Detection {
+        /// Whose.
+        tenant: Uuid,
+        /// Which.
+        detection: Uuid,
+        /// The incident that it belongs to.
+        incident: Option<Uuid>,
+        /// 1 (informational) to 5 (critical).
+        severity: i64,
+    },
     /// An endpoint changed: connected, isolated, revoked …
     Endpoint {
         /// Whose.
@@ -98,6 +135,9 @@ impl Change {
             | Self::Approval { tenant, .. }
             | Self::BreakGlass { tenant, .. }
             | Self::Artifact { tenant, .. }
+            | Self::Shell { tenant, .. }
+            | Self::Incident { tenant, .. }
+            | Self::Detection { tenant, .. }
             | Self::Endpoint { tenant, .. } => *tenant,
         }
     }

@@ -74,6 +74,17 @@ pub enum Error {
     /// Another task undoes this one.
     #[error("task {0} undoes it already")]
     Undone(Uuid),
+    /// It is a step of a response plan, which is decided about as a whole.
+    #[error("it is a step of response plan {0}, which is decided about as a whole")]
+    PartOfPlan(Uuid),
+    /// One step of a response plan; nothing was done about any.
+    #[error("step {}: {error}", .step + 1)]
+    Step {
+        /// Which, from 0.
+        step: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// Somebody approved something else than what is stored.
     #[error("the digest is not that of the stored intent")]
     Digest,
@@ -109,9 +120,15 @@ impl Error {
         Self::Request { field, problem: problem.into() }
     }
 
+    /// The same, of one step of a response plan.
+    pub(crate) fn of_step(self, step: usize) -> Self {
+        Self::Step { step, error: Box::new(self) }
+    }
+
     /// Whether the same may go well when it is tried again.
     pub fn retry(&self) -> bool {
         match self {
+            Self::Step { error, .. } => error.retry(),
             Self::Store(error) => error.retry(),
             Self::Raced => true,
             _ => false,
@@ -136,6 +153,8 @@ impl Error {
             Self::State(_) => "wrong_state",
             Self::NoUndo(_) => "no_undo",
             Self::Undone(_) => "already_undone",
+            Self::PartOfPlan(_) => "part_of_plan",
+            Self::Step { error, .. } => error.code(),
             Self::Digest => "digest_mismatch",
             Self::Signer(_) => "signer_unavailable",
             Self::Entropy => "no_randomness",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{CommandState, Error, Problem, settle, targets};
+use crate::{CommandState, Error, Problem, service, settle, targets};
 
 /// What a command left on its endpoint, and whose that is by now.
 #[derive(Debug)]
@@ -205,7 +205,8 @@ impl<'a> Deeds<'a> {
 }
 
 fn read(tx: &mut Tx<'_>, command: &Command) -> Result<Endpoint, Error> {
-    endpoint::get(tx, command.tenant_id, command.endpoint_id)?.ok_or(Error::Corrupt("endpoint of a command"))
+    service::or_endpoint(tx, command.tenant_id, command.endpoint_id)?
+        .ok_or(Error::Corrupt("endpoint of a command"))
 }
 
 /// The way back where no outcome says what was done: for what its service would have taken back had it failed. Such a

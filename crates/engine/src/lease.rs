@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, Inner, Limits, approval, plan,
+    CommandState, Engine, Error, Inner, Limits, approval, plan, response,
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -198,6 +198,9 @@ fn take(
             continue;
         }
         let task = load(tx, &mut tasks, &row)?;
+        if !response::is_turn(tx, &task)? {
+            continue;
+        }
         if let Err((code, message)) = approval::still_holds(tx, &task, now)? {
             let step = Step::because(Event::ApprovalLost, code, &message);
             moved.extend(settle::apply(tx, &task, &row, &step, now)?);

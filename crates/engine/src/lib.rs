@@ -6,7 +6,7 @@
 //! [`Engine::tick`] and [`Engine::resume`] find the rest in the database.
 //!
 //! One file per operation: [`submit`], [`preview`], [`lease`], [`outcome`], [`cancel`], [`undo`], [`approval`], [`tick`],
-//! [`revoke`]. What may follow what is one table, [`state`].
+//! [`revoke`], [`response`]. What may follow what is one table, [`state`].
 
 pub mod access;
 pub mod actor;
@@ -20,15 +20,18 @@ mod hold;
 mod ids;
 mod keys;
 pub mod lease;
+mod listed;
 mod order;
 pub mod outcome;
 mod plan;
 pub mod preview;
 pub mod progress;
-mod reference;
+pub mod reference;
 mod refusal;
+pub mod response;
 pub mod revoke;
 pub mod secret;
+pub mod service;
 mod settle;
 pub mod signer;
 pub mod state;
@@ -54,10 +57,11 @@ pub use lease::{Resumed, Work};
 pub use outcome::Receipt;
 pub use preview::Preview;
 pub use progress::Progress;
+pub use response::{OnFailure, PlanBallot, PlanRequest, PlanState, PlanSubmitted, PlanUndoing, StepRequest};
 pub use secret::Secrets;
 pub use signer::{FileSigner, RemoteSigner, Signer};
 pub use state::{CommandState, TaskState};
-pub use submit::{Submitted, Targets, TaskRequest};
+pub use submit::{Origin, Submitted, Targets, TaskRequest};
 pub use tick::Ticked;
 pub use undo::Undoing;
 

@@ -73,6 +73,37 @@ impl Engine {
         Ok(receipt)
     }
 
+    /// Takes what a service of this server says of an order that it was given: nobody signs for it, since it never left.
+    ///
+    /// # Errors
+    /// When the database did not do it.
+    pub async fn service_outcome(
+        &self,
+        tenant: Uuid,
+        service: Uuid,
+        outcome: Outcome,
+    ) -> Result<Receipt, Error> {
+        let inner = self.inner.clone();
+        let opened = identify(tenant, service, outcome);
+        let (receipt, moved) = self
+            .write(move |tx| {
+                let now = inner.clock.now();
+                match &opened {
+                    Ok((id, outcome)) => {
+                        let unsigned = SignedOutcome {
+                            outcome: prost::Message::encode_to_vec(outcome),
+                            ..SignedOutcome::default()
+                        };
+                        accept(tx, &inner, tenant, service, *id, outcome, &unsigned, now)
+                    }
+                    Err(code) => refuse(tx, &inner, tenant, service, service, code, now),
+                }
+            })
+            .await?;
+        self.announce(moved.into_iter().collect());
+        Ok(receipt)
+    }
+
     /// Takes an agent's word that it refused an order for its envelope, named by the SHA-256 of its bytes. Of one that it
     /// knows already nobody here can tell what became of it: this server was set back to an earlier state. `false` when the agent was given no such order.
     pub async fn rejected(

@@ -20,8 +20,8 @@ use crate::{
     Actor, CommandState, Error, Inner, Problem, Targets, TaskState,
     actor::Deed,
     approval::{self, Asked},
-    reference,
-    submit::Submitted,
+    listed, reference,
+    submit::{Origin, Submitted},
     targets::{self, Look, Rows},
 };
 
@@ -40,6 +40,10 @@ pub(crate) struct Draft {
     /// The number of targets that the requester stated.
     pub(crate) confirm_count: Option<u64>,
     pub(crate) undo_of: Option<Uuid>,
+    /// The response plan whose step it is.
+    pub(crate) plan: Option<Uuid>,
+    /// From which incident it is asked for.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// A task that was written, and whom to ring.
@@ -79,7 +83,7 @@ pub(crate) fn weigh(
     let now = inner.clock.now();
     let spec = draft.kind.spec();
     let mut refusals = Vec::new();
-    let ids = match targets::resolve(tx, draft.tenant, &draft.targets, inner.limits.targets) {
+    let ids = match targets::resolve(tx, draft.tenant, &draft.targets, (spec, inner.limits.targets)) {
         Err(none @ Error::NoTargets) => {
             refusals.push(none);
             Vec::new()
@@ -98,7 +102,9 @@ pub(crate) fn weigh(
     }
     let asked = approval::ask(tx, inner, actor, spec, (draft.tenant, &endpoints))?;
     refusals.extend(asked.refusals(spec));
-    let planned = match reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone()) {
+    let resolved = listed::check(tx, draft.tenant, draft.kind, &draft.params)
+        .and_then(|()| reference::resolve(tx, draft.tenant, draft.kind, draft.params.clone()));
+    let planned = match resolved {
         Ok(params) => Plan::new(inner, actor, draft, &params, &ids, now).map(|plan| (params, plan)),
         Err(error) => Err(error),
     };
@@ -149,6 +155,10 @@ pub(crate) fn create(
         "intent_digest": quell_wire::digest::hex(&row.intent_digest),
         "undo_of": draft.undo_of,
     });
+    if let Some(origin) = &draft.origin {
+        detail["incident"] = json!(origin.incident);
+        detail["activity"] = json!(origin.activity);
+    }
     if let Some(method) = &actor.confirmed {
         detail["confirmed"] = json!(method);
     }
@@ -175,6 +185,7 @@ fn is_counted(draft: &Draft, count: usize, above: usize) -> bool {
     match draft.targets {
         Targets::Endpoints(_) => count > above && draft.undo_of.is_none(),
         Targets::Tag(_) | Targets::Tags(_) | Targets::All => true,
+        Targets::Service => false,
     }
 }
 
@@ -212,7 +223,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let tenant = draft.tenant.to_string();
         let leaves: Vec<Vec<u8>> =
-            endpoints.iter().map(|id| Target::endpoint(&tenant, &id.to_string()).encode_to_vec()).collect();
+            endpoints.iter().map(|id| Target::of(&tenant, &id.to_string()).encode_to_vec()).collect();
         let tree = Tree::new(&leaves).ok_or(Error::NoTargets)?;
         let expires_at = now.saturating_add(micros(draft.expires_in));
         let id = inner.ids.next();
@@ -281,6 +292,9 @@ impl Plan {
             worst: 0,
             ended_at: None,
             approval: "none".to_owned(),
+            plan_id: draft.plan,
+            incident_id: draft.origin.as_ref().map(|origin| origin.incident),
+            activity: draft.origin.as_ref().and_then(|origin| origin.activity.clone()),
         }
     }
 
@@ -301,7 +315,7 @@ impl Plan {
             target: self.leaves.get(leaf).cloned().unwrap_or_default(),
             leaf_index: leaf as i64,
             proof: proof.concat(),
-            service: "agent".to_owned(),
+            service: spec.service().unwrap_or("agent").to_owned(),
             endpoint_id,
             action: spec.id.to_owned(),
             exclusion: spec.exclusion.map(|group| group.as_str().to_owned()),

@@ -1,7 +1,7 @@
 //! What would come of a request if it were sent now: weighed by the code that accepts requests, and nothing is written.
 
 use quell_access::Requirement;
-use quell_catalog::Spec;
+use quell_catalog::{Effect, Spec};
 use quell_store::{
     Tx,
     command::{self, Command},
@@ -27,6 +27,8 @@ const OTHERS: usize = 100;
 pub struct Preview {
     /// The action.
     pub spec: &'static Spec,
+    /// What a request with these parameters leaves.
+    pub effect: Effect,
     /// How many targets it has.
     pub target_count: usize,
     /// The first [`SHOWN`] of those that the requester's rights reach.
@@ -104,7 +106,10 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
     let weighed = plan::weigh(tx, inner, actor, draft, Look::Able(spec))?;
     let Weighed { refusals, ids, endpoints: reached, beyond, problems, is_counted, asked, .. } = weighed;
     let count = ids.len();
-    let blast = approval::blast(tx, spec, &asked, (draft.tenant, draft.revert_after.map(micros)), &reached)?;
+    let effect = (draft.kind.declared().effect)(&draft.params)?;
+    let of_kind = (spec, effect);
+    let blast =
+        approval::blast(tx, of_kind, &asked, (draft.tenant, draft.revert_after.map(micros)), &reached)?;
     let others = others(tx, spec, &reached)?;
     let people = match &asked.require {
         Requirement::People(people) => Some(people.clone()),
@@ -118,6 +123,7 @@ fn preview(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, draft: &Draft) -> Resu
     });
     Ok(Preview {
         spec,
+        effect,
         target_count: count,
         beyond_reach: beyond,
         confirm_count: is_counted.then_some(count as u64),

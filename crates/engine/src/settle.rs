@@ -64,6 +64,8 @@ pub(crate) struct Moved {
     pub(crate) request: Option<&'static str>,
     /// Whether its endpoint may now be handed something.
     pub(crate) rings: bool,
+    /// The response plan whose step its task is.
+    pub(crate) plan: Option<Uuid>,
 }
 
 /// The state of a stored command.
@@ -113,7 +115,8 @@ pub(crate) fn apply(
     let endpoint = command.endpoint_id;
     // The end of one command lets the next of its exclusion group begin.
     let rings = to == CommandState::Queued || (to.is_end() && command::is_waiting(tx, tenant, endpoint)?);
-    Ok(Some(Moved { tenant, task: task.id, command: id, endpoint, state: to, task_state, request, rings }))
+    let (task, plan) = (task.id, task.plan_id);
+    Ok(Some(Moved { tenant, task, command: id, endpoint, state: to, task_state, request, rings, plan }))
 }
 
 fn change<'a>(command: &Command, to: CommandState, step: &'a Step, now: Micros) -> command::Change<'a> {
@@ -208,7 +211,7 @@ pub(crate) fn every_open(
 impl Engine {
     /// Tells what was committed: to watchers, and to the sessions whose endpoints may now be handed more.
     pub(crate) fn announce(&self, moved: Vec<Moved>) {
-        for Moved { tenant, task, command, endpoint, state, task_state, request, rings } in moved {
+        for Moved { tenant, task, command, endpoint, state, task_state, request, rings, plan } in moved {
             if state.is_end() {
                 self.inner.progress.close(tenant, command);
             }
@@ -221,6 +224,11 @@ impl Engine {
             }
             if rings {
                 self.inner.bell.ring(tenant, endpoint);
+            }
+            if let (Some(plan), Some(state)) = (plan, task_state)
+                && state.is_end()
+            {
+                self.advance_soon(tenant, plan);
             }
         }
     }

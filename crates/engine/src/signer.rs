@@ -7,7 +7,9 @@ use prost::Message as _;
 use quell_signer::{Client, KeyFile, KeyFileError};
 use quell_wire::{
     Order, SignedOrder,
+    blocklist::SignedDelta,
     keys::{KeySet, SignedKeySet},
+    protection::SignedProtection,
 };
 
 /// Why nothing was signed.
@@ -34,6 +36,12 @@ pub type Signing<'a> = Pin<Box<dyn Future<Output = Result<SignedOrder, Error>> +
 /// Signatures on their way, one for each order.
 pub type SigningAll<'a> = Pin<Box<dyn Future<Output = Vec<Result<SignedOrder, Error>>> + Send + 'a>>;
 
+/// A signature of a delta of a block list on its way.
+pub type SigningDelta<'a> = Pin<Box<dyn Future<Output = Result<SignedDelta, Error>> + Send + 'a>>;
+
+/// A signature of a protection document on its way.
+pub type SigningProtection<'a> = Pin<Box<dyn Future<Output = Result<SignedProtection, Error>> + Send + 'a>>;
+
 /// Signs orders.
 pub trait Signer: Send + Sync {
     /// Signs. The same order gives the same bytes as long as the key is the same.
@@ -49,6 +57,12 @@ pub trait Signer: Send + Sync {
             signed
         })
     }
+
+    /// Signs an encoded delta of a block list.
+    fn sign_delta<'a>(&'a self, delta: &'a [u8]) -> SigningDelta<'a>;
+
+    /// Signs an encoded protection document.
+    fn sign_protection<'a>(&'a self, document: &'a [u8]) -> SigningProtection<'a>;
 
     /// The keys that agents are to trust now: what enrolment pins.
     fn key_set(&self) -> KeySet;
@@ -84,6 +98,14 @@ impl FileSigner {
 impl Signer for FileSigner {
     fn sign<'a>(&'a self, order: &'a Order) -> Signing<'a> {
         Box::pin(std::future::ready(Ok(self.keys.sign(order))))
+    }
+
+    fn sign_delta<'a>(&'a self, delta: &'a [u8]) -> SigningDelta<'a> {
+        Box::pin(std::future::ready(Ok(self.keys.sign_delta(delta))))
+    }
+
+    fn sign_protection<'a>(&'a self, document: &'a [u8]) -> SigningProtection<'a> {
+        Box::pin(std::future::ready(Ok(self.keys.sign_protection(document))))
     }
 
     fn key_set(&self) -> KeySet {
@@ -130,6 +152,21 @@ impl Signer for RemoteSigner {
             let order = order.encode_to_vec();
             let signed = self.client.sign(order.clone()).await?;
             Ok(SignedOrder { order, signature: signed.signature, key_id: signed.key_id })
+        })
+    }
+
+    fn sign_delta<'a>(&'a self, delta: &'a [u8]) -> SigningDelta<'a> {
+        Box::pin(async move {
+            let signed = self.client.sign_delta(delta.to_vec()).await?;
+            Ok(SignedDelta { delta: delta.to_vec(), signature: signed.signature, key_id: signed.key_id })
+        })
+    }
+
+    fn sign_protection<'a>(&'a self, document: &'a [u8]) -> SigningProtection<'a> {
+        Box::pin(async move {
+            let signed = self.client.sign_protection(document.to_vec()).await?;
+            let protection = document.to_vec();
+            Ok(SignedProtection { protection, signature: signed.signature, key_id: signed.key_id })
         })
     }
 

@@ -43,6 +43,15 @@ pub struct TaskRequest {
     pub confirm_count: Option<u64>,
 }
 
+/// From where a request came that answers to an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// The incident.
+    pub incident: Uuid,
+    /// The activity event there: id of the chain, a slash, id of the event.
+    pub activity: Option<String>,
+}
+
 /// What a request acts on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
@@ -55,6 +64,8 @@ pub enum Targets {
     Tags(Vec<String>),
     /// Every active endpoint of the tenant.
     All,
+    /// The service that carries the action out.
+    Service,
 }
 
 /// A request that was accepted.
@@ -78,7 +89,24 @@ impl Engine {
     /// # Errors
     /// Everything that makes the request one that cannot be carried out; then nothing was written.
     pub async fn submit(&self, actor: &Actor, request: TaskRequest) -> Result<Submitted, Error> {
-        let draft = self.draft(request)?;
+        self.submit_from(actor, request, None).await
+    }
+
+    /// The same for a request that answers to an incident: its task says so.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit_from(
+        &self,
+        actor: &Actor,
+        request: TaskRequest,
+        origin: Option<Origin>,
+    ) -> Result<Submitted, Error> {
+        let mut draft = self.draft(request)?;
+        if let Some(origin) = &origin {
+            draft.request_digest = sha256(&[&draft.request_digest, json!(origin).to_string().as_bytes()]);
+        }
+        draft.origin = origin;
         let (inner, actor) = (self.inner.clone(), actor.clone());
         let tenant = draft.tenant;
         let (submitted, endpoints) = self
@@ -161,6 +189,8 @@ impl Engine {
             revert_after: request.revert_after,
             confirm_count: request.confirm_count,
             undo_of: None,
+            plan: None,
+            origin: None,
         })
     }
 }

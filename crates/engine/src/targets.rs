@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use quell_catalog::{Runner, Spec, System};
+use quell_catalog::{Spec, System};
 use quell_store::{
     Tx,
     endpoint::{self, Endpoint},
@@ -11,15 +11,27 @@ use quell_store::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{Error, Problem, Targets};
+use crate::{Error, Problem, Targets, service};
 
 /// The endpoints that are meant, each once, in the order in which they were named.
 pub(crate) fn resolve(
     tx: &mut Tx<'_>,
     tenant: Uuid,
     targets: &Targets,
-    most: usize,
+    (spec, most): (&Spec, usize),
 ) -> Result<Vec<Uuid>, Error> {
+    if let Some(name) = spec.service() {
+        let id = service::id(name);
+        return match targets {
+            Targets::Service => Ok(vec![id]),
+            // What takes a task back names its targets one by one.
+            Targets::Endpoints(ids) if *ids == [id] => Ok(vec![id]),
+            Targets::Endpoints(_) | Targets::Tag(_) | Targets::Tags(_) | Targets::All => Err(Error::request(
+                "targets",
+                format!("{} is for the service {name:?} as a whole: name no endpoints", spec.id),
+            )),
+        };
+    }
     let limit = i64::try_from(most).unwrap_or(i64::MAX - 1) + 1;
     let ids = match targets {
         Targets::Endpoints(ids) => {
@@ -37,6 +49,7 @@ pub(crate) fn resolve(
             ids
         }
         Targets::All => endpoint::active_ids(tx, tenant, limit)?,
+        Targets::Service => return Err(Error::NoTargets),
     };
     match ids.len() {
         0 => Err(Error::NoTargets),
@@ -68,7 +81,7 @@ pub(crate) struct Rows {
 pub(crate) fn rows(tx: &mut Tx<'_>, tenant: Uuid, ids: &[Uuid]) -> Result<Rows, Error> {
     let mut rows = Rows { found: Vec::with_capacity(ids.len()), unknown: Vec::new() };
     for id in ids {
-        match endpoint::get(tx, tenant, *id)? {
+        match service::or_endpoint(tx, tenant, *id)? {
             Some(row) => rows.found.push(row),
             None => rows.unknown.push(*id),
         }
@@ -117,7 +130,7 @@ pub(crate) fn of_task(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Endpoint>, Err
         let Some(last) = page.last() else { return Ok(rows) };
         after = last.leaf_index;
         for command in &page {
-            rows.extend(endpoint::get(tx, task.tenant_id, command.endpoint_id)?);
+            rows.extend(service::or_endpoint(tx, task.tenant_id, command.endpoint_id)?);
         }
     }
 }
@@ -135,12 +148,14 @@ pub(crate) fn problem(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Resu
 
 /// Why its agent cannot carry the action out at all.
 pub(crate) fn inability(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
+    if spec.service().is_some() {
+        return None;
+    }
     unsupported(spec, endpoint).or_else(|| incapable(spec, endpoint))
 }
 
 fn unsupported(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
-    let Runner::Agent { systems } = spec.runner;
-    let runs = systems.iter().any(|system| endpoint.os == name(*system));
+    let runs = spec.systems().iter().any(|system| endpoint.os == name(*system));
     (!runs).then(|| {
         (
             "unsupported_system",

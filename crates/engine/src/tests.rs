@@ -11,6 +11,7 @@ mod parts;
 mod postgres;
 mod race;
 mod refusal;
+mod response;
 mod session;
 mod signing;
 mod stress;

@@ -63,6 +63,7 @@ impl Engine {
         for (tenant, task) in self.read(move |tx| Ok(task::due_reverts(tx, now, GROUP)?)).await? {
             ticked.reverted += usize::from(self.revert(tenant, task).await?);
         }
+        self.advance_plans().await?;
         let waiting = self.read(|tx| Ok(command::waiting(tx, RINGS)?)).await?;
         ticked.waiting = waiting.len();
         for (tenant, endpoint) in waiting {
@@ -150,7 +151,8 @@ fn revert(tx: &mut Tx<'_>, inner: &Arc<Inner>, row: &Task) -> Result<Reverted, E
         task::plan_revert(tx, tenant, id, Some(now.saturating_add(undo::SOON)))?;
         return Ok((moved, None));
     }
-    match undo::create(tx, inner, &Actor::system(), row, "planned when it was asked for (revert_after)") {
+    match undo::create(tx, inner, &Actor::system(), row, "planned when it was asked for (revert_after)", None)
+    {
         Ok((created, _)) => Ok((Vec::new(), Some((created.submitted, created.endpoints)))),
         Err(error @ (Error::Store(_) | Error::Raced | Error::Entropy | Error::Corrupt(_))) => Err(error),
         // The same undo may be under way, or the endpoints incapable for a while: look again later.

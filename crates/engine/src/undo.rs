@@ -18,6 +18,7 @@ use crate::{
     hold::{Deeds, Hold, Isolation},
     plan::{self, Created, Draft},
     settle::Step,
+    submit::Origin,
 };
 
 /// How long an undo waits for its endpoints: longer than most, since what it takes back lasts until then.
@@ -60,7 +61,7 @@ impl Engine {
         let (created, passed_over) = self
             .write(move |tx| {
                 let row = task::get(tx, tenant, task)?.ok_or(Error::NotFound("task"))?;
-                create(tx, &inner, &actor, &row, &reason)
+                create(tx, &inner, &actor, &row, &reason, None)
             })
             .await?;
         self.announce_task(tenant, &created.submitted, &created.endpoints);
@@ -68,13 +69,14 @@ impl Engine {
     }
 }
 
-/// Writes the task that undoes this one where that can be done now.
+/// Writes the task that undoes this one where that can be done now; a step of `plan`, where it is one.
 pub(crate) fn create(
     tx: &mut Tx<'_>,
     inner: &Arc<Inner>,
     actor: &Actor,
     row: &Task,
     reason: &str,
+    plan: Option<Uuid>,
 ) -> Result<(Created, Vec<Problem>), Error> {
     if let Some(by) = row.undone_by {
         return Err(Error::Undone(by));
@@ -96,6 +98,8 @@ pub(crate) fn create(
         revert_after: None,
         confirm_count: None,
         undo_of: Some(row.id),
+        plan,
+        origin: row.incident_id.map(|incident| Origin { incident, activity: row.activity.clone() }),
     };
     let created = plan::create(tx, inner, actor, &draft)?;
     let by = created.submitted.task_id;

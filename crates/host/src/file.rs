@@ -2,18 +2,26 @@
 //! encrypted archive with their hashes.
 
 mod archive;
+mod bundle;
 mod collect;
 mod content;
 mod name;
 mod open;
-mod zip;
+pub(crate) mod zip;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use archive::{Archived, archive_to_file};
+pub use bundle::{Bundle, Entry, Taken};
 pub use collect::{Change, Collected, Password, SIDECAR, collect, collect_to_file};
-pub use open::{Limits, Opened, Origin, Stat, open_descriptor, open_executable, open_for_collect};
+pub(crate) use name::entry as entry_name;
+pub(crate) use open::is_pseudo;
+pub use open::{
+    KeptOut, Limits, Opened, Origin, Stat, is_kept, keep_out, open_descriptor, open_executable,
+    open_for_collect,
+};
+pub(crate) use open::{check as check_path, open_handle, stat};
 
 /// What a path can lead to beside a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +61,17 @@ pub enum Error {
         /// Where it points, as it stands in the link.
         target: PathBuf,
     },
+    /// A symbolic link of one user leads to a file of another: whoever made it may not be able to read that.
+    #[error("the path leads through a symbolic link of user {owner} to a file of user {found}")]
+    ForeignLink {
+        /// The link's owner.
+        owner: u32,
+        /// The file's.
+        found: u32,
+    },
+    /// It holds secrets of this program.
+    #[error("it belongs to the agent")]
+    Own,
     /// Something is there, but no regular file.
     #[error("it is {0}, not a regular file")]
     NotRegular(Kind),

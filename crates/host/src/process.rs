@@ -4,24 +4,35 @@
 //! the pid together with the moment the process started, and every signal goes through a pidfd that was
 //! checked against that moment first.
 
+mod backing;
 mod boost;
+mod command;
 mod digest;
 mod guard;
 mod hunt;
+mod list;
+mod memory;
 mod procfs;
+mod program;
 mod select;
+pub mod start;
 mod terminate;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-pub use digest::Digests;
+pub(crate) use backing::Backing;
+pub use command::{COMMAND, Commands};
 pub use guard::{Guard, Protection};
 pub use hunt::{Member, Scope, TreeTerminated, end_descendants, terminate_tree};
+pub use list::{Listed, accounts, each};
+pub use memory::{Memory, open_memory};
+pub use program::{container_of, open_program};
 pub use select::{Found, Match, Selector, find, still_running};
 pub use terminate::{How, Options, Terminated, terminate};
 
+pub(crate) use list::since_1970;
 pub(crate) use procfs::{Proc, Row, rows};
 pub(crate) use terminate::Target;
 
@@ -118,10 +129,9 @@ pub struct Process {
     pub name: OsString,
     /// The executable; `None` for kernel threads, zombies, and where reading it is not allowed.
     pub exe: Option<Executable>,
-    /// Arguments, at most 32 KiB of them.
-    pub cmdline: Vec<OsString>,
-    /// There were more arguments than that.
-    pub cmdline_truncated: bool,
+    /// Arguments separated by blanks, lossy, at most [`COMMAND`] bytes: where [`Commands::fill`] read them. No other
+    /// call here does, since a process can keep that from being read for as long as it likes.
+    pub command: Option<String>,
     /// What it does now.
     pub state: State,
     /// A thread of the kernel's own.
@@ -239,7 +249,6 @@ fn row(pid: u32) -> Result<Option<Row>, Error> {
 fn read(pid: u32, boot_id: crate::system::BootId) -> Result<Option<Process>, Error> {
     let Some(proc) = Proc::open(pid)? else { return Ok(None) };
     let Some(row) = proc.row()? else { return Ok(None) };
-    let (cmdline, cmdline_truncated) = proc.cmdline();
     Ok(Some(Process {
         identity: row.identity(),
         boot_id,
@@ -251,8 +260,7 @@ fn read(pid: u32, boot_id: crate::system::BootId) -> Result<Option<Process>, Err
         state: row.state,
         kernel: row.kernel,
         name: row.name,
-        cmdline,
-        cmdline_truncated,
+        command: None,
     }))
 }
 

@@ -24,15 +24,8 @@ impl std::str::FromStr for BootId {
     type Err = io::Error;
 
     fn from_str(text: &str) -> Result<Self, io::Error> {
-        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let digits: Vec<u8> = text.trim().bytes().filter(|byte| *byte != b'-').collect();
-        let bytes: &[u8; 32] = digits.as_slice().try_into().map_err(|_| invalid())?;
-        let mut id = [0u8; 16];
-        for (out, pair) in id.iter_mut().zip(bytes.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
-            *out = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
-        }
-        Ok(Self(id))
+        crate::unhex(&digits).map(Self).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 

@@ -7,6 +7,8 @@
 //! are handed to it.
 
 #[cfg(target_os = "linux")]
+pub mod attack;
+#[cfg(target_os = "linux")]
 mod capture;
 pub mod crowd;
 #[cfg(target_os = "linux")]

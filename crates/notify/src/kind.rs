@@ -32,6 +32,8 @@ pub enum Kind {
     TaskFailed,
     /// Somebody set the approval policy aside, stopped doing so, or reviewed it.
     BreakGlass,
+    /// An incident of high severity or above was made.
+    IncidentOpened,
     /// A person was locked out after failed tries.
     PersonLocked,
     /// A webhook was switched off since its receiver is gone.
@@ -42,13 +44,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ApprovalRequested,
         Self::ApprovalDecided,
         Self::AutoApproved,
         Self::TaskEnded,
         Self::TaskFailed,
         Self::BreakGlass,
+        Self::IncidentOpened,
         Self::PersonLocked,
         Self::WebhookDisabled,
         Self::Test,
@@ -63,6 +66,7 @@ impl Kind {
             Self::TaskEnded => "task_ended",
             Self::TaskFailed => "task_failed",
             Self::BreakGlass => "break_glass",
+            Self::IncidentOpened => "incident_opened",
             Self::PersonLocked => "person_locked",
             Self::WebhookDisabled => "webhook_disabled",
             Self::Test => "test",
@@ -85,6 +89,7 @@ impl Kind {
             Self::BreakGlass => {
                 "approvals were set aside, are asked for again, or what was done was reviewed"
             }
+            Self::IncidentOpened => "an incident of high severity or above was made",
             Self::PersonLocked => "somebody is locked out after failed tries",
             Self::WebhookDisabled => "a webhook was switched off, since its receiver is gone",
             Self::Test => "a person wanted to see whether it arrives",
@@ -100,6 +105,7 @@ impl Kind {
             Self::TaskEnded => "task.ended",
             Self::TaskFailed => "task.failed",
             Self::BreakGlass => "break_glass",
+            Self::IncidentOpened => "incident.opened",
             Self::PersonLocked => "person.locked",
             Self::WebhookDisabled => "webhook.disabled",
             Self::Test => "test",
@@ -112,7 +118,7 @@ impl Kind {
             Self::ApprovalRequested => Severity::Action,
             Self::ApprovalDecided | Self::AutoApproved | Self::TaskEnded | Self::Test => Severity::Info,
             Self::TaskFailed | Self::PersonLocked | Self::WebhookDisabled => Severity::Warning,
-            Self::BreakGlass => Severity::Critical,
+            Self::BreakGlass | Self::IncidentOpened => Severity::Critical,
         }
     }
 
@@ -124,6 +130,7 @@ impl Kind {
             | Self::AutoApproved
             | Self::TaskEnded
             | Self::TaskFailed
+            | Self::IncidentOpened
             | Self::PersonLocked
             | Self::WebhookDisabled => true,
         }

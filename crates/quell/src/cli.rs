@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::act;
 use crate::client::Client;
 use crate::command::{
-    account, approvals, artifacts, audit, break_glass, completions, demo, endpoints, explain, gateway, keys,
-    login, mail, notices, openapi, overview, passkeys, people, policy, recover, reference, release_code,
-    roles, scripts, server, setup, signer, sso, tasks, tenants, trust, webhooks,
+    account, approvals, artifacts, audit, blocklist, break_glass, completions, demo, detections, endpoints,
+    explain, gateway, incidents, keys, kit, library, login, mail, notices, openapi, overview, passkeys,
+    people, plans, policy, protection, recover, reference, release_code, roles, server, setup, shell, signer,
+    sso, tasks, tenants, trust, webhooks,
 };
 use crate::failure::Failure;
 use crate::output::Format;
@@ -57,13 +58,15 @@ pub struct Global {
 /// What the binary can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Request an action on endpoints
+    /// Request an action
     #[command(subcommand)]
     Act(act::Request),
     /// Tasks: what was requested, and how it ended
     Tasks(OrList<tasks::Command>),
     /// What waits for people, and decisions about it
     Approvals(OrList<approvals::Command>),
+    /// Response plans: ordered actions under one approval, and what would stop an incident
+    Plans(OrList<plans::Command>),
     /// The approval settings: who must agree to what
     #[command(subcommand)]
     Policy(policy::Command),
@@ -73,16 +76,32 @@ pub enum Command {
     Endpoints(OrList<endpoints::Command>),
     /// What is changed now and not undone
     Overview(overview::Arguments),
+    /// Open a terminal on an endpoint
+    Shell(shell::Open),
+    /// Incidents: what was detected and belongs together, and what is done about it
+    Incidents(OrList<incidents::Command>),
+    /// What agents detected, and what other products told
+    Detections(OrList<detections::Command>),
+    /// Remote shells, open ones and past ones
+    Shells(OrList<shell::Command>),
     /// Collected files
     Artifacts(OrList<artifacts::Command>),
-    /// The library of scripts
-    Scripts(OrList<scripts::Command>),
+    /// The library: scripts, rules, queries, definitions of evidence, kits, indicators
+    Library(OrList<library::Command>),
+    /// The block list: what is listed, who enforces it, what never is
+    Blocklist(OrList<blocklist::Command>),
+    /// What is recorded, detected and prevented on endpoints, and where it holds
+    #[command(subcommand)]
+    Protection(protection::Command),
     /// The one-time code that ends an isolation at the endpoint itself
     ReleaseCode(release_code::Arguments),
     /// Who did what, and when
     Audit(audit::Arguments),
     /// Where agents are told to connect
     Gateway(OrList<gateway::Command>),
+    /// Investigation kits: made, signed, checked, and whose are taken
+    #[command(subcommand)]
+    Kit(kit::Command),
     /// The tenant's own root of trust, and approvers' own signatures
     #[command(subcommand)]
     Trust(trust::Command),
@@ -211,15 +230,23 @@ impl Command {
             Self::Act(request) => request.run(context).await,
             Self::Tasks(command) => tasks::run(command.read()?, context).await,
             Self::Approvals(command) => approvals::run(command.read()?, context).await,
+            Self::Plans(command) => plans::run(command.read()?, context).await,
             Self::Policy(command) => policy::run(command, context).await,
             Self::BreakGlass(command) => break_glass::run(command.read()?, context).await,
             Self::Endpoints(command) => endpoints::run(command.read()?, context).await,
             Self::Overview(arguments) => overview::run(&arguments, context).await,
+            Self::Shell(arguments) => shell::open(arguments, context).await,
+            Self::Incidents(command) => incidents::run(command.read()?, context).await,
+            Self::Detections(command) => detections::run(command.read()?, context).await,
+            Self::Shells(command) => shell::run(command.read()?, context).await,
             Self::Artifacts(command) => artifacts::run(command.read()?, context).await,
-            Self::Scripts(command) => scripts::run(command.read()?, context).await,
+            Self::Library(command) => library::run(command.read()?, context).await,
+            Self::Blocklist(command) => blocklist::run(command.read()?, context).await,
+            Self::Protection(command) => protection::run(command, context).await,
             Self::ReleaseCode(arguments) => release_code::run(&arguments, context).await,
             Self::Audit(arguments) => audit::run(&arguments, context).await,
             Self::Gateway(command) => gateway::run(command.read()?, context).await,
+            Self::Kit(command) => kit::run(command, context).await,
             Self::Trust(command) => trust::run(command, context).await,
             Self::Mail(command) => mail::run(command, context).await,
             Self::Sso(command) => sso::run(command.read()?, context).await,

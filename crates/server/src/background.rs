@@ -6,6 +6,8 @@ use quell_engine::{Change, Heard};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::blocklist;
+use crate::incident;
 use crate::notices;
 use crate::retention;
 use crate::state::App;
@@ -14,6 +16,8 @@ use crate::state::App;
 const TICK: Duration = Duration::from_secs(1);
 /// Time between two rounds of the sealer of the audit trail.
 const SEAL: Duration = Duration::from_millis(500);
+/// Time between two looks at the block lists.
+const LISTS: Duration = Duration::from_secs(3);
 /// Time between two rounds of slower work.
 const ROUND: Duration = Duration::from_mins(1);
 
@@ -34,6 +38,8 @@ impl Background {
                 tokio::spawn(rounds(app.clone())),
                 tokio::spawn(count(app.clone())),
                 tokio::spawn(keys(app.clone())),
+                tokio::spawn(block_lists(app.clone())),
+                tokio::spawn(blocklist::service::serve(app.clone())),
             ],
         }
     }
@@ -109,8 +115,32 @@ async fn rounds(app: App) {
         if let Err(error) = retention::forget_ended(&app).await {
             tracing::warn!(%error, "old sessions could not be removed");
         }
+        if let Err(error) = incident::retention::sweep(&app).await {
+            tracing::warn!(%error, "old incidents could not be removed");
+        }
         if let Err(problem) = retention::sweep(&app).await {
             tracing::warn!(?problem, "expired artifacts could not be removed");
+        }
+    }
+}
+
+/// Publishes what another node changed or this one did not finish, lists and protection, and takes off what counts no more.
+async fn block_lists(app: App) {
+    let mut turn = interval(LISTS);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        if let Err(error) = blocklist::service::expire(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the block lists are not as they should be; it is tried again"
+            );
+        }
+        if let Err(error) = app.protections.look().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "protection documents could not be looked at; it is tried again"
+            );
         }
     }
 }
@@ -135,7 +165,10 @@ async fn count(app: App) {
             Heard::Change(Change::Approval { state, .. }) => app.metrics.changed("approval", state),
             Heard::Change(Change::BreakGlass { state, .. }) => app.metrics.changed("break_glass", state),
             Heard::Change(Change::Artifact { state, .. }) => app.metrics.changed("artifact", state),
-            Heard::Change(Change::Progress { .. } | Change::Endpoint { .. }) | Heard::Resync => {}
+            Heard::Change(Change::Incident { state, .. }) => app.metrics.changed("incident", &state),
+            Heard::Change(Change::Detection { .. }) => app.metrics.changed("detection", "new"),
+            Heard::Change(Change::Progress { .. } | Change::Endpoint { .. } | Change::Shell { .. })
+            | Heard::Resync => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The agents' port: enrolment, renewal, sessions, uploads, script bodies. Everything that arrives here is hostile
+//! The agents' port: enrolment, renewal, sessions, uploads, bodies of the library. Everything that arrives here is hostile
 //! until it is checked, also from an endpoint that was enrolled: a compromised one keeps its certificate.
 //!
 //! - [`connection`]: TLS, who it is, HTTP/1.1; [`admission`]: how many.
@@ -14,17 +14,19 @@ pub(crate) mod addresses;
 mod admission;
 mod admit;
 mod attempts;
+mod blocklist;
 mod body;
 mod connection;
 mod enrol;
 mod facts;
+mod library;
 mod ping;
 mod renew;
 mod reply;
 mod route;
-mod script;
 mod session;
 mod sessions;
+mod shell;
 mod sweep;
 mod trail;
 pub(crate) mod trusts;
@@ -44,10 +46,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use addresses::Addresses;
+pub(crate) use library::parse_hex;
 pub use sessions::Sessions;
 pub use trusts::Trusts;
 
+use crate::blocklist::BlockLists;
+use crate::incident::budget::Budgets;
 use crate::pki::{self, Authority, GatewayCertificate};
+use crate::protection::Protections;
+use crate::shell::{Parts as ShellParts, Shells};
 use crate::tls;
 
 /// Bounds and habits of the gateway; the defaults suit a server on two cores.
@@ -97,7 +104,7 @@ impl Default for Settings {
             handshake: Duration::from_secs(10),
             strangers: 4096,
             strangers_per_address: 1024,
-            connections_per_endpoint: 8,
+            connections_per_endpoint: 24,
             opening: 64,
             uploads: 64,
             max_artifact_bytes: 17 << 30,
@@ -142,11 +149,16 @@ struct Shared {
     sessions: Arc<Sessions>,
     addresses: Arc<Addresses>,
     trusts: Arc<Trusts>,
+    block_lists: Arc<BlockLists>,
+    chains: Budgets,
+    protections: Arc<Protections>,
+    shells: Shells,
     admission: admission::Admission,
     attempts: attempts::Attempts,
     copies: session::Copies,
     opening: Semaphore,
     uploads: Arc<Semaphore>,
+    bodies: library::Bodies,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -186,21 +198,38 @@ impl Gateway {
             settings.strangers_per_address,
             settings.connections_per_endpoint,
         );
+        let sessions: Arc<Sessions> = Arc::default();
+        let lists = BlockLists::new(engine.clone(), store.clone(), Arc::clone(&sessions));
+        let protections =
+            Protections::new(engine.clone(), store.clone(), Arc::clone(&clock), Arc::clone(&sessions));
+        let shells = Shells::new(ShellParts {
+            engine: engine.clone(),
+            store: store.clone(),
+            artifacts: artifacts.clone(),
+            clock: Arc::clone(&clock),
+            directory: settings.artifact_directory.join("shells"),
+            artifact_life: settings.artifact_life,
+        });
         let shared = Shared {
+            block_lists: Arc::new(lists),
+            chains: Budgets::default(),
+            protections: Arc::new(protections),
             engine,
             store,
             artifacts,
             authority,
             clock,
             tls,
-            sessions: Arc::default(),
+            sessions,
             addresses: Arc::new(Addresses::new(settings.addresses.clone())),
             trusts: Arc::default(),
+            shells,
             admission,
             attempts: attempts::Attempts::default(),
             copies: session::Copies::default(),
             opening: Semaphore::new(settings.opening),
             uploads: Arc::new(Semaphore::new(settings.uploads)),
+            bodies: library::Bodies::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             settings,
@@ -223,16 +252,34 @@ impl Gateway {
         &self.shared.trusts
     }
 
+    /// The tenants' block lists.
+    pub fn block_lists(&self) -> &Arc<BlockLists> {
+        &self.shared.block_lists
+    }
+
+    /// What the tenants want protected.
+    pub fn protections(&self) -> &Arc<Protections> {
+        &self.shared.protections
+    }
+
+    /// The remote shells.
+    pub fn shells(&self) -> &Shells {
+        &self.shared.shells
+    }
+
     /// Serves agents until `shutdown` resolves, then says goodbye to all of them and returns.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let shared = Arc::clone(&self.shared);
         let sweeper = tokio::spawn(sweep::run(Arc::clone(&shared)));
+        let shells = shared.shells.clone();
+        let keeper = tokio::spawn(async move { shells.look_after().await });
         tokio::select! {
             () = accept::run(Arc::clone(&shared), listener) => {}
             () = shutdown => {}
         }
         session::dismiss_all(&shared).await;
         sweeper.abort();
+        keeper.abort();
         sweep::flush_seen(&shared).await;
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use places::Places;
 use places::{Full, Place};
 
 use crate::auth::{self, Caller, Permission};
+use crate::incident::word;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -158,6 +159,20 @@ impl Watcher {
                     ("artifact", data)
                 })
             }
+            Change::Shell { task, command, endpoint, state, .. } => wanted(task).then(|| {
+                let data = json!({ "task": id(task), "shell": id(command), "endpoint": id(endpoint), "state": state });
+                ("shell", data)
+            }),
+            Change::Incident { incident, number, state, severity, .. } => self.of_incidents().then(|| {
+                let severity = word::severity(severity);
+                let data = json!({ "incident": id(incident), "number": number, "state": state, "severity": severity });
+                ("incident", data)
+            }),
+            Change::Detection { detection, incident, severity, .. } => self.of_incidents().then(|| {
+                let severity = word::severity(severity);
+                let data = json!({ "detection": id(detection), "incident": incident.map(id), "severity": severity });
+                ("detection", data)
+            }),
             Change::Endpoint { endpoint, .. } if self.task.is_none() => {
                 Some(("endpoint", self.endpoint(endpoint).await))
             }
@@ -179,6 +194,11 @@ impl Watcher {
             data["alarm"] = json!(standing.alarm);
         }
         data
+    }
+
+    /// Whether news of incidents is told: where no task alone is watched, to who may read them.
+    fn of_incidents(&self) -> bool {
+        self.task.is_none() && self.may(Permission::IncidentRead)
     }
 
     fn may(&self, permission: Permission) -> bool {

@@ -73,6 +73,7 @@ codes! {
     Conflict = "conflict", 409, "It stands in the way of something";
     IdempotencyConflict = "idempotency_conflict", 409, "The idempotency key was used for another request";
     TargetRefused = "target_refused", 409, "A target cannot take this action";
+    NotOffered = "not_offered", 409, "The incident does not offer this";
     NotUndoable = "not_undoable", 409, "It cannot be undone";
     TaskOpen = "task_open", 409, "Commands of the task are open";
     TenantChanged = "tenant_changed", 409, "The session stands for another tenant";
@@ -80,6 +81,7 @@ codes! {
     LastAdministrator = "last_administrator", 409, "The tenant would be left without an administrator";
     ArtifactNotReady = "artifact_not_ready", 409, "The file is not complete";
     LinkGone = "link_gone", 410, "The link is over";
+    ArchiveUnreadable = "archive_unreadable", 422, "The archive cannot be read here";
     ArtifactGone = "artifact_gone", 410, "The file is no longer kept";
     SetupClosed = "setup_closed", 410, "The first set-up is over";
     TicketGone = "ticket_gone", 410, "The link is no longer good";
@@ -112,6 +114,12 @@ pub struct Field {
     pub field: String,
     /// What is wrong with it.
     pub problem: String,
+    /// Where within the field, where it is a text of lines: from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The character in that line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
 }
 
 /// What the API answers when it does not do what was asked.
@@ -164,8 +172,35 @@ impl Problem {
 
     /// One more field that is not acceptable.
     #[must_use]
-    pub fn field(mut self, field: impl Into<String>, problem: impl Into<String>) -> Self {
-        self.fields.push(Field { field: field.into(), problem: problem.into() });
+    pub fn field(self, field: impl Into<String>, problem: impl Into<String>) -> Self {
+        self.field_at(field, (0, 0), problem)
+    }
+
+    /// The same with its line and column, each 0 where there is none.
+    #[must_use]
+    pub fn field_at(
+        mut self,
+        field: impl Into<String>,
+        (line, column): (u32, u32),
+        problem: impl Into<String>,
+    ) -> Self {
+        let place = |number: u32| (number > 0).then_some(number);
+        self.fields.push(Field {
+            field: field.into(),
+            problem: problem.into(),
+            line: place(line),
+            column: place(column),
+        });
+        self
+    }
+
+    /// The same about a part of the body: its fields are below `field`, and what happened is said of `part`.
+    #[must_use]
+    pub fn within(mut self, field: &str, part: &str) -> Self {
+        self.detail = format!("{part}: {}", self.detail);
+        for inner in &mut self.fields {
+            inner.field = format!("{field}.{}", inner.field);
+        }
         self
     }
 

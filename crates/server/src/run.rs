@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use quell_engine::{
     Clock, Engine, Limits as EngineLimits, RemoteSigner, Secrets, SystemClock, SystemEntropy,
 };
-use quell_store::{ArtifactStore, Options, Store};
+use quell_store::{ArtifactStore, Micros, Options, Store, tenant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -18,8 +18,10 @@ use crate::background::Background;
 use crate::config::{Config, ConfigError};
 use crate::first_key::{self, FirstKey};
 use crate::gateway::{self, Gateway, Settings};
+use crate::library::built_in;
 use crate::listen::{self, Listeners};
 use crate::pki::{self, Authority};
+use crate::protection;
 use crate::public::Public;
 use crate::setup_code::{self, OpenSetup};
 use crate::state::{App, Inner, Parts};
@@ -216,6 +218,7 @@ async fn assemble(
     let Opened { store, clock, authority, signer, public, stopping } = opened;
     let directory = &config.data_dir;
     let (tenant, first_key) = first_key::ensure(&store, &directory.join("admin.key"), clock.now()).await?;
+    provide(&store, clock.now()).await?;
     let setup = setup_code::ensure(&store, &directory.join("setup.code")).await?;
     let artifacts = ArtifactStore::open(&directory.join("artifacts")).await?;
     let sealer = sealing::open(&store, &directory.join("audit.key"), clock.now()).await?;
@@ -234,6 +237,8 @@ async fn assemble(
     addresses.look(&store, tenant, &sessions).await?;
     let trusts = Arc::clone(gateway.trusts());
     trusts.look(&store, &sessions).await?;
+    let block_lists = Arc::clone(gateway.block_lists());
+    let protections = Arc::clone(gateway.protections());
     let parts = Parts {
         engine,
         store,
@@ -245,6 +250,9 @@ async fn assemble(
         sessions,
         addresses,
         trusts,
+        block_lists,
+        protections,
+        shells: gateway.shells().clone(),
         signer,
         tenant,
         setup,
@@ -253,6 +261,14 @@ async fn assemble(
         stopping,
     };
     Ok((Arc::new(Inner::new(parts, config)), gateway, first_key))
+}
+
+/// What every tenant's library has from the beginning. A tenant that has it costs one look.
+async fn provide(store: &Store, now: Micros) -> Result<(), quell_store::Error> {
+    for tenant in store.read(tenant::list).await? {
+        store.write(move |tx| built_in::ensure(tx, tenant.id, now)).await?;
+    }
+    protection::version::ensure_all(store, now).await
 }
 
 fn engine(

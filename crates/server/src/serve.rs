@@ -74,11 +74,11 @@ async fn connection(
     watcher: Watcher,
     place: Place,
 ) {
-    let head_time = place.app.limits.head_time;
+    let (head_time, stopping) = (place.app.limits.head_time, place.app.stopping.clone());
     match tls {
-        None => http(stream, peer, router, watcher, head_time).await,
+        None => http(stream, peer, router, watcher, head_time, stopping).await,
         Some(tls) => match tokio::time::timeout(head_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, peer, router, watcher, head_time).await,
+            Ok(Ok(stream)) => http(stream, peer, router, watcher, head_time, stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
         },
@@ -86,8 +86,14 @@ async fn connection(
     drop(place);
 }
 
-async fn http<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher, head_time: Duration)
-where
+async fn http<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    head_time: Duration,
+    mut stopping: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let inner = TowerToHyperService::new(router);
@@ -99,10 +105,27 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopped(&mut stopping) => {
+            // A request under way is answered, no further one is read.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Whoever waits for all connections waits for this one until here.
+    drop(watcher);
+    if let Err(error) = ended {
         tracing::debug!(%error, %peer, "a connection ended early");
     }
+}
+
+/// Until the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// One connection's place among all; given back when dropped.

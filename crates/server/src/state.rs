@@ -11,9 +11,11 @@ use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::api::Listings;
 use crate::auth::oidc::Oidc;
 use crate::auth::passkey::Passkeys;
 use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
+use crate::blocklist::BlockLists;
 use crate::config::{Config, Limits};
 use crate::console::Console;
 use crate::gateway::{Addresses, Sessions, Trusts};
@@ -22,8 +24,11 @@ use crate::live::{Places, Standings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::pki::Authority;
+use crate::protection::Protections;
 use crate::public::Public;
+use crate::rows::looks::Looks;
 use crate::setup_code::SetupCode;
+use crate::shell::Shells;
 use crate::turns::Turns;
 use crate::verification::Verifications;
 
@@ -52,6 +57,12 @@ pub(crate) struct Inner {
     pub addresses: Arc<Addresses>,
     /// What tenants' roots say of approvals.
     pub trusts: Arc<Trusts>,
+    /// The tenants' block lists.
+    pub block_lists: Arc<BlockLists>,
+    /// What the tenants want protected.
+    pub protections: Arc<Protections>,
+    /// The remote shells.
+    pub shells: Shells,
     /// Signs orders.
     pub signer: Arc<RemoteSigner>,
     /// The tenant that was made at the first start.
@@ -86,6 +97,10 @@ pub(crate) struct Inner {
     pub verifications: Verifications,
     /// Whose preview is made.
     pub previews: Turns,
+    /// What archives hold that were just looked into.
+    pub listings: Listings,
+    /// Who looked at rows of late.
+    pub looks: Looks,
     /// The web console.
     pub console: Console,
     /// Programs of the agent that are handed out.
@@ -120,6 +135,9 @@ pub(crate) struct Parts {
     pub sessions: Arc<Sessions>,
     pub addresses: Arc<Addresses>,
     pub trusts: Arc<Trusts>,
+    pub block_lists: Arc<BlockLists>,
+    pub protections: Arc<Protections>,
+    pub shells: Shells,
     /// Signs orders.
     pub signer: Arc<RemoteSigner>,
     pub tenant: Uuid,
@@ -144,6 +162,9 @@ impl Inner {
             sessions,
             addresses,
             trusts,
+            block_lists,
+            protections,
+            shells,
             signer,
             tenant,
             setup,
@@ -162,6 +183,9 @@ impl Inner {
             sessions,
             addresses,
             trusts,
+            block_lists,
+            protections,
+            shells,
             signer,
             tenant,
             setup,
@@ -182,6 +206,8 @@ impl Inner {
             gateway_port,
             verifications: Verifications::new(),
             previews: Turns::default(),
+            listings: Listings::default(),
+            looks: Looks::default(),
             console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()
                 || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),

@@ -115,9 +115,18 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// An order that waits for its signature.
+/// What can be signed. Answers come in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Order,
+    Delta,
+    Protection,
+}
+
+/// An order, or something else, that waits for its signature.
 struct Pending {
     order: Arc<[u8]>,
+    what: What,
     answer: oneshot::Sender<Result<Signature, Refused>>,
 }
 
@@ -183,6 +192,20 @@ impl Client {
 
     /// Has the bytes of an order signed.
     pub async fn sign(&self, order: Vec<u8>) -> Result<Signature, Error> {
+        self.ask(order, What::Order).await
+    }
+
+    /// Has the bytes of a delta of a block list signed.
+    pub async fn sign_delta(&self, delta: Vec<u8>) -> Result<Signature, Error> {
+        self.ask(delta, What::Delta).await
+    }
+
+    /// Has the bytes of a protection document signed.
+    pub async fn sign_protection(&self, document: Vec<u8>) -> Result<Signature, Error> {
+        self.ask(document, What::Protection).await
+    }
+
+    async fn ask(&self, order: Vec<u8>, what: What) -> Result<Signature, Error> {
         if order.len() > limits::FRAME {
             let (code, message) = ("order_malformed".to_owned(), "longer than an agent takes".to_owned());
             return Err(Error::Refused { code, message });
@@ -191,7 +214,7 @@ impl Client {
         let end = Instant::now() + LIMIT;
         loop {
             let (answer, answered) = oneshot::channel();
-            let pending = Pending { order: Arc::clone(&order), answer };
+            let pending = Pending { order: Arc::clone(&order), what, answer };
             let asking = async {
                 self.queue.send(pending).await.ok()?;
                 answered.await.ok()

@@ -83,6 +83,14 @@ impl Held {
     pub(crate) fn sign(&self, order: &[u8]) -> Vec<u8> {
         self.current.sign(Domain::Order, order)
     }
+
+    pub(crate) fn sign_delta(&self, delta: &[u8]) -> Vec<u8> {
+        self.current.sign(Domain::BlockList, delta)
+    }
+
+    pub(crate) fn sign_protection(&self, protection: &[u8]) -> Vec<u8> {
+        self.current.sign(Domain::Protection, protection)
+    }
 }
 
 impl KeyFile {
@@ -126,6 +134,16 @@ impl KeyFile {
     /// Signs an order without a look at it: for who holds the key in a program of their own, such as tests.
     pub fn sign(&self, order: &quell_wire::Order) -> quell_wire::SignedOrder {
         quell_wire::SignedOrder::sign(&self.held().current, order)
+    }
+
+    /// Signs a delta of a block list without a look at it.
+    pub fn sign_delta(&self, delta: &[u8]) -> quell_wire::blocklist::SignedDelta {
+        quell_wire::blocklist::SignedDelta::sign(&self.held().current, delta)
+    }
+
+    /// Signs a protection document without a look at it.
+    pub fn sign_protection(&self, document: &[u8]) -> quell_wire::protection::SignedProtection {
+        quell_wire::protection::SignedProtection::sign(&self.held().current, document)
     }
 
     pub(crate) fn held(&self) -> Arc<Held> {

@@ -13,6 +13,7 @@
 //! What is absent: the engine, the store, the server, HTTP. A fault of theirs is no fault of the signer.
 
 pub mod admin;
+mod blocklist;
 mod bundles;
 mod check;
 mod client;
@@ -24,6 +25,7 @@ mod key;
 mod listen;
 mod place;
 mod policy;
+mod protection;
 pub mod protocol;
 mod rate;
 mod serve;
@@ -40,7 +42,7 @@ pub use journal::Journal;
 pub use key::{Error as KeyFileError, KeyFile};
 pub use listen::{Error as ListenError, Listening, Options, Tcp, listen};
 pub use place::{Place, PlaceError};
-pub use policy::{Error as PolicyError, Policy};
+pub use policy::{Error as PolicyError, Policy, Protecting};
 pub use service::{Answer, OpenError, Service};
 pub use tls::{Error as TlsError, Files as TlsFiles};
 

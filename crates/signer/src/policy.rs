@@ -64,9 +64,24 @@ pub struct Policy {
     /// How many orders are signed in a minute for one tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders_per_minute_per_tenant: Option<u32>,
+    /// The most that protection documents may have endpoints do; absent: `prevent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protecting>,
     /// How many full files of the journal are kept, of 64 MiB each; absent: 16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal_files: Option<u32>,
+}
+
+/// The most that a protection document may have endpoints do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protecting {
+    /// No document is signed: endpoints keep what they have.
+    None,
+    /// They record and detect.
+    Detect,
+    /// They prevent what the document says.
+    Prevent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]

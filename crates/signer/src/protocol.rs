@@ -58,6 +58,12 @@ pub struct Sign {
     /// Encoded [`quell_wire::Order`]s, at most [`ORDERS`].
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub orders: Vec<Vec<u8>>,
+    /// Encoded [`quell_wire::blocklist::Delta`]s, answered after the orders; with them at most [`ORDERS`].
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub deltas: Vec<Vec<u8>>,
+    /// Encoded [`quell_wire::protection::Protection`]s, answered after the deltas; with both at most [`ORDERS`].
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub protections: Vec<Vec<u8>>,
 }
 
 /// Whether the signer is still there.

@@ -36,8 +36,12 @@ pub fn converse<S: Read + Write>(stream: &mut S, service: &Service) -> io::Resul
 fn answer<S: Read + Write>(stream: &mut S, service: &Service, mut told: u64) -> io::Result<()> {
     while let Some(asked) = read::<Asked>(stream, FRAME)? {
         match asked.ask {
-            Some(Ask::Sign(Sign { id, orders })) if orders.len() <= ORDERS => {
-                let answers = service.sign(&orders).into_iter().map(answered).collect();
+            Some(Ask::Sign(Sign { id, orders, deltas, protections }))
+                if orders.len() + deltas.len() + protections.len() <= ORDERS =>
+            {
+                let signed = service.sign(&orders).into_iter().chain(service.sign_deltas(&deltas));
+                let signed = signed.chain(service.sign_protections(&protections));
+                let answers = signed.map(answered).collect();
                 // Looked at after the signing: what signed is among the keys that are told.
                 let keys = news(service, &mut told);
                 say(stream, Say::Signed(Signed { id, answers, keys }))?;

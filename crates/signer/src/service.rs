@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use quell_wire::digest::hex;
 
+use crate::blocklist::{self, Versions};
 use crate::bundles::{self, Bundles};
 use crate::check::{self, Examined, Refusal};
 use crate::clock::Clock;
 use crate::journal::{Deed, Journal};
 use crate::key::{self, KeyFile};
 use crate::policy::{self, Policy};
+use crate::protection::{self, Documents};
 use crate::rate::Rate;
 use crate::{KEY_FILE, POLICY_FILE, file};
 
@@ -82,6 +84,8 @@ impl Rules {
 struct Books {
     rate: Rate,
     journal: Journal,
+    versions: Versions,
+    documents: Documents,
     log_minute: i64,
     logged: u64,
 }
@@ -101,7 +105,9 @@ impl Service {
         let rules = Rules::open(directory)?;
         let mut journal = Journal::open(directory)?;
         journal.keep(rules.policy.journal_files);
-        let books = Books { rate: Rate::default(), journal, log_minute: 0, logged: 0 };
+        let versions = Versions::open(directory)?;
+        let documents = Documents::open(directory)?;
+        let books = Books { rate: Rate::default(), journal, versions, documents, log_minute: 0, logged: 0 };
         Ok(Self {
             directory: directory.to_owned(),
             keys,
@@ -173,6 +179,63 @@ impl Service {
         self.signed.fetch_add(signed, Ordering::Relaxed);
         self.refused.fetch_add(answers.len() as u64 - signed, Ordering::Relaxed);
         answers
+    }
+
+    /// Checks deltas of block lists and signs those that may be: one answer for each, in their order.
+    pub fn sign_deltas<B: AsRef<[u8]>>(&self, deltas: &[B]) -> Vec<Answer> {
+        let (rules, now) = (self.rules(), (self.clock)());
+        let keys = self.keys.held();
+        let sign = |bytes: &B| {
+            let allowed = self.allow_delta(bytes.as_ref(), &rules.policy, &keys.id, now);
+            allowed
+                .map(|()| Signed { signature: keys.sign_delta(bytes.as_ref()), key_id: keys.id.clone() })
+                .inspect_err(|refusal| {
+                    tracing::warn!(code = refusal.code, reason = %refusal.message, "a block list was refused");
+                })
+        };
+        let answers: Vec<Answer> = deltas.iter().map(sign).collect();
+        let signed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        self.signed.fetch_add(signed, Ordering::Relaxed);
+        self.refused.fetch_add(answers.len() as u64 - signed, Ordering::Relaxed);
+        answers
+    }
+
+    /// Checks protection documents and signs those that may be: one answer for each, in their order.
+    pub fn sign_protections<B: AsRef<[u8]>>(&self, documents: &[B]) -> Vec<Answer> {
+        let (rules, now) = (self.rules(), (self.clock)());
+        let keys = self.keys.held();
+        let sign = |bytes: &B| {
+            let allowed = self.allow_protection(bytes.as_ref(), &rules.policy, &keys.id, now);
+            allowed
+                .map(|()| Signed { signature: keys.sign_protection(bytes.as_ref()), key_id: keys.id.clone() })
+                .inspect_err(|refusal| {
+                    let (code, reason) = (refusal.code, &refusal.message);
+                    tracing::warn!(code, %reason, "a protection document was refused");
+                })
+        };
+        let answers: Vec<Answer> = documents.iter().map(sign).collect();
+        let signed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        self.signed.fetch_add(signed, Ordering::Relaxed);
+        self.refused.fetch_add(answers.len() as u64 - signed, Ordering::Relaxed);
+        answers
+    }
+
+    /// Enters a protection document into the books, where it may be signed.
+    fn allow_protection(&self, bytes: &[u8], policy: &Policy, key: &str, now: i64) -> Result<(), Refusal> {
+        let mut books = self.books();
+        let examined = books.documents.examine(bytes, policy, now)?;
+        books.rate.take(policy, &examined.tenant, now).map_err(too_many)?;
+        books.journal.append(&[document(&examined)], key, now).map_err(|error| unwritten(&error))?;
+        books.documents.keep(&examined).map_err(|error| unwritten(&error))
+    }
+
+    /// Enters the version of a delta into the books, where it may be signed.
+    fn allow_delta(&self, bytes: &[u8], policy: &Policy, key: &str, now: i64) -> Result<(), Refusal> {
+        let mut books = self.books();
+        let examined = books.versions.examine(bytes, policy, now)?;
+        books.rate.take(policy, &examined.tenant, now).map_err(too_many)?;
+        books.journal.append(&[version(&examined)], key, now).map_err(|error| unwritten(&error))?;
+        books.versions.keep(&examined).map_err(|error| unwritten(&error))
     }
 
     /// Enters what may be signed into the journal, within the rate.
@@ -251,6 +314,15 @@ impl Service {
     }
 }
 
+/// The signer's own files cannot be written: the same may be signed later.
+fn unwritten(error: &(dyn std::error::Error + 'static)) -> Refusal {
+    tracing::error!(error, "the signer cannot write its books and signs nothing");
+    Refusal {
+        retry_after: Some(JOURNAL_RETRY),
+        ..Refusal::new("journal", "the signer cannot write its journal")
+    }
+}
+
 fn too_many(wait: Duration) -> Refusal {
     Refusal {
         retry_after: Some(wait),
@@ -269,6 +341,34 @@ fn deed(Examined { order, intent }: &Examined) -> Deed {
         requester: requester.map_or_else(String::new, |who| format!("{} {}", who.kind, who.id)),
         digest: hex(&order.intent_digest),
         approvers: order.approvals.iter().map(|approval| approval.person_id.clone()).collect(),
+    }
+}
+
+/// What the journal says of a version.
+fn version(examined: &blocklist::Examined) -> Deed {
+    Deed {
+        tenant: examined.tenant.clone(),
+        task: String::new(),
+        order: format!("version-{}", examined.held.version),
+        endpoint: quell_catalog::AGENTS.to_owned(),
+        action: "blocklist.version".to_owned(),
+        requester: String::new(),
+        digest: hex(&examined.held.digest),
+        approvers: Vec::new(),
+    }
+}
+
+/// What the journal says of a protection document.
+fn document(examined: &protection::Examined) -> Deed {
+    Deed {
+        tenant: examined.tenant.clone(),
+        task: String::new(),
+        order: format!("version-{}", examined.version),
+        endpoint: quell_catalog::AGENTS.to_owned(),
+        action: "protection.version".to_owned(),
+        requester: String::new(),
+        digest: examined.sha256.clone(),
+        approvers: Vec::new(),
     }
 }
 

@@ -240,6 +240,9 @@ fn task_row(tenant_id: Uuid) -> task::Task {
         worst: 0,
         ended_at: None,
         approval: "none".to_owned(),
+        plan_id: None,
+        incident_id: None,
+        activity: None,
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Artifact {
     pub command_id: Uuid,
     /// Which endpoint it comes from.
     pub endpoint_id: Uuid,
+    /// What it is: `archive`, `file`, `recording` or `rows`.
+    pub kind: String,
+    /// Its number among those of its kind and command.
+    pub part: i64,
     /// A file name to offer; chosen by the server, never the endpoint's path.
     pub name: String,
     /// Media type.
@@ -41,7 +45,7 @@ pub struct Artifact {
     pub expires_at: Micros,
 }
 
-/// Whose artifacts to list.
+/// Whose artifacts to list. Parts of rows are listed by [`Of::RowsOfTask`] alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// All of the tenant.
@@ -50,31 +54,38 @@ pub enum Of {
     Task(Uuid),
     /// Those of an endpoint.
     Endpoint(Uuid),
+    /// The parts of rows of a task.
+    RowsOfTask(Uuid),
 }
 
 /// The columns of the table, in the order in which they are read.
 macro_rules! columns {
     () => {
-        "tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, sha1, state, received, \
+        "tenant_id, id, task_id, command_id, endpoint_id, kind, part, name, media_type, size, sha256, sha1, state, received, \
         object_key, created_at, stored_at, expires_at"
     };
 }
 
 sql! {
-    INSERT = "INSERT INTO artifact (tenant_id, id, task_id, command_id, endpoint_id, name, media_type, size, sha256, \
-        sha1, state, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploading', $11, $12)";
+    INSERT = "INSERT INTO artifact (tenant_id, id, task_id, command_id, endpoint_id, kind, part, name, media_type, size, \
+        sha256, sha1, state, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'uploading', $13, $14)";
     GET = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND id = $2");
-    LIST = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) \
-        ORDER BY created_at DESC, id DESC LIMIT $4");
+    LIST = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND kind <> 'rows' \
+        AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4");
     OF_TASK = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 \
-        AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
+        AND kind <> 'rows' AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
     OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND endpoint_id = $2 \
-        AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
+        AND kind <> 'rows' AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
+    ROWS_OF_TASK = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 \
+        AND kind = 'rows' AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5");
+    BYTES = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM artifact WHERE tenant_id = $1 AND command_id = $2 \
+        AND kind = $3 AND id <> $4 AND state IN ('uploading', 'stored')";
     OF_COMMAND = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND command_id = $2 \
-        ORDER BY id LIMIT 1000");
-    RECEIVED = "UPDATE artifact SET received = $3 \
-        WHERE tenant_id = $1 AND id = $2 AND state = 'uploading' AND received <= $3";
+        ORDER BY id LIMIT 3000");
+    ROWS_OF_COMMAND = concat!("SELECT ", columns!(), " FROM artifact WHERE tenant_id = $1 AND task_id = $2 \
+        AND command_id = $3 AND kind = 'rows' ORDER BY part LIMIT 1000");
+    RECEIVED = "UPDATE artifact SET received = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'uploading'";
     STORED = "UPDATE artifact SET state = 'stored', received = size, object_key = $3, stored_at = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'uploading'";
     KEEP_UNTIL = "UPDATE artifact SET expires_at = $3 WHERE tenant_id = $1 AND id = $2";
@@ -93,6 +104,8 @@ fn read(mut row: Row) -> Result<Artifact, Error> {
         task_id: row.take()?,
         command_id: row.take()?,
         endpoint_id: row.take()?,
+        kind: row.take()?,
+        part: row.take()?,
         name: row.take()?,
         media_type: row.take()?,
         size: row.take()?,
@@ -117,6 +130,8 @@ pub fn insert(tx: &mut Tx<'_>, artifact: &Artifact) -> Result<(), Error> {
             &artifact.task_id,
             &artifact.command_id,
             &artifact.endpoint_id,
+            &artifact.kind,
+            &artifact.part,
             &artifact.name,
             &artifact.media_type,
             &artifact.size,
@@ -150,6 +165,9 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, of: Of, page: Page) -> Result<Paged<A
         Of::Endpoint(endpoint) => {
             tx.query(OF_ENDPOINT, &[&tenant, &endpoint, &at, &after, &page.fetch()], read)?
         }
+        Of::RowsOfTask(task) => {
+            tx.query(ROWS_OF_TASK, &[&tenant, &task, &at, &after, &page.fetch()], read)?
+        }
     };
     Ok(page.cut(rows, |artifact| artifact.id))
 }
@@ -159,7 +177,29 @@ pub fn of_command(tx: &mut Tx<'_>, tenant: Uuid, command: Uuid) -> Result<Vec<Ar
     tx.query(OF_COMMAND, &[&tenant, &command], read)
 }
 
-/// Notes how many bytes are safe; never goes back.
+/// Bytes that a command's other files of this kind have or will have.
+pub fn bytes_beside(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    command: Uuid,
+    kind: &str,
+    id: Uuid,
+) -> Result<i64, Error> {
+    Ok(tx.query_opt(BYTES, &[&tenant, &command, &kind, &id], |mut row| row.take())?.unwrap_or(0))
+}
+
+/// The parts of rows of a command, in their order.
+pub fn rows_of_command(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    task: Uuid,
+    command: Uuid,
+) -> Result<Vec<Artifact>, Error> {
+    tx.query(ROWS_OF_COMMAND, &[&tenant, &task, &command], read)
+}
+
+/// Notes how many bytes are safe. Fewer than before where the unfinished file was lost or is begun anew: the spool knows,
+/// and this only tells of it.
 pub fn received(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, bytes: i64) -> Result<(), Error> {
     tx.change(RECEIVED, &[&tenant, &id, &bytes], Error::Conflict("artifact".to_owned()))
 }

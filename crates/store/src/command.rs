@@ -157,11 +157,13 @@ sql! {
     IS_WAITING = "SELECT 1 FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state = 'queued' LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
+    TENANTS_OF = "SELECT DISTINCT tenant_id FROM command WHERE endpoint_id = $1 AND ended_at IS NULL \
+        AND state IN ('queued', 'dispatched')";
     DUE = concat!("SELECT ", columns!(), " FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
         ORDER BY deadline_at LIMIT $2");
     OF_TASK = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND task_id = $2 \
         AND leaf_index > $3 ORDER BY leaf_index LIMIT $4");
-    TARGETS = "SELECT c.endpoint_id, e.name, c.state FROM command c JOIN endpoint e ON e.tenant_id = c.tenant_id \
+    TARGETS = "SELECT c.endpoint_id, COALESCE(e.name, c.service), c.state FROM command c LEFT JOIN endpoint e ON e.tenant_id = c.tenant_id \
         AND e.id = c.endpoint_id WHERE c.tenant_id = $1 AND c.task_id = $2 ORDER BY c.leaf_index LIMIT $3";
     OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4");
@@ -294,6 +296,11 @@ pub fn is_waiting(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<bool,
 /// that backs the doorbell.
 pub fn waiting(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(Uuid, Uuid)>, Error> {
     tx.query(WAITING, &[&limit], |mut row| Ok((row.take()?, row.take()?)))
+}
+
+/// Tenants that have something queued or handed out for this service.
+pub fn tenants_of(tx: &mut Tx<'_>, service: Uuid) -> Result<Vec<Uuid>, Error> {
+    tx.query(TENANTS_OF, &[&service], |mut row| row.take())
 }
 
 /// Commands of all tenants whose deadline has passed.

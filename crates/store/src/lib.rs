@@ -9,8 +9,10 @@
 
 mod error;
 mod lite;
+mod many;
 mod migrate;
 mod page;
+mod pattern;
 mod pg;
 mod store;
 mod tx;
@@ -24,24 +26,34 @@ pub mod approval_list;
 pub mod artifact;
 pub mod audit;
 pub mod blob;
+pub mod blocklist;
 pub mod break_glass;
+pub mod chain;
 pub mod checkpoint;
 pub mod command;
+pub mod custody;
+pub mod detection;
 pub mod endpoint;
 pub mod enrolment;
 pub mod identity;
 pub mod identity_provider;
+pub mod incident;
+pub mod kit_key;
+pub mod library;
 pub mod membership;
 pub mod notice;
 pub mod passkey;
 pub mod person;
 pub mod person_setting;
+pub mod protection;
+pub mod response_plan;
 pub mod role;
-pub mod script;
+
 pub mod server_key;
 pub mod session;
 pub mod setting;
 pub mod setup;
+pub mod shell;
 pub mod step_up;
 pub mod task;
 pub mod tenant;
@@ -69,27 +81,47 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("approval_list", approval_list::ALL),
         ("artifact", artifact::ALL),
         ("audit", audit::ALL),
+        ("blocklist", blocklist::ALL),
+        ("blocklist::batch", blocklist::batch::ALL),
+        ("blocklist::exception", blocklist::exception::ALL),
+        ("blocklist::report", blocklist::report::ALL),
+        ("blocklist::version", blocklist::version::ALL),
         ("break_glass", break_glass::ALL),
+        ("chain", chain::ALL),
+        ("chain::batch", chain::batch::ALL),
+        ("chain::rows", chain::rows::ALL),
         ("checkpoint", checkpoint::ALL),
         ("command", command::ALL),
+        ("custody", custody::ALL),
+        ("detection", detection::ALL),
+        ("detection::list", detection::list::ALL),
         ("endpoint", endpoint::ALL),
         ("endpoint::list", endpoint::list::ALL),
         ("enrolment", enrolment::ALL),
         ("identity", identity::ALL),
         ("identity_provider", identity_provider::ALL),
+        ("incident", incident::ALL),
+        ("incident::group", incident::group::ALL),
+        ("incident::link", incident::link::ALL),
+        ("incident::list", incident::list::ALL),
+        ("incident::note", incident::note::ALL),
+        ("kit_key", kit_key::ALL),
+        ("library", library::ALL),
         ("membership", membership::ALL),
         ("notice", notice::ALL),
         ("notice::delivery", notice::delivery::ALL),
         ("passkey", passkey::ALL),
         ("person", person::ALL),
         ("person_setting", person_setting::ALL),
+        ("protection", protection::ALL),
+        ("response_plan", response_plan::ALL),
         ("role", role::ALL),
-        ("script", script::ALL),
         ("server_key", server_key::ALL),
         ("session", session::ALL),
         ("setting", setting::ALL),
         ("setup", setup::ALL),
         ("step_up", step_up::ALL),
+        ("shell", shell::ALL),
         ("task", task::ALL),
         ("tenant", tenant::ALL),
         ("ticket", ticket::ALL),

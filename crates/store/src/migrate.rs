@@ -12,34 +12,51 @@ struct Migration {
     version: i64,
     name: &'static str,
     text: &'static str,
+    /// What comes after it, where the two databases need different words for one thing: SQLite's, then PostgreSQL's.
+    apart: Option<[&'static str; 2]>,
+}
+
+impl Migration {
+    const fn of(version: i64, name: &'static str, text: &'static str) -> Self {
+        Self { version, name, text, apart: None }
+    }
+
+    fn text(&self, is_lite: bool) -> String {
+        let apart = self.apart.map(|[lite, postgres]| if is_lite { lite } else { postgres });
+        format!("{}{}", self.text, apart.unwrap_or_default())
+    }
 }
 
 const MIGRATIONS: &[Migration] = &[
+    Migration::of(1, "foundation", include_str!("../../../migrations/0001_foundation.sql")),
+    Migration::of(2, "audit_checkpoints", include_str!("../../../migrations/0002_audit_checkpoints.sql")),
+    Migration::of(3, "people", include_str!("../../../migrations/0003_people.sql")),
+    Migration::of(4, "approval", include_str!("../../../migrations/0004_approval.sql")),
+    Migration::of(5, "notice", include_str!("../../../migrations/0005_notice.sql")),
+    Migration::of(6, "trust", include_str!("../../../migrations/0006_trust.sql")),
+    Migration::of(7, "console", include_str!("../../../migrations/0007_console.sql")),
+    Migration::of(8, "endpoint_list", include_str!("../../../migrations/0008_endpoint_list.sql")),
+    Migration::of(9, "approval_validity", include_str!("../../../migrations/0009_approval_validity.sql")),
+    Migration::of(10, "library", include_str!("../../../migrations/0010_library.sql")),
     Migration {
-        version: 1,
-        name: "foundation",
-        text: include_str!("../../../migrations/0001_foundation.sql"),
+        apart: Some([
+            include_str!("../../../migrations/0011_blocklist_sqlite.sql"),
+            include_str!("../../../migrations/0011_blocklist_postgres.sql"),
+        ]),
+        ..Migration::of(11, "blocklist", include_str!("../../../migrations/0011_blocklist.sql"))
     },
+    Migration::of(12, "shell", include_str!("../../../migrations/0012_shell.sql")),
+    Migration::of(13, "kit_key", include_str!("../../../migrations/0013_kit_key.sql")),
+    Migration::of(14, "api_key_scope", include_str!("../../../migrations/0014_api_key_scope.sql")),
+    Migration::of(15, "incident", include_str!("../../../migrations/0015_incident.sql")),
     Migration {
-        version: 2,
-        name: "audit_checkpoints",
-        text: include_str!("../../../migrations/0002_audit_checkpoints.sql"),
+        apart: Some([
+            include_str!("../../../migrations/0016_protection_sqlite.sql"),
+            include_str!("../../../migrations/0016_protection_postgres.sql"),
+        ]),
+        ..Migration::of(16, "protection", include_str!("../../../migrations/0016_protection.sql"))
     },
-    Migration { version: 3, name: "people", text: include_str!("../../../migrations/0003_people.sql") },
-    Migration { version: 4, name: "approval", text: include_str!("../../../migrations/0004_approval.sql") },
-    Migration { version: 5, name: "notice", text: include_str!("../../../migrations/0005_notice.sql") },
-    Migration { version: 6, name: "trust", text: include_str!("../../../migrations/0006_trust.sql") },
-    Migration { version: 7, name: "console", text: include_str!("../../../migrations/0007_console.sql") },
-    Migration {
-        version: 8,
-        name: "endpoint_list",
-        text: include_str!("../../../migrations/0008_endpoint_list.sql"),
-    },
-    Migration {
-        version: 9,
-        name: "approval_validity",
-        text: include_str!("../../../migrations/0009_approval_validity.sql"),
-    },
+    Migration::of(17, "response_plan", include_str!("../../../migrations/0017_response_plan.sql")),
 ];
 
 /// The schema version that this program writes.
@@ -66,6 +83,7 @@ pub(crate) fn run(connection: &mut dyn Connection, lock: Option<&str>, now: Micr
 }
 
 fn apply(connection: &mut dyn Connection, lock: Option<&str>, now: Micros) -> Result<(), Error> {
+    let is_lite = lock.is_none();
     // Nodes that start together must not migrate together; SQLite's write lock is held already.
     if let Some(lock) = lock {
         connection.batch(lock)?;
@@ -85,14 +103,15 @@ fn apply(connection: &mut dyn Connection, lock: Option<&str>, now: Micros) -> Re
                 "it has migration {version} ({name}), this program knows up to {LATEST}: run a newer program"
             )));
         };
-        if digest(known.text) != *checksum {
+        if digest(&known.text(is_lite)) != *checksum {
             return Err(Error::Schema(format!("migration {version} ({name}) was applied with another text")));
         }
     }
     let last = applied.last().map_or(0, |(version, _, _)| *version);
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > last) {
-        connection.batch(migration.text)?;
-        let checksum = digest(migration.text);
+        let text = migration.text(is_lite);
+        connection.batch(&text)?;
+        let checksum = digest(&text);
         connection.execute(
             RECORD,
             &[
@@ -112,4 +131,49 @@ fn digest(text: &str) -> String {
         hex.extend([byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16).unwrap_or('0')));
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::lite::Lite;
+
+    #[test]
+    fn what_rights_are_called_anew_is_so_in_roles_and_in_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lite = Lite::open_writer(&dir.path().join("quell.db")).unwrap();
+        lite.batch(
+            "CREATE TABLE schema_migration (
+                version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+        )
+        .unwrap();
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version <= 9) {
+            let text = migration.text(true);
+            lite.batch(&text).unwrap();
+            let (name, checksum) = (Value::Text(migration.name), digest(&text));
+            let row = [Value::Int(migration.version), name, Value::Text(&checksum), Value::Int(1)];
+            lite.execute(RECORD, &row).unwrap();
+        }
+        lite.batch(
+            r#"INSERT INTO tenant (id, name, created_at) VALUES ('t', 't', 1);
+            INSERT INTO role (tenant_id, id, name, description, grants, created_at, updated_at) VALUES
+                ('t', 'r', 'r', '', '[{"permissions":["script.read","task.read"]}]', 1, 1);
+            INSERT INTO api_key (tenant_id, id, name, prefix, hash, role, created_at, scope) VALUES
+                ('t', 'k', 'k', 'k', x'00', 'r', 1, '{"permissions":["script.read","script.write","task.read"]}'),
+                ('t', 'l', 'l', 'l', x'00', 'r', 1, NULL);"#,
+        )
+        .unwrap();
+        run(&mut lite, None, 2).unwrap();
+        let mut found: Vec<Option<String>> = Vec::new();
+        let all = "SELECT scope FROM api_key UNION ALL SELECT grants FROM role";
+        lite.query(all, &[], &mut |mut row| found.push(row.take().unwrap())).unwrap();
+        let renamed = [
+            Some(r#"{"permissions":["library.read","library.write","task.read"]}"#.to_owned()),
+            None,
+            Some(r#"[{"permissions":["library.read","task.read"]}]"#.to_owned()),
+        ];
+        assert_eq!(found, renamed);
+    }
 }

@@ -50,3 +50,12 @@ pub struct Paged<T> {
     /// Give this as [`Page::after`] for the next page; `None` when this was the last.
     pub next: Option<Uuid>,
 }
+
+/// Cuts rows, of which one more was read than a page holds, to the page; the place of its last, where there was more.
+pub(crate) fn more<T, P>(rows: &mut Vec<T>, limit: u32, place: impl Fn(&T) -> P) -> Option<P> {
+    if rows.len() <= limit as usize {
+        return None;
+    }
+    rows.truncate(limit as usize);
+    rows.last().map(place)
+}

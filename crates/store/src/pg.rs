@@ -123,6 +123,18 @@ impl Connection for Pg {
         self.execute("SELECT pg_advisory_xact_lock($1)", &[Value::Int(number)]).map(drop)
     }
 
+    /// Samples the table where it is four times what it was when it was sampled last.
+    fn grew(&mut self, table: &'static str) -> Result<(), Error> {
+        // The size is that of the file, rows of this transaction with it; tables of a few pages are let be.
+        const OUTGROWN: &str = "SELECT 1 FROM pg_class WHERE oid = CAST(CAST($1 AS TEXT) AS REGCLASS) \
+            AND pg_relation_size(oid) > 4 * 8192 * GREATEST(relpages, 2)";
+        if self.execute(OUTGROWN, &[Value::Text(table)])? == 0 {
+            return Ok(());
+        }
+        // Whoever samples it at the same time does it for both.
+        self.batch(&format!("ANALYZE (SKIP_LOCKED) {table}"))
+    }
+
     fn control(&mut self, step: Control) -> Result<(), Error> {
         let sql = match step {
             Control::BeginWrite => "BEGIN ISOLATION LEVEL READ COMMITTED",

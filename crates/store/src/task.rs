@@ -67,6 +67,12 @@ pub struct Task {
     pub ended_at: Option<Micros>,
     /// `none`, `auto`, `people` or `break_glass`: how it came to be allowed.
     pub approval: String,
+    /// The response plan whose step it is.
+    pub plan_id: Option<Uuid>,
+    /// The incident that it was asked for from.
+    pub incident_id: Option<Uuid>,
+    /// The activity event there that it is about: id of the chain, a slash, id of the event.
+    pub activity: Option<String>,
 }
 
 /// Which tasks to list.
@@ -80,6 +86,8 @@ pub struct Filter {
     pub requester_id: Option<String>,
     /// Only those that act on this endpoint.
     pub endpoint_id: Option<Uuid>,
+    /// Only those that were asked for from this incident.
+    pub incident_id: Option<Uuid>,
 }
 
 /// The counters of a task after one more command ended.
@@ -101,15 +109,15 @@ macro_rules! columns {
         "tenant_id, id, action, revision, params, params_public, intent, intent_digest, requester_kind, \
         requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, \
         expires_at, state, reason_code, cancel_requested_at, revert_after, revert_at, undo_of, undone_by, \
-        target_count, open_count, succeeded_count, worst, ended_at, approval"
+        target_count, open_count, succeeded_count, worst, ended_at, approval, plan_id, incident_id, activity"
     };
 }
 
 sql! {
     INSERT = "INSERT INTO task (tenant_id, id, action, revision, params, params_public, intent, intent_digest, \
         requester_kind, requester_id, requester_name, created_from, reason, idempotency_key, request_digest, created_at, expires_at, \
-        state, revert_after, undo_of, target_count, open_count, approval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-        $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING";
+        state, revert_after, undo_of, target_count, open_count, approval, plan_id, incident_id, activity) VALUES ($1, $2, $3, $4, $5, \
+        $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26) ON CONFLICT DO NOTHING";
     GET = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id = $2");
     BY_KEY = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND requester_kind = $2 \
         AND requester_id = $3 AND idempotency_key = $4");
@@ -120,6 +128,10 @@ sql! {
         AND id IN (SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $3) \
         AND (state = $4 OR CAST($4 AS TEXT) IS NULL) AND (action = $5 OR CAST($5 AS TEXT) IS NULL) \
         AND (requester_id = $6 OR CAST($6 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $7");
+    LIST_OF_INCIDENT = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id < $2 AND incident_id = $3 \
+        AND (state = $4 OR CAST($4 AS TEXT) IS NULL) AND (action = $5 OR CAST($5 AS TEXT) IS NULL) \
+        AND (requester_id = $6 OR CAST($6 AS TEXT) IS NULL) AND (CAST($7 AS TEXT) IS NULL OR id IN (SELECT task_id FROM command \
+        WHERE tenant_id = $1 AND endpoint_id = CAST($7 AS TEXT))) ORDER BY id DESC LIMIT $8");
     LIST_OF_STATE = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
         ORDER BY id DESC LIMIT $4");
     APPROVED = "UPDATE task SET state = 'queued' WHERE tenant_id = $1 AND id = $2 AND state = 'pending_approval'";
@@ -172,6 +184,9 @@ fn read(mut row: Row) -> Result<Task, Error> {
         worst: row.take()?,
         ended_at: row.take()?,
         approval: row.take()?,
+        plan_id: row.take()?,
+        incident_id: row.take()?,
+        activity: row.take()?,
     })
 }
 
@@ -204,6 +219,9 @@ pub fn insert(tx: &mut Tx<'_>, task: &Task) -> Result<bool, Error> {
             &task.target_count,
             &task.open_count,
             &task.approval,
+            &task.plan_id,
+            &task.incident_id,
+            &task.activity,
         ],
     )
     .map(|rows| rows == 1)
@@ -230,16 +248,25 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Resul
     let after = page.after.unwrap_or(Uuid::max());
     let rows = match filter {
         // The index by state serves only a statement that always names one.
-        Filter { state: Some(state), action: None, requester_id: None, endpoint_id: None } => {
-            tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read)?
-        }
+        Filter {
+            state: Some(state),
+            action: None,
+            requester_id: None,
+            endpoint_id: None,
+            incident_id: None,
+        } => tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read)?,
+        Filter { state, action, requester_id, endpoint_id, incident_id: Some(incident) } => tx.query(
+            LIST_OF_INCIDENT,
+            &[&tenant, &after, incident, state, action, requester_id, endpoint_id, &page.fetch()],
+            read,
+        )?,
         // The commands of one endpoint are few among all; its tasks are found from them.
-        Filter { state, action, requester_id, endpoint_id: Some(endpoint) } => tx.query(
+        Filter { state, action, requester_id, endpoint_id: Some(endpoint), incident_id: None } => tx.query(
             LIST_OF_ENDPOINT,
             &[&tenant, &after, endpoint, state, action, requester_id, &page.fetch()],
             read,
         )?,
-        Filter { state, action, requester_id, endpoint_id: None } => {
+        Filter { state, action, requester_id, endpoint_id: None, incident_id: None } => {
             tx.query(LIST, &[&tenant, &after, state, action, requester_id, &page.fetch()], read)?
         }
     };

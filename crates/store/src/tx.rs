@@ -22,6 +22,8 @@ pub(crate) trait Connection: Send {
     fn prepare(&mut self, sql: &'static str) -> Result<(), Error>;
     /// Waits until no other transaction holds this number, and holds it to the end of this one.
     fn hold(&mut self, number: i64) -> Result<(), Error>;
+    /// A table has many more rows than a moment ago: see [`Tx::grew`].
+    fn grew(&mut self, table: &'static str) -> Result<(), Error>;
     fn control(&mut self, step: Control) -> Result<(), Error>;
     /// Whether the transaction that was begun is still open and may still be committed.
     fn in_transaction(&self) -> bool;
@@ -104,6 +106,13 @@ impl<'a> Tx<'a> {
         // The lower halves of both ids are random; a chance meeting of two costs a wait, nothing else.
         let number = tenant.as_u64_pair().1.rotate_left(1) ^ id.as_u64_pair().1;
         let result = self.connection.hold(number.cast_signed());
+        self.note(result)
+    }
+
+    /// To be called after many rows were written at once. PostgreSQL knows nothing of them for a minute or more, and until
+    /// then takes a statement that names hundreds of rows by their keys for one that had better read all of its tenant's.
+    pub(crate) fn grew(&mut self, table: &'static str) -> Result<(), Error> {
+        let result = self.connection.grew(table);
         self.note(result)
     }
 

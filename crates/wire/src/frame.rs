@@ -2,17 +2,20 @@
 
 use prost::{Message, Oneof};
 
+use crate::activity::{ChainStored, ChainUpdate};
+use crate::blocklist::Held;
 use crate::keys::SignedKeySet;
 use crate::limits;
 use crate::order::SignedOrder;
 use crate::outcome::SignedOutcome;
+use crate::protection::SignedProtection;
 use crate::trust::SignedTrustBundle;
 
 /// From agent to gateway.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct AgentFrame {
     /// One of these.
-    #[prost(oneof = "FromAgent", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "FromAgent", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub body: Option<FromAgent>,
 }
 
@@ -37,13 +40,23 @@ pub enum FromAgent {
     /// An order that the journal does not know was refused before it had an id that could be trusted.
     #[prost(message, tag = "6")]
     Rejected(Rejected),
+    /// Which block list is enforced, and how. Only to a gateway that said [`FromServer::BlockList`] in this session.
+    #[prost(message, tag = "7")]
+    BlockListState(BlockListState),
+    /// A threat development chain, or what is new of it. Sent again until it is acknowledged.
+    #[prost(message, tag = "8")]
+    Chain(ChainUpdate),
+    /// How the flight recorder does and which protection document is in force. Only to a gateway that takes it, and only
+    /// when it changed.
+    #[prost(message, tag = "9")]
+    RecorderState(RecorderState),
 }
 
 /// From gateway to agent.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ServerFrame {
     /// One of these.
-    #[prost(oneof = "FromServer", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "FromServer", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub body: Option<FromServer>,
 }
 
@@ -74,6 +87,15 @@ pub enum FromServer {
     /// What the tenant's root says of approvals. Only to agents that say that they hold an older one.
     #[prost(message, tag = "8")]
     Trust(SignedTrustBundle),
+    /// The newest block list. Only to agents whose `Hello` says that they take one.
+    #[prost(message, tag = "9")]
+    BlockList(Held),
+    /// Updates of a chain are stored, and may be forgotten.
+    #[prost(message, tag = "10")]
+    ChainStored(ChainStored),
+    /// What is to be recorded, detected and prevented. Only to agents whose `Hello` says that they take it.
+    #[prost(message, tag = "11")]
+    Protection(SignedProtection),
 }
 
 /// Who connects and what it can do. Who it *is* stands in its certificate, not here.
@@ -109,6 +131,12 @@ pub struct Hello {
     /// Serial of the trust bundle that it holds; 0 where it has none, and then takes none.
     #[prost(uint64, tag = "10")]
     pub trust_serial: u64,
+    /// The block list that it enforces, version 0 where none; absent where it knows of no block lists.
+    #[prost(message, optional, tag = "11")]
+    pub block_list: Option<Held>,
+    /// Version of the protection document that it holds, 0 where none; absent where it knows of none.
+    #[prost(uint64, optional, tag = "12")]
+    pub protection: Option<u64>,
 }
 
 /// One action at one revision.
@@ -172,6 +200,34 @@ pub struct Event {
     pub at_us: i64,
 }
 
+/// Which block list an agent enforces.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct BlockListState {
+    /// Version and digest.
+    #[prost(message, optional, tag = "1")]
+    pub held: Option<Held>,
+    /// When it was in force, the agent's clock, microseconds since 1970.
+    #[prost(int64, tag = "2")]
+    pub applied_at_us: i64,
+    /// For each kind, whether it is enforced, how many objects, and why not: JSON, see `catalog::blocklist::Enforced`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub kinds: Vec<u8>,
+}
+
+/// How an agent's flight recorder does.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct RecorderState {
+    /// Version of the protection document that is in force, its bodies of rules too; 0 where none is.
+    #[prost(uint64, tag = "1")]
+    pub protection: u64,
+    /// The agent's clock, microseconds since 1970.
+    #[prost(int64, tag = "2")]
+    pub at_us: i64,
+    /// What it records and how, what it lost, which rules it refused: JSON, see `catalog::protection::Recorder`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub detail: Vec<u8>,
+}
+
 /// An order that was refused for its envelope.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Rejected {
@@ -201,6 +257,12 @@ pub struct Welcome {
     /// Where the gateway can be reached, `address:port`.
     #[prost(string, repeated, tag = "4")]
     pub addresses: Vec<String>,
+    /// It takes [`FromAgent::Chain`]; an older gateway would end the session.
+    #[prost(bool, tag = "5")]
+    pub takes_chains: bool,
+    /// It takes [`FromAgent::RecorderState`]; an older gateway would end the session.
+    #[prost(bool, tag = "6")]
+    pub takes_recorder_state: bool,
 }
 
 /// Where the gateway can be reached.
@@ -264,6 +326,14 @@ pub fn decode_from_agent(bytes: &[u8]) -> Result<FromAgent, FrameError> {
             check_text(&rejected.reason_code, limits::CODE, "reason_code")?;
             check_text(&rejected.message, limits::MESSAGE, "message")?;
         }
+        FromAgent::BlockListState(state) => {
+            check_held(state.held.as_ref())?;
+            check_len(state.kinds.len(), limits::BLOCK_LIST_KINDS, "kinds")?;
+        }
+        FromAgent::Chain(update) => update.check().map_err(FrameError::Limit)?,
+        FromAgent::RecorderState(state) => {
+            check_len(state.detail.len(), limits::RECORDER_STATE, "detail")?;
+        }
     }
     Ok(body)
 }
@@ -280,6 +350,12 @@ pub fn decode_from_server(bytes: &[u8]) -> Result<FromServer, FrameError> {
         FromServer::Keys(set) => check_len(set.set.len(), limits::CERTIFICATE, "set")?,
         FromServer::Trust(signed) => {
             check_len(signed.bundle.len(), limits::TRUST, "bundle")?;
+            check_text(&signed.key_id, limits::CODE, "key_id")?;
+        }
+        FromServer::BlockList(held) => check_held(Some(held))?,
+        FromServer::ChainStored(stored) => check_id(&stored.chain_id)?,
+        FromServer::Protection(signed) => {
+            check_len(signed.protection.len(), limits::PROTECTION, "protection")?;
             check_text(&signed.key_id, limits::CODE, "key_id")?;
         }
         FromServer::Goodbye(goodbye) => {
@@ -317,8 +393,13 @@ fn check_hello(hello: &Hello) -> Result<(), FrameError> {
     for capability in &hello.capabilities {
         check_text(&capability.action, limits::CODE, "capability")?;
     }
+    check_held(hello.block_list.as_ref())?;
     check_len(hello.held.len(), limits::HELD, "held")?;
     hello.held.iter().try_for_each(|order| check_id(&order.order_id))
+}
+
+fn check_held(held: Option<&Held>) -> Result<(), FrameError> {
+    held.is_none_or(Held::is_sound).then_some(()).ok_or(FrameError::Limit("block_list"))
 }
 
 fn check_addresses(addresses: &[String]) -> Result<(), FrameError> {

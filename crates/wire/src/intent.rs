@@ -65,13 +65,13 @@ pub struct Requester {
 /// One target: a leaf of the tree. Encoded once.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Target {
-    /// `endpoint`.
+    /// `endpoint` or `service`.
     #[prost(string, tag = "1")]
     pub kind: String,
     /// Whose it is.
     #[prost(string, tag = "2")]
     pub tenant_id: String,
-    /// The endpoint's id, which is also its agent's.
+    /// The endpoint's id, which is also its agent's; or [`service_id`].
     #[prost(string, tag = "3")]
     pub endpoint_id: String,
 }
@@ -85,12 +85,31 @@ impl Target {
             endpoint_id: endpoint_id.to_owned(),
         }
     }
+
+    /// A service, or an endpoint, by what names it.
+    pub fn of(tenant_id: &str, id: &str) -> Self {
+        let kind = if id == service_id(AGENTS) { "service" } else { "endpoint" };
+        Self { kind: kind.to_owned(), ..Self::endpoint(tenant_id, id) }
+    }
+}
+
+/// The service that all agents of a tenant are together.
+pub const AGENTS: &str = "agents";
+
+/// What names a service where an endpoint's id would stand: a UUID of version 8 (RFC 9562) derived from its name.
+pub fn service_id(name: &str) -> String {
+    let digest = sha256(&[b"quell/service/v1\0", name.as_bytes()]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    [&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(crate::digest::hex).join("-")
 }
 
 /// Whether these endpoints, in this order, are the very targets that the intent binds.
 pub fn binds(intent: &Intent, endpoints: &[String]) -> bool {
     let leaves: Vec<Vec<u8>> =
-        endpoints.iter().map(|id| Target::endpoint(&intent.tenant_id, id).encode_to_vec()).collect();
+        endpoints.iter().map(|id| Target::of(&intent.tenant_id, id).encode_to_vec()).collect();
     let root = merkle::Tree::new(&leaves).map(|tree| tree.root());
     intent.target_count == endpoints.len() as u64
         && root.is_some_and(|root| root.as_slice() == intent.targets_root.as_slice())

@@ -21,6 +21,12 @@ pub enum Domain {
     Approval,
     /// A tenant's trust bundle, by its root key.
     Trust,
+    /// A delta or a snapshot of a tenant's block list.
+    BlockList,
+    /// An investigation kit, by whoever made it.
+    Kit,
+    /// A tenant's protection document.
+    Protection,
 }
 
 impl Domain {
@@ -37,6 +43,9 @@ impl Domain {
             Self::AuditCheckpoint => b"quell/audit-checkpoint/v1\0",
             Self::Approval => b"quell/approval/v1\0",
             Self::Trust => b"quell/trust/v1\0",
+            Self::BlockList => b"quell/block-list/v1\0",
+            Self::Kit => b"quell/kit/v1\0",
+            Self::Protection => b"quell/protection/v1\0",
         }
     }
 }

@@ -7,8 +7,11 @@
 //! Invariants: an order is opaque bytes with a detached signature and is never re-encoded; each kind of
 //! signature has its own domain; unknown fields are ignored (newer peer), unknown enum values are refused.
 
+pub mod activity;
 pub mod approval;
 pub mod approver;
+pub mod artifact;
+pub mod blocklist;
 pub mod digest;
 pub mod enrol;
 pub mod frame;
@@ -19,6 +22,8 @@ pub mod merkle;
 pub mod order;
 pub mod outcome;
 pub mod path;
+pub mod protection;
+pub mod shell;
 pub mod trust;
 pub mod version;
 pub mod webauthn;

@@ -272,7 +272,7 @@ fn check_intent(order: &Order) -> Result<Intent, Refusal> {
         return Err(Refusal::Intent);
     }
     let target = Target::decode(order.target.as_slice()).map_err(|_| Refusal::Malformed)?;
-    if target != Target::endpoint(&order.tenant_id, &order.endpoint_id) {
+    if target != Target::of(&order.tenant_id, &order.endpoint_id) {
         return Err(Refusal::NotATarget);
     }
     let root = intent.targets_root.as_slice().try_into().map_err(|_| Refusal::Malformed)?;

@@ -12,8 +12,11 @@ pub const RENEW: &str = "/agent/v1/renew";
 pub const PING: &str = "/agent/v1/ping";
 /// `HEAD` and `PUT` below it, `{order_id}/{kind}`: a resumable upload.
 pub const UPLOADS: &str = "/agent/v1/uploads";
-/// `GET` below it, `{sha256}`: the body of a script that an order names.
-pub const SCRIPTS: &str = "/agent/v1/scripts";
+/// `GET` below it, `{sha256}`: a body of the library that an order names.
+pub const LIBRARY: &str = "/agent/v1/library";
+/// `GET` with `?from={version}`: what leads from that version of the block list to the newest, see [`crate::blocklist`].
+/// 204 where there is nothing newer.
+pub const BLOCK_LIST: &str = "/agent/v1/blocklist";
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "quell.agent.v1";
@@ -30,11 +33,8 @@ pub const UPLOAD_LENGTH: &str = "upload-length";
 /// Lower-case hex SHA-256 of the whole file; checked by the server when it is complete.
 pub const UPLOAD_SHA256: &str = "upload-sha256";
 
-/// Files that an order may upload. Names are ours, never an agent's.
-pub const ARTIFACT_KINDS: &[&str] = &["archive"];
-
-/// The id under which the server keeps the file `kind` of an order: a UUID of version 8 (RFC 9562) derived from
-/// both, so that the two ends know it without asking.
+/// The id under which the server keeps the file `kind` ([`crate::artifact::Kind`]) of an order: a UUID of version 8
+/// (RFC 9562) derived from both, so that the two ends know it without asking.
 pub fn artifact_id(order_id: &str, kind: &str) -> String {
     let digest = sha256(&[b"quell/artifact/v1\0", order_id.as_bytes(), b"\0", kind.as_bytes()]);
     let mut id = [0; 16];

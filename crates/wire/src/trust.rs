@@ -44,6 +44,9 @@ pub struct TrustBundle {
     /// Who signs the next bundle; empty where the root stays.
     #[prost(bytes = "vec", tag = "7")]
     pub next_root: Vec<u8>,
+    /// Who may sign investigation kits that run on these endpoints: Ed25519 public keys. Nobody where empty.
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub kit_keys: Vec<Vec<u8>>,
 }
 
 /// What needs how many signatures.
@@ -164,6 +167,9 @@ impl TrustBundle {
         let ids: BTreeSet<&[u8]> = self.keyring.iter().map(|key| key.public.as_slice()).collect();
         holds(self.keyring.len() <= limits::KEYRING && ids.len() == self.keyring.len(), "keyring")?;
         holds(self.keyring.iter().all(ApproverKey::is_sound), "keyring")?;
+        let kits: BTreeSet<&[u8]> = self.kit_keys.iter().map(Vec::as_slice).collect();
+        holds(self.kit_keys.len() <= limits::KIT_KEYS && kits.len() == self.kit_keys.len(), "kit_keys")?;
+        holds(self.kit_keys.iter().all(|key| key.len() == 32), "kit_keys")?;
         holds(self.rules.len() <= limits::RULES && self.rules.iter().all(Rule::is_sound), "rules")
     }
 

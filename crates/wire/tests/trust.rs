@@ -53,6 +53,7 @@ fn world() -> World {
         keyring: vec![approver(&ann, "ann"), approver(&ann_too, "ann"), approver(&bob, "bob")],
         rules: vec![rule(&["endpoint.run_script", "file.*"], 1), rule(&["endpoint.run_script"], 2)],
         next_root: Vec::new(),
+        kit_keys: Vec::new(),
     };
     World {
         root,

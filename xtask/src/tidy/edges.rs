@@ -30,6 +30,13 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["quell-store", "quell-engine", "quell-server", "quell-agent", "quell-host"],
         "rights are decided without I/O",
     ),
+    (
+        "quell-incident",
+        &["quell-store", "quell-engine", "quell-server", "quell-agent", "quell-host", "quell-access"],
+        "incidents are judged without I/O",
+    ),
+    ("quell-ingest", &[OURS], "it reads what others wrote, and knows none of us"),
+    ("quell-sigma", &[OURS], "rules are matched over records of anybody"),
     ("quell-notify", &[OURS], "it sends what it is given, and asks nobody"),
     ("quell-connect", &["quell-server"], "a connector is used by the server, not the other way"),
     (

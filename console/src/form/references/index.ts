@@ -2,16 +2,24 @@
 
 import type { ReactNode } from "react";
 
-import { ScriptPicker } from "./ScriptPicker";
+import { libraryPicker } from "./LibraryPicker";
 
 export type PickerProps = {
-  label: string;
+  /** What it is called; where nothing is shown, it is read out. */
+  label?: string;
+  "aria-label"?: string;
   description?: ReactNode;
   required: boolean;
-  error?: string;
+  /** Whether it can be emptied; where it must be filled it cannot. */
+  clearable?: boolean;
+  error?: ReactNode;
   "data-path": string;
   value: string;
   change: (value: string) => void;
 };
 
-export const pickers: Record<string, (props: PickerProps) => ReactNode> = { script: ScriptPicker };
+const LIBRARY = ["script", "yara", "query", "evidence", "kit", "indicators"];
+
+export const pickers: Record<string, (props: PickerProps) => ReactNode> = Object.fromEntries(
+  LIBRARY.map((kind) => [kind, libraryPicker(kind)]),
+);

@@ -63,7 +63,9 @@ export function BlastRadius({ request }: { request: Request }) {
                 ? "It changes nothing."
                 : back === undefined
                   ? "None: what it does cannot be undone."
-                  : `Undone by ${back}.`,
+                  : blast.isPiecewise
+                    ? `Piece by piece, a request for each thing that it changed: ${back}.`
+                    : `Undone by ${back}.`,
             ],
             [
               "Undoes itself",

@@ -10,7 +10,7 @@ import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { clip, inert } from "../../ui/text";
 import classes from "./Approvals.module.css";
-import { blastOf, hinders, ownDecision, targetsOf, type Request } from "./request";
+import { blastOf, hinders, ownDecision, planOf, targetsOf, type Request } from "./request";
 import { longWords } from "./settings/policy";
 import { canSignHere } from "./signing";
 import { useDecision } from "./useDecision";
@@ -34,7 +34,7 @@ export function Decide({ request }: { request: Request }) {
   const me = useMe();
   const why = hinders(request);
   const own = ownDecision(request, me);
-  if (request.state !== "pending") return null;
+  if (request.state !== "pending" || planOf(request) !== undefined) return null;
   return (
     <Box className={classes.box} component="section" aria-label="Your decision">
       <Title order={2} size="h3" mb={8}>

@@ -1,17 +1,20 @@
 /// What waits for a decision: what this person can decide first, then what waits for others, and why.
 
-import { Button, Group, Loader, SegmentedControl, Text, TextInput, Title } from "@mantine/core";
-import { IconChecks, IconSearch } from "@tabler/icons-react";
+import { Button, Group, SegmentedControl, Text, Title } from "@mantine/core";
+import { IconChecks } from "@tabler/icons-react";
 import { useMemo, useRef, useState, type KeyboardEvent } from "react";
 
 import { useFilters } from "../../app/url";
 import { Empty } from "../../ui/Empty";
 import { Failure } from "../../ui/Failure";
+import { SearchInput } from "../../ui/SearchInput";
+import { Unread } from "../../ui/Unread";
 import { count } from "../../ui/text";
 import classes from "./Approvals.module.css";
 import { Card } from "./Card";
 import { DecideMany } from "./DecideMany";
-import { blastOf, usePending, type Request } from "./request";
+import { PlanCards } from "./PlanCards";
+import { blastOf, planOf, usePending, type Request } from "./request";
 
 /** Requests drawn at once. */
 const STEP = 50;
@@ -43,11 +46,13 @@ export function Inbox() {
   const text = (filters["text"] ?? "").toLowerCase();
   const who = filters["who"] ?? "all";
 
-  const [mine, others] = useMemo(() => {
-    const found = (pending.data?.items ?? []).filter((request) => text === "" || has(request, text)).sort(oldest);
+  const [mine, others, plans] = useMemo(() => {
+    const all = (pending.data?.items ?? []).filter((request) => text === "" || has(request, text)).sort(oldest);
+    const found = all.filter((request) => planOf(request) === undefined);
     return [
       found.filter((request) => request.you?.can_decide),
       found.filter((request) => !request.you?.can_decide),
+      all.filter((request) => planOf(request) !== undefined),
     ] as const;
   }, [pending.data, text]);
   // What was decided meanwhile, by whomever, is not selected any more.
@@ -76,8 +81,7 @@ export function Inbox() {
     }
   };
 
-  if (pending.isPending) return <Loader m="md" aria-label="Reading what waits" />;
-  if (pending.data === undefined) return <Failure error={pending.error} retry={() => void pending.refetch()} />;
+  if (pending.data === undefined) return <Unread answer={pending} label="Reading what waits" m="md" />;
   // What several were decided says stays to be read when nothing else waits.
   if (pending.data.items.length === 0 && word === undefined)
     return (
@@ -89,16 +93,13 @@ export function Inbox() {
   return (
     <>
       <Group gap="xs" mb="sm">
-        <TextInput
-          data-search
-          aria-label="Search"
-          placeholder="Search  /"
-          leftSection={<IconSearch size={16} aria-hidden />}
-          value={filters["text"] ?? ""}
-          maxLength={200}
+        <SearchInput
+          isMain
+          label="Search"
           w={260}
-          onChange={(event) => {
-            set({ text: event.currentTarget.value || undefined });
+          value={filters["text"] ?? ""}
+          change={(text) => {
+            set({ text: text || undefined });
           }}
         />
         <SegmentedControl
@@ -114,6 +115,7 @@ export function Inbox() {
         />
       </Group>
       <Failure error={pending.error} mb="sm" />
+      <PlanCards requests={plans} />
       <Group justify="space-between" mb={6} mih={30}>
         <Title order={2} size="h3">
           Waits for you

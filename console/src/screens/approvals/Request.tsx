@@ -20,7 +20,7 @@ import { Decisions } from "./Decisions";
 import { DeedFacts } from "./DeedFacts";
 import { Quorum } from "./Quorum";
 import { Remaining } from "./Remaining";
-import { blastOf, hinders, isUnderWay, targetsOf, type Request } from "./request";
+import { blastOf, hinders, isUnderWay, planOf, targetsOf, type Request } from "./request";
 import { Withdraw } from "./Withdraw";
 
 export default function RequestPage() {
@@ -77,6 +77,7 @@ function Shown({ request, error, again }: { request: Request; error: unknown; ag
           <BlastRadius request={request} />
         </Stack>
         <Stack gap="md" className={classes.panel} miw={0}>
+          <OfPlan request={request} />
           {isPhone && isOpen ? null : <Decide request={request} />}
           <Decisions request={request} />
           <Withdraw request={request} />
@@ -84,6 +85,27 @@ function Shown({ request, error, again }: { request: Request; error: unknown; ag
       </Box>
       {isPhone && isOpen ? <DecideBar request={request} asked={asked} ask={ask} /> : null}
     </Page>
+  );
+}
+
+/** A step of a plan is decided about with the plan. */
+function OfPlan({ request }: { request: Request }) {
+  const plan = planOf(request);
+  if (plan === undefined) return null;
+  return (
+    <Box className={classes.box} component="section" aria-label="Response plan">
+      <Text size="sm" mb="xs">
+        It is a step of a response plan: people decide about the plan as a whole.
+      </Text>
+      <Button
+        fullWidth
+        variant={request.state === "pending" ? "filled" : "default"}
+        rightSection={<IconArrowRight size={16} aria-hidden />}
+        renderRoot={(props: Record<string, unknown>) => <Link {...props} to={`/response-plans/${plan}`} />}
+      >
+        The plan
+      </Button>
+    </Box>
   );
 }
 

@@ -13,29 +13,34 @@ const PREFIX = "sha256:";
 
 export function ScriptBody({ reference }: { reference: string }) {
   const me = useMe();
-  return reference.startsWith(PREFIX) && holds(me, "script.read") ? (
+  return reference.startsWith(PREFIX) && holds(me, "library.read") ? (
     <Found digest={reference.slice(PREFIX.length)} />
   ) : null;
 }
 
 function Found({ digest }: { digest: string }) {
-  const { data, isPending } = $api.useQuery("get", "/api/v1/scripts", { params: { query: { limit: 500 } } });
-  if (isPending) return <Loader size="xs" aria-label="Looking for the script" />;
-  const version = data?.items.flatMap((script) => script.versions).find((each) => each.sha256 === digest);
+  const { data, isPending } = $api.useQuery(
+    "get",
+    "/api/v1/library/versions/{sha256}",
+    { params: { path: { sha256: digest } } },
+    { retry: false },
+  );
+  if (isPending) return <Loader size="xs" aria-label="Looking for what is named" />;
+  const version = data?.find((each) => each.sha256 === digest);
   if (version === undefined)
     return (
       <Text size="xs" c="var(--quell-warn)">
-        The library holds no script of this digest any more: what would run cannot be read here.
+        The library holds nothing of this digest any more: what would run cannot be read here.
       </Text>
     );
   return <Body version={version} digest={digest} />;
 }
 
-function Body({ version, digest }: { version: Schemas["ScriptVersion"]; digest: string }) {
+function Body({ version, digest }: { version: Schemas["LibraryVersion"]; digest: string }) {
   const { data } = $api.useQuery(
     "get",
-    "/api/v1/scripts/{name}/versions/{version}",
-    { params: { path: { name: version.name, version: version.version } } },
+    "/api/v1/library/{kind}/{name}/versions/{version}",
+    { params: { path: { kind: version.kind, name: version.name, version: version.version } } },
     { staleTime: Infinity },
   );
   const body = data?.body ?? undefined;

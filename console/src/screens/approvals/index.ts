@@ -16,7 +16,7 @@ export const screens: Screen[] = [
     title: "Break-glass",
     load: () => import("./glass/BreakGlass"),
     needs: "approval.read",
-    nav: { group: "Respond", icon: IconUrgent, key: "b" },
+    nav: { group: "Respond", icon: IconUrgent, key: "g" },
   },
   {
     path: "/settings/approvals",

@@ -19,8 +19,10 @@ export type Blast = {
   pending: number;
   isolated: number;
   isReadOnly: boolean;
-  /** The action that undoes it. */
+  /** The action that undoes it, at once or piece by piece. */
   undoneBy: string | undefined;
+  /** What it changes is undone by a request for each thing, not by one for all. */
+  isPiecewise: boolean;
   /** Seconds after its effect. */
   revertAfter: number | undefined;
   risk: string;
@@ -60,7 +62,8 @@ export function blastOf(request: { blast: unknown }): Blast {
     pending: number(blast["pending_commands"]),
     isolated: number(blast["isolated"]),
     isReadOnly: blast["read_only"] === true,
-    undoneBy: text(blast["reversible_by"]) || undefined,
+    undoneBy: text(blast["reversible_by"]) || text(blast["undone_by"]) || undefined,
+    isPiecewise: blast["effect"] === "piecewise",
     revertAfter: number(blast["revert_after_seconds"]) || undefined,
     risk: text(blast["risk"]),
   };
@@ -137,8 +140,15 @@ export function whoAgrees(request: Request): string {
     : `${people}, each with one of the roles ${request.roles.map((role) => role.replaceAll("_", " ")).join(", ")}`;
 }
 
+/** The response plan whose step it is: people decide about the plan. */
+export function planOf(request: Request): string | undefined {
+  return request.plan ?? undefined;
+}
+
 /** What hinders from deciding, or `undefined`. */
 export function hinders(request: Request): string | undefined {
+  if (planOf(request) !== undefined && request.state === "pending")
+    return "it is a step of a response plan: decide about the plan";
   if (request.you) return request.you.hinders ?? undefined;
   return request.state === "pending" ? "only a person decides" : `it is ${request.state} already`;
 }

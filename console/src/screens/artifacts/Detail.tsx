@@ -1,19 +1,20 @@
 /// One artifact beside the list: digests, the way to open it, and who had it in hand.
 
-import { Anchor, Drawer, Group, Loader, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Drawer, Group, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
 import { $api } from "../../api/client";
-import { holds, useMe } from "../../api/me";
+import { holds, lacking, useMe, whyNot } from "../../api/me";
 import { useFilters } from "../../app/url";
 import { Facts } from "../../ui/Facts";
-import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
 import { Stale } from "../../ui/Stale";
 import { bytes, clip, inert, words } from "../../ui/text";
 import { Time } from "../../ui/Time";
+import { Unread } from "../../ui/Unread";
 import { sayTargets } from "../tasks/words";
 import { Arrival, Digest, Download, Password, type Artifact } from "./ArtifactCard";
+import { INSIDE } from "./inside-needs";
 
 export function Detail({ id }: { id: string | undefined }) {
   const [, set] = useFilters();
@@ -38,10 +39,8 @@ export function Detail({ id }: { id: string | undefined }) {
           <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} mb="md" />
           <Whole artifact={artifact} />
         </>
-      ) : answer.error === null ? (
-        <Loader aria-label="Reading the artifact" />
       ) : (
-        <Failure error={answer.error} retry={() => void answer.refetch()} />
+        <Unread answer={answer} label="Reading the artifact" />
       )}
     </Drawer>
   );
@@ -56,6 +55,7 @@ function Whole({ artifact }: { artifact: Artifact }) {
         <Download artifact={artifact} size="sm" />
       </Group>
       <Password artifact={artifact} />
+      {artifact.state === "stored" && artifact.media_type === "application/zip" ? <Inside id={artifact.id} /> : null}
       <Facts
         rows={[
           [
@@ -85,6 +85,23 @@ function Whole({ artifact }: { artifact: Artifact }) {
       />
       <Custody artifact={artifact} />
     </Stack>
+  );
+}
+
+/** The way into the archive, or what it takes. */
+function Inside({ id }: { id: string }) {
+  const me = useMe();
+  const lack = lacking(me, INSIDE);
+  if (lack === undefined)
+    return (
+      <Anchor component={Link} to={`/artifacts/${id}`} size="sm">
+        Look inside, without unpacking it
+      </Anchor>
+    );
+  return (
+    <Text size="sm" c="dimmed">
+      To look inside: {whyNot(me, lack)}
+    </Text>
   );
 }
 

@@ -1,5 +1,6 @@
 import { IconArchive } from "@tabler/icons-react";
 import type { Screen } from "../../app/screen";
+import { INSIDE } from "./inside-needs";
 
 export const screens: Screen[] = [
   {
@@ -9,4 +10,5 @@ export const screens: Screen[] = [
     needs: "artifact.read",
     nav: { group: "Evidence", icon: IconArchive, key: "f" },
   },
+  { path: "/artifacts/$id", title: "Archive", load: () => import("./Inside"), needs: INSIDE },
 ];

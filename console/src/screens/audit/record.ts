@@ -23,8 +23,10 @@ export function placeOf(record: AuditRecord): string | undefined {
       return `/endpoints/${id}`;
     case "enrolment_token":
       return "/endpoints/tokens";
-    case "script":
-      return `/library/${id}`;
+    case "library": {
+      const [of, name] = [detailOf(record, "kind"), detailOf(record, "name")];
+      return of === undefined || name === undefined ? undefined : `/library/${of}/${encodeURIComponent(name)}`;
+    }
     case "person":
     case "member":
       return "/settings/people";

@@ -4,6 +4,7 @@ import { ActionIcon, Box, Button, Group, Menu, Paper, Text, Tooltip } from "@man
 import { IconBolt, IconDownload, IconTag, IconX } from "@tabler/icons-react";
 import { lazy, Suspense, useState } from "react";
 
+import { effectWords } from "../../act/effect";
 import { useAct } from "../../act/start";
 import { Deed } from "../../ui/Deed";
 import { Name } from "../../ui/Name";
@@ -80,7 +81,7 @@ export function Selected({ ids, select, rows, changed }: Props) {
                 >
                   {action.title}
                   <Text size="xs" c="dimmed">
-                    {why ?? `${action.effect.replace("_", " ")} · ${String(action.risk)} risk`}
+                    {why ?? `${effectWords(action.effect)} · ${String(action.risk)} risk`}
                   </Text>
                 </Menu.Item>
               ))}

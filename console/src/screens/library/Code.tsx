@@ -1,4 +1,4 @@
-/// The body of a script with numbers at its lines, and the change from one body to another. All of it inert text.
+/// A body with numbers at its lines, and the change from one body to another. All of it inert text.
 
 import { Box, Group, Text } from "@mantine/core";
 import { Fragment, useMemo } from "react";
@@ -20,7 +20,7 @@ export function Body({ text, label }: { text: string; label: string }) {
         <Text size="xs" c="dimmed">
           {label} · {count(lines.length, "line")}
         </Text>
-        <Copy value={text} label="Copy the script" />
+        <Copy value={text} label="Copy it" />
       </Group>
       <Box className={classes.scroll} tabIndex={0} role="region" aria-label={label}>
         <pre className={classes.numbers} aria-hidden>

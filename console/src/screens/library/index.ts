@@ -7,10 +7,10 @@ export const screens: Screen[] = [
   {
     path: "/library",
     title: "Library",
-    load: () => import("./Scripts"),
-    needs: "script.read",
+    load: () => import("./Library"),
+    needs: "library.read",
     nav: { group: "Evidence", icon: IconBooks, key: "l" },
   },
-  { path: "/library/new", title: "New script", load: () => import("./NewScript"), needs: "script.write" },
-  { path: "/library/$name", title: "Script", load: () => import("./ScriptPage"), needs: "script.read" },
+  { path: "/library/new", title: "Add to the library", load: () => import("./NewVersion"), needs: "library.write" },
+  { path: "/library/$kind/$name", title: "Library", load: () => import("./ItemPage"), needs: "library.read" },
 ];

@@ -9,10 +9,10 @@ import { useAct } from "../../act/start";
 import { $api, type Schemas } from "../../api/client";
 import { holds, useMe } from "../../api/me";
 import { Empty } from "../../ui/Empty";
-import { Failure } from "../../ui/Failure";
 import { Page } from "../../ui/Page";
 import { Stale } from "../../ui/Stale";
 import { Time } from "../../ui/Time";
+import { Unread } from "../../ui/Unread";
 import { moment } from "../tasks/since";
 import { Alarms } from "./Alarms";
 import { Changed } from "./Changed";
@@ -34,11 +34,9 @@ export default function Overview() {
   if (answer.data === undefined) {
     return (
       <Page title="Overview">
-        {answer.error === null ? (
+        <Unread answer={answer}>
           <Skeleton height={420} />
-        ) : (
-          <Failure error={answer.error} retry={() => void answer.refetch()} />
-        )}
+        </Unread>
       </Page>
     );
   }

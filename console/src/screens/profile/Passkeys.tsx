@@ -1,6 +1,6 @@
 /// Your passkeys: added in the browser, named, removed.
 
-import { ActionIcon, Button, Group, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
@@ -12,16 +12,19 @@ import { Copy } from "../../ui/Copy";
 import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
 import { Name } from "../../ui/Name";
+import { NameInput } from "../../ui/NameInput";
 import { Sure } from "../../ui/Sure";
 import { Time } from "../../ui/Time";
 import { clip, inert } from "../../ui/text";
 import { Section } from "../../ui/Section";
+import { SmallTable } from "../../ui/SmallTable";
 
 type Passkey = Schemas["ListedPasskey"];
+type Shown = { kind: "add" } | { kind: "rename" | "remove"; key: Passkey };
 
 export function Passkeys() {
   const list = $api.useQuery("get", "/api/v1/passkeys");
-  const [shown, show] = useState<{ kind: "add" } | { kind: "rename" | "remove"; key: Passkey } | undefined>();
+  const [shown, show] = useState<Shown | undefined>();
   const keys = list.data?.items ?? [];
   const close = (): void => {
     show(undefined);
@@ -45,63 +48,18 @@ export function Passkeys() {
       <Failure error={list.error} retry={() => void list.refetch()} />
       {list.data !== undefined && keys.length === 0 ? <Text size="sm">You have none.</Text> : null}
       {keys.length === 0 ? null : (
-        <Table.ScrollContainer minWidth={300}>
-          <Table aria-label="Your passkeys">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Name</Table.Th>
-                <Table.Th>Added</Table.Th>
-                <Table.Th>Last used</Table.Th>
-                <Table.Th aria-label="What can be done" />
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {keys.map((key) => (
-                <Table.Tr key={key.id}>
-                  <Table.Td>
-                    <Name length={60}>{key.name}</Name>
-                  </Table.Td>
-                  <Table.Td>
-                    <Time at={key.created_at} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Time at={key.last_used_at} empty="never" />
-                  </Table.Td>
-                  <Table.Td>
-                    <Group gap={4} justify="flex-end" wrap="nowrap">
-                      {key.approver_key ? (
-                        <Copy
-                          value={JSON.stringify(key.approver_key)}
-                          label="Copy the public part, for quell trust add --webauthn"
-                        />
-                      ) : null}
-                      <ActionIcon
-                        variant="subtle"
-                        color="gray"
-                        aria-label={`Rename ${clip(inert(key.name), 60)}`}
-                        onClick={() => {
-                          show({ kind: "rename", key });
-                        }}
-                      >
-                        <IconPencil size={16} />
-                      </ActionIcon>
-                      <ActionIcon
-                        variant="subtle"
-                        color="gray"
-                        aria-label={`Remove ${clip(inert(key.name), 60)}`}
-                        onClick={() => {
-                          show({ kind: "remove", key });
-                        }}
-                      >
-                        <IconTrash size={16} />
-                      </ActionIcon>
-                    </Group>
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <SmallTable
+          label="Your passkeys"
+          columns={[
+            { title: "Name", cell: (key) => <Name length={60}>{key.name}</Name> },
+            { title: "Added", cell: (key) => <Time at={key.created_at} /> },
+            { title: "Last used", cell: (key) => <Time at={key.last_used_at} empty="never" /> },
+            { title: "What can be done", isUnseen: true, cell: (key) => <Deeds passkey={key} ask={show} /> },
+          ]}
+          rows={keys}
+          of={(key) => key.id}
+          minWidth={300}
+        />
       )}
       {shown?.kind === "add" ? <Naming title="Add a passkey" deed="Go on" act={add} close={close} /> : null}
       {shown?.kind === "rename" ? (
@@ -125,6 +83,40 @@ export function Passkeys() {
         </Sure>
       ) : null}
     </Section>
+  );
+}
+
+function Deeds({ passkey, ask }: { passkey: Passkey; ask: (shown: Shown) => void }) {
+  const name = clip(inert(passkey.name), 60);
+  return (
+    <Group gap={4} justify="flex-end" wrap="nowrap">
+      {passkey.approver_key ? (
+        <Copy
+          value={JSON.stringify(passkey.approver_key)}
+          label="Copy the public part, for quell trust add --webauthn"
+        />
+      ) : null}
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={`Rename ${name}`}
+        onClick={() => {
+          ask({ kind: "rename", key: passkey });
+        }}
+      >
+        <IconPencil size={16} />
+      </ActionIcon>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={`Remove ${name}`}
+        onClick={() => {
+          ask({ kind: "remove", key: passkey });
+        }}
+      >
+        <IconTrash size={16} />
+      </ActionIcon>
+    </Group>
   );
 }
 
@@ -174,17 +166,7 @@ function Naming({ title, deed, initial = "", act, close }: NamingProps) {
     <Modal opened onClose={close} title={title}>
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap="sm">
-          <TextInput
-            data-autofocus
-            required
-            label="Name"
-            description="What you call it: “laptop”, “blue token”."
-            maxLength={100}
-            value={name}
-            onChange={(event) => {
-              setName(event.currentTarget.value);
-            }}
-          />
+          <NameInput value={name} change={setName} description="What you call it: “laptop”, “blue token”." />
           <Failure error={error} />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>

@@ -8,6 +8,7 @@ import {
   IconKey,
   IconMail,
   IconPlugConnected,
+  IconSignature,
   IconUsers,
   IconUserShield,
   IconWebhook,
@@ -23,7 +24,7 @@ export const screens: Screen[] = [
     title: "People",
     load: () => import("./people/People"),
     needs: "person.read",
-    nav: { group, icon: IconUsers, key: "p" },
+    nav: { group, icon: IconUsers, key: "u" },
   },
   { path: "/settings/people/$id", title: "Person", load: () => import("./people/Person"), needs: "person.read" },
   {
@@ -83,6 +84,13 @@ export const screens: Screen[] = [
     load: () => import("./trust/Trust"),
     needs: "trust.read",
     nav: { group, icon: IconCertificate },
+  },
+  {
+    path: "/settings/kit-keys",
+    title: "Kit keys",
+    load: () => import("./kit-keys/KitKeys"),
+    needs: "trust.read",
+    nav: { group, icon: IconSignature },
   },
   {
     path: "/settings/tenants",

@@ -5,6 +5,7 @@ import { IconInfoCircle } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
+import { isForService } from "../../act/draft";
 import { api, data } from "../../api/client";
 import { Facts } from "../../ui/Facts";
 import { Name } from "../../ui/Name";
@@ -18,6 +19,7 @@ import { HowFar, Took } from "./Commands";
 import { Evidence } from "./Evidence";
 import { readEvidence } from "./evidence";
 import { Outcome } from "./Outcome";
+import { Restores } from "./Restores";
 import { Reveal } from "./Reveal";
 import { isNothing, type Schema } from "./schema";
 import { isEnded, type Command } from "./words";
@@ -52,16 +54,24 @@ function InWords({ command }: { command: Command }) {
     <Stack gap="md">
       <Facts
         rows={[
-          [
-            "Endpoint",
-            <Anchor key="endpoint" component={Link} to={`/endpoints/${command.endpoint_id}`} size="sm">
-              <Name length={80}>{command.endpoint_name}</Name>
-            </Anchor>,
-          ],
+          isForService(action)
+            ? [
+                "Service",
+                <Name key="service" length={80}>
+                  {command.endpoint_name}
+                </Name>,
+              ]
+            : [
+                "Endpoint",
+                <Anchor key="endpoint" component={Link} to={`/endpoints/${command.endpoint_id}`} size="sm">
+                  <Name length={80}>{command.endpoint_name}</Name>
+                </Anchor>,
+              ],
           [
             "Status",
             <State key="state" state={command.state} reason={isEnded(command.state) ? command.reason_code : null} />,
           ],
+          ["Terminal", command.action === SHELL ? <ToShell key="shell" command={command} /> : null],
           ["Progress", isEnded(command.state) ? null : <HowFar key="far" command={command} />],
           [
             "Ran",
@@ -91,9 +101,21 @@ function InWords({ command }: { command: Command }) {
           <Outcome value={command.outcome} schema={schema} name={`${command.endpoint_name}-${command.id.slice(-8)}`} />
         </section>
       )}
+      <Restores command={command} />
       <ArtifactsOf task={command.task_id} command={command.id} isLive={!isEnded(command.state)} />
       {action?.secrets.includes("release_code") && command.started_at ? <ReleaseCode command={command} /> : null}
     </Stack>
+  );
+}
+
+const SHELL = "endpoint.remote_shell";
+
+/** A shell has a place of its own, from when it is asked for until its recording expires. */
+function ToShell({ command }: { command: Command }) {
+  return (
+    <Anchor component={Link} to={`/shells/${command.id}`} size="sm">
+      {isEnded(command.state) ? "Look at its recording" : "Go to the terminal"}
+    </Anchor>
   );
 }
 

@@ -71,7 +71,7 @@ export function Deeds({ task, commands }: { task: Task; commands: Command[] }) {
         <Deed
           variant={facts?.undone_by ? "filled" : "default"}
           leftSection={<IconArrowBackUp size={16} aria-hidden />}
-          why={whyNoUndo(me, task, facts)}
+          why={whyNoUndo(me, task, facts, commands)}
           onClick={() => {
             setDialog("undo");
           }}

@@ -1,11 +1,14 @@
 /// What the service reported, drawn from the action's outcome schema: no action has words of its own here.
 
-import { Anchor, Box, Group, Table, Text } from "@mantine/core";
+import { Anchor, Box, Group, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
+import { Help } from "../../form/Help";
 import { Copy } from "../../ui/Copy";
 import { Name } from "../../ui/Name";
+import { SmallTable } from "../../ui/SmallTable";
 import { Time } from "../../ui/Time";
+import { count } from "../../ui/text";
 import { isProbes } from "./evidence";
 import { isOutput, Output } from "./Output";
 import { isNothing, isRecord, label, present, type Schema } from "./schema";
@@ -40,7 +43,7 @@ function size(output: unknown): number {
 }
 
 function isWide(value: unknown): boolean {
-  return isOutput(value) || isRows(value) || (isRecord(value) && !isArtifact(value));
+  return isOutput(value) || isRows(value) || (isRecord(value) && !isArtifact(value) && !isListed(value));
 }
 
 function isRows(value: unknown): value is Record<string, unknown>[] {
@@ -49,6 +52,13 @@ function isRows(value: unknown): value is Record<string, unknown>[] {
 
 function isArtifact(value: unknown): value is Record<string, unknown> & { artifact_id: string } {
   return isRecord(value) && typeof value["artifact_id"] === "string";
+}
+
+/** Rows of an action: the task lists those of all its endpoints as one. */
+function isListed(value: unknown): value is { count: number; truncated: unknown } {
+  return (
+    isRecord(value) && typeof value["count"] === "number" && [value["columns"], value["shown"]].every(Array.isArray)
+  );
 }
 
 type FieldProps = { name: string; value: unknown; schema: Schema | undefined; of: string };
@@ -63,7 +73,7 @@ function Field({ name, value, schema, of }: FieldProps) {
         </Text>
         {help ? (
           <Text component="span" size="xs" c="dimmed" display="block">
-            {help}
+            <Help>{help}</Help>
           </Text>
         ) : null}
       </dt>
@@ -87,6 +97,10 @@ function Value({ name, value, schema, of }: FieldProps) {
         </Text>
       </Group>
     );
+  }
+  if (isListed(value)) {
+    const more = value.truncated === true ? ", and there were more" : "";
+    return <Name>{`${count(value.count, "row")}${more}; listed under “What was found”`}</Name>;
   }
   if (isRows(value)) return <Rows rows={value} schema={present(schema?.items)} name={name} />;
   if (isRecord(value)) return <Outcome value={value} schema={schema} name={of} />;
@@ -119,28 +133,17 @@ function Rows({ rows, schema, name }: { rows: Record<string, unknown>[]; schema:
   );
   return (
     <div className={classes.scroll} tabIndex={0} role="region" aria-label={label(name)}>
-      <Table verticalSpacing={4} fz="sm">
-        <Table.Thead>
-          <Table.Tr>
-            {names.map((field) => (
-              <Table.Th key={field} title={schema?.properties?.[field]?.description}>
-                {label(field)}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.slice(0, ROWS).map((row, index) => (
-            <Table.Tr key={index}>
-              {names.map((field) => (
-                <Table.Td key={field}>
-                  <Scalar name={field} value={row[field]} />
-                </Table.Td>
-              ))}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+      <SmallTable
+        columns={names.map((field) => ({
+          title: label(field),
+          about: schema?.properties?.[field]?.description,
+          cell: (row: Record<string, unknown>) => <Scalar name={field} value={row[field]} />,
+        }))}
+        rows={rows.slice(0, ROWS)}
+        of={(_, index) => index}
+        verticalSpacing={4}
+        fz="sm"
+      />
       {rows.length > ROWS ? (
         <Text size="xs" c="dimmed">
           and {rows.length - ROWS} more, which stand in the raw outcome

@@ -1,8 +1,9 @@
 /// One task: what was asked, what came of it on each endpoint, what proves it, how it went.
 
 import { Alert, Anchor, Drawer, Grid, Group, Loader, Skeleton, Spoiler, Stack, Text, Title } from "@mantine/core";
-import { IconArrowBackUp, IconClock } from "@tabler/icons-react";
+import { IconArrowBackUp, IconBug, IconClock } from "@tabler/icons-react";
 import { Link, useParams } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 
 import { $api } from "../../api/client";
 import { holds, useMe } from "../../api/me";
@@ -15,29 +16,39 @@ import { Stale } from "../../ui/Stale";
 import { State } from "../../ui/State";
 import { count, inert } from "../../ui/text";
 import { duration, Time, useNow } from "../../ui/Time";
+import { Unread } from "../../ui/Unread";
 import { ApprovalCard } from "./ApprovalCard";
-import { useSaid } from "./catalogue";
+import { useAction, useSaid } from "./catalogue";
 import { Id, TaskState } from "./columns";
 import { CommandDetail } from "./CommandDetail";
 import { Commands } from "./Commands";
 import { Deeds } from "./Deeds";
+import type { Schema } from "./schema";
 import { Timeline } from "./Timeline";
 import { timeline } from "./timeline";
-import { clock, sayFrom, sayTargets, type Command, type Task as One } from "./words";
+import { clock, isEnded, sayFrom, sayTargets, type Command, type Task as One } from "./words";
 import classes from "./Task.module.css";
+
+/** Its table is read with the first task that has rows. */
+const Rows = lazy(() => import("./Rows"));
+
+/** Whether an outcome of this shape has rows, under whatever name. */
+function findsRows(schema: Schema | undefined): boolean {
+  return Object.values(schema?.properties ?? {}).some(
+    ({ properties }) => properties !== undefined && "columns" in properties && "shown" in properties,
+  );
+}
 
 export default function Task() {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
   const answer = $api.useQuery("get", "/api/v1/tasks/{id}", { params: { path: { id } } });
   if (answer.data === undefined) {
-    return answer.error === null ? (
+    return (
       <Page title="Task">
-        <Skeleton height={90} mb="md" />
-        <Skeleton height={320} />
-      </Page>
-    ) : (
-      <Page title="Task">
-        <Failure error={answer.error} retry={() => void answer.refetch()} />
+        <Unread answer={answer}>
+          <Skeleton height={90} mb="md" />
+          <Skeleton height={320} />
+        </Unread>
       </Page>
     );
   }
@@ -54,6 +65,7 @@ type WholeProps = { task: One; states: Record<string, number>; commands: Command
 
 function Whole({ task, states, commands }: WholeProps) {
   const only = task.target_count === 1 ? commands[0] : undefined;
+  const action = useAction(task.action);
   return (
     <Page
       title={`${task.title || inert(task.action)}: ${sayTargets(task)}`}
@@ -101,6 +113,11 @@ function Whole({ task, states, commands }: WholeProps) {
             <Aside task={task} commands={commands} />
           </Grid.Col>
         </Grid>
+        {findsRows(action?.outcome_schema as Schema | undefined) ? (
+          <Suspense fallback={<Skeleton height={240} />}>
+            <Rows task={task.id} targets={task.target_count} isOver={isEnded(task.state)} />
+          </Suspense>
+        ) : null}
       </Stack>
     </Page>
   );
@@ -125,9 +142,37 @@ function Relations({ task }: { task: One }) {
           </Text>
         </Alert>
       ) : null}
+      <Origin task={task} />
       {task.undone_by ? <Relation id={task.undone_by} says="Taken back by" /> : null}
       {task.undo_of ? <Relation id={task.undo_of} says="This takes back" /> : null}
     </>
+  );
+}
+
+/** The incident that it was asked for from, and the plan whose step it is. */
+function Origin({ task: { incident, plan } }: { task: One }) {
+  if (incident == null && plan == null) return null;
+  return (
+    <Alert variant="default" icon={<IconBug aria-hidden />} p="sm">
+      <Group gap="xs">
+        {incident == null ? null : (
+          <Text size="sm">
+            Asked for from{" "}
+            <Anchor component={Link} to={`/incidents/${String(incident.number ?? incident.id)}`} size="sm">
+              incident{incident.number == null ? "" : ` #${String(incident.number)}`}
+            </Anchor>
+          </Text>
+        )}
+        {plan == null ? null : (
+          <Text size="sm">
+            A step of{" "}
+            <Anchor component={Link} to={`/response-plans/${plan}`} size="sm">
+              a response plan
+            </Anchor>
+          </Text>
+        )}
+      </Group>
+    </Alert>
   );
 }
 

@@ -1,24 +1,32 @@
 /// Taking back: what will be done on which endpoints, why, then the second step.
 
-import { Button, Group, List, Modal, Stack, Text, Textarea } from "@mantine/core";
+import { List, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useNavigate } from "@tanstack/react-router";
-import { useState, type FormEvent } from "react";
 
-import { $api } from "../../api/client";
+import { api, data, type Schemas } from "../../api/client";
 import { holds, whyNot, type Me } from "../../api/me";
-import { asApiError } from "../../api/problem";
 import { refresh } from "../../api/query";
-import { Failure } from "../../ui/Failure";
+import { AskWhy } from "../../ui/AskWhy";
 import { Name } from "../../ui/Name";
 import { count, inert } from "../../ui/text";
 import { useAction, useActions } from "./catalogue";
-import { isEnded, sayTargets, type Task } from "./words";
-import type { Schemas } from "../../api/client";
+import { movedNothing } from "./moved";
+import { isEnded, sayTargets, type Command, type Task } from "./words";
 
 /** Why it cannot be taken back, or `undefined` where it can. */
-export function whyNoUndo(me: Me, task: Task, action: Schemas["Action"] | undefined): string | undefined {
+export function whyNoUndo(
+  me: Me,
+  task: Task,
+  action: Schemas["Action"] | undefined,
+  commands?: Command[],
+): string | undefined {
   if (action === undefined) return "The catalogue is being read.";
+  if (action.effect === "piecewise") {
+    return movedNothing(task, commands)
+      ? "It changed nothing: there is nothing to take back."
+      : "What it changed is taken back piece by piece: its outcome names each.";
+  }
   if (!action.undone_by) {
     return action.effect === "read_only"
       ? "It only read: there is nothing to take back."
@@ -36,12 +44,10 @@ export function UndoDialog({ task, close }: { task: Task; close: () => void }) {
   const navigate = useNavigate();
   const action = useAction(task.action);
   const back = useActions().find((each) => each.id === action?.undone_by);
-  const [reason, setReason] = useState("");
-  const undo = $api.useMutation("post", "/api/v1/tasks/{id}/undo");
-  const submit = async (event: FormEvent): Promise<void> => {
-    event.preventDefault();
-    const made = await undo.mutateAsync({ params: { path: { id: task.id } }, body: { reason } }).catch(() => undefined);
-    if (made === undefined) return;
+  const send = async (reason: string): Promise<void> => {
+    const made = await data(
+      api.POST("/api/v1/tasks/{id}/undo", { params: { path: { id: task.id } }, body: { reason } }),
+    );
     await refresh("/api/v1/tasks", "/api/v1/overview", "/api/v1/endpoints");
     if (made.passed_over.length > 0) {
       notifications.show({
@@ -54,58 +60,36 @@ export function UndoDialog({ task, close }: { task: Task; close: () => void }) {
           .join(" "),
       });
     }
-    close();
-    await navigate({ to: `/tasks/${made.id}` });
+    void navigate({ to: `/tasks/${made.id}` });
   };
   return (
-    <Modal opened onClose={close} title={`Undo: ${task.title}`}>
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm" style={{ overflowWrap: "anywhere" }}>
-          <Text size="sm">
-            <b>{back?.title ?? action?.undone_by}</b> will be requested on{" "}
-            <b>
-              <Name length={120}>{sayTargets(task)}</Name>
-            </b>
-            , where the task did something. It is a task of its own, with its own evidence.
-          </Text>
-          {task.targets.length > 1 ? (
-            <List size="sm">
-              {task.targets.map((target) => (
-                <List.Item key={target.id}>
-                  <Name length={80}>{target.name}</Name>
-                </List.Item>
-              ))}
-              {task.target_count > task.targets.length ? (
-                <List.Item>and {task.target_count - task.targets.length} more</List.Item>
-              ) : null}
-            </List>
+    <AskWhy
+      title={`Undo: ${task.title}`}
+      deed={back?.title ?? "Undo"}
+      label="Reason"
+      description="People read it, and it stays in the audit trail."
+      act={send}
+      close={close}
+    >
+      <Text size="sm">
+        <b>{back?.title ?? action?.undone_by}</b> will be requested on{" "}
+        <b>
+          <Name length={120}>{sayTargets(task)}</Name>
+        </b>
+        , where the task did something. It is a task of its own, with its own evidence.
+      </Text>
+      {task.targets.length > 1 ? (
+        <List size="sm">
+          {task.targets.map((target) => (
+            <List.Item key={target.id}>
+              <Name length={80}>{target.name}</Name>
+            </List.Item>
+          ))}
+          {task.target_count > task.targets.length ? (
+            <List.Item>and {task.target_count - task.targets.length} more</List.Item>
           ) : null}
-          <Textarea
-            label="Reason"
-            description="People read it, and it stays in the audit trail."
-            required
-            data-autofocus
-            autosize
-            minRows={2}
-            maxRows={8}
-            maxLength={2000}
-            value={reason}
-            onChange={(event) => {
-              setReason(event.currentTarget.value);
-            }}
-            error={undo.error === null ? undefined : asApiError(undo.error).field("reason")}
-          />
-          <Failure error={undo.error} />
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
-              Leave it
-            </Button>
-            <Button type="submit" loading={undo.isPending}>
-              {back?.title ?? "Undo"}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </List>
+      ) : null}
+    </AskWhy>
   );
 }

@@ -30,7 +30,7 @@ export function present(schema: Schema | undefined): Schema | undefined {
 export function label(name: string): string {
   const plain = words(name.replace(/_(ms|us|seconds|minutes|bytes)$/, ""))
     .replace(/\bsha(\d+)\b/g, "SHA-$1")
-    .replace(/\b(pid|uid|gid|id)\b/g, (word) => word.toUpperCase());
+    .replace(/\b(pid|uid|gid|id|sql|url|dns)\b/g, (word) => word.toUpperCase());
   return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 

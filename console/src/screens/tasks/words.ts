@@ -13,7 +13,7 @@ export const MASKED = "***";
 
 export type Said = { name: string; label: string; value: string; help: string | undefined };
 
-/** Names for what parameters refer to by a digest: scripts. */
+/** Names for what parameters refer to by a digest: bodies of the library. */
 export type Known = ReadonlyMap<string, string>;
 
 /** A value of a parameter or of an outcome, on one line. */
@@ -33,6 +33,8 @@ export function sayValue(name: string, value: unknown): string {
 
 /** A number with the unit that its name ends in. */
 export function sayNumber(name: string, value: number): string {
+  // Larger ones are moments.
+  if (name.endsWith("_us") && value < 1e12) return `${value.toLocaleString("en")} µs`;
   if (name.endsWith("_ms")) return duration(value);
   if (name.endsWith("_seconds")) return duration(value * 1000);
   if (name.endsWith("_minutes")) return duration(value * 60_000);
@@ -45,6 +47,12 @@ function isDefault(schema: Schema | undefined, value: unknown): boolean {
   return schema?.default !== undefined && JSON.stringify(schema.default) === JSON.stringify(value);
 }
 
+/** Bodies of the library by their names, where these are known. */
+function named(value: unknown, known: Known): unknown {
+  if (Array.isArray(value)) return value.map((each) => named(each, known));
+  return typeof value === "string" && value.startsWith("sha256:") ? (known.get(value.slice(7)) ?? value) : value;
+}
+
 /** The parameters that say something: those that stand at their default are left out. */
 export function sayParams(schema: Schema | undefined, params: Record<string, unknown>, known: Known): Said[] {
   const names = [...Object.keys(schema?.properties ?? {}), ...Object.keys(params)];
@@ -53,12 +61,10 @@ export function sayParams(schema: Schema | undefined, params: Record<string, unk
     .map((name) => {
       const value = params[name];
       const of = present(schema?.properties?.[name]);
-      const digest = typeof value === "string" && value.startsWith("sha256:") ? value.slice(7) : undefined;
-      const told = digest === undefined ? undefined : known.get(digest);
       return {
         name,
         label: label(name),
-        value: value === MASKED ? "hidden" : (told ?? sayValue(name, value)),
+        value: value === MASKED ? "hidden" : sayValue(name, named(value, known)),
         help: of?.description,
       };
     })

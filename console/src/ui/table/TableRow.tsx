@@ -37,11 +37,12 @@ type RowProps<Row> = {
   start: number;
   toggle: ((id: string) => void) | undefined;
   isSelected: boolean;
+  isCurrent: boolean;
 };
 
 /** A row that is read. Plain elements: while one scrolls, dozens are made in a frame, and each component of the library costs. */
 export const TableRow = memo(function TableRow<Row>(props: RowProps<Row>) {
-  const { row, rowId, to, name, columns, tracks, index, start, toggle, isSelected } = props;
+  const { row, rowId, to, name, columns, tracks, index, start, toggle, isSelected, isCurrent } = props;
   const element = useRef<HTMLDivElement>(null);
   // The focus stays with the row that had it, and does not come to another that takes over its elements.
   useLayoutEffect(() => {
@@ -55,6 +56,7 @@ export const TableRow = memo(function TableRow<Row>(props: RowProps<Row>) {
       aria-rowindex={index + 2}
       data-index={index}
       data-selected={isSelected ? true : undefined}
+      aria-current={isCurrent ? true : undefined}
       className={drawn}
       style={{ gridTemplateColumns: tracks, height: HEIGHT, transform: `translateY(${String(start)}px)` }}
     >

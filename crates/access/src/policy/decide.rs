@@ -1,6 +1,6 @@
 //! Asking the policy, and the trace of its answer.
 
-use quell_catalog::{Effect, ManagedServices, Spec};
+use quell_catalog::{ActionKind, Effect, ManagedServices, Requesters, Spec};
 
 use super::{Class, Managed, People, Policy, Requirement, Scope, covers};
 
@@ -64,6 +64,16 @@ fn by_requester(policy: &Policy, question: &Question<'_>, trace: &mut Vec<String
     if *class == Class::System {
         trace.push("the server takes back what was approved with its end".to_owned());
         return Requirement::Nothing;
+    }
+    // Before the tenant's rules: what the catalogue leaves to one kind of requester, no rule gives to another.
+    let requesters = ActionKind::from_id(spec.id).map_or(Requesters::Anyone, ActionKind::requesters);
+    if requesters == Requesters::Operations && *class != Class::Operations {
+        trace.push(format!(
+            "{} is asked for by an outside operations team alone; this was asked for by {}",
+            spec.id,
+            class.as_str()
+        ));
+        return Requirement::Refused;
     }
     let fits = |rule: &&super::Rule| {
         covers(&rule.actions, spec.id) && (rule.requesters.is_empty() || rule.requesters.contains(class))
@@ -289,6 +299,19 @@ mod tests {
         }
         assert_eq!(ask(&policy, "file.collect", Class::Staff, &targets), Requirement::Nothing);
         assert_eq!(ask(&policy, "endpoint.restore", Class::System, &targets), Requirement::Nothing);
+    }
+
+    #[test]
+    fn what_is_left_to_an_outside_team_nobody_else_asks_for() {
+        let id = "endpoint.run_investigation_kit";
+        let open = policy(json!({ "rules": [{ "actions": ["*"], "require": "nothing" }] }));
+        for class in [Class::Staff, Class::Automation] {
+            assert_eq!(ask(&open, id, class, &[target("a")]), Requirement::Refused, "{class:?}");
+            let question = Question { spec: spec(id), class, targets: &[], break_glass: true };
+            assert_eq!(decide(&open, &question).require, Requirement::Refused, "{class:?} under break-glass");
+        }
+        assert_eq!(ask(&open, id, Class::Operations, &[target("a")]), Requirement::Nothing);
+        assert_eq!(ask(&Policy::default(), id, Class::Operations, &[target("a")]), people(1));
     }
 
     #[test]

@@ -1,30 +1,22 @@
 //! `file.collect` on this endpoint: one pass over the file into an encrypted spool, then the spool to the gateway.
 
 use std::ffi::OsString;
-use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quell_catalog::file::collect::{Archive, Outcome, Params};
-use quell_catalog::{PathText, Secret};
-
-use quell_host::file::{self, Collected, Kind, Limits, Opened, Password};
+use quell_catalog::PathText;
+use quell_catalog::file::collect::{Outcome, Params};
+use quell_host::file::{self, Collected, Kind, Limits, Opened};
 use quell_host::process::{Error as ProcessError, Identity};
 use quell_wire::digest::hex;
 use serde::{Deserialize, Serialize};
 
+use super::archive::{disk_full, password, send, untransferred, watch};
 use super::{Endpoint, thread};
-use crate::runner::{Cancel, Ending, Job, chain};
-use crate::transfer::{Error as TransferError, Gateway, Sealed, Spool, Upload, is_full, upload};
-
-/// The kind under which the gateway takes it.
-pub(super) const ARCHIVE: &str = "archive";
-/// Free space on the spool's file system that is left to others. Bytes.
-const SPARE: u64 = 64 << 20;
-/// Between looks at the free space. Bytes read.
-const LOOK: u64 = 16 << 20;
+use crate::runner::{Ending, Job, chain};
+use crate::transfer::{Sealed, Spool, is_full};
 
 /// What is known of a file that was collected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,37 +60,8 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
     }))
 }
 
-/// The spool to the gateway, with its progress told.
-pub(super) async fn send<T>(
-    endpoint: &Endpoint,
-    job: &Job,
-    spool: &Spool,
-    sealed: &Sealed<T>,
-) -> Result<Archive, TransferError> {
-    let gateway = Gateway { dialer: endpoint.dialer.clone(), identity: endpoint.identity.clone() };
-    let path = spool.path();
-    let Sealed { size, sha256, .. } = *sealed;
-    let what = Upload { order_id: &job.order_id, kind: ARCHIVE, path: &path, size, sha256 };
-    let told = |through| job.progress(through, size, "uploading");
-    let artifact_id = upload(&gateway, what, &job.cancel, told).await?;
-    Ok(Archive { artifact_id, size, sha256: hex(&sha256) })
-}
-
-/// Nothing on the endpoint was changed by a file that did not get through.
-fn untransferred(error: &TransferError) -> Ending {
-    match error {
-        TransferError::Canceled => {
-            Ending::canceled("canceled while the archive was uploaded; none was kept here")
-        }
-        error => Ending::failed(error.code(), chain(error)),
-    }
-}
-
 async fn collect(job: &Job, params: &Params, spool: &Spool) -> Result<Sealed<About>, Ending> {
-    let password = job
-        .secret_now(Secret::ArchivePassword)
-        .and_then(|password| Password::new(password).ok())
-        .ok_or_else(|| Ending::refused("no_password", "the order carries no password for the archive"))?;
+    let password = password(job).await?;
     let source = Source::of(params)?;
     let limits = Limits { size: params.max_bytes, follow: params.follow_links, pseudo: false };
     let (cancel, place) = (job.cancel.clone(), spool.clone());
@@ -121,38 +84,6 @@ async fn collect(job: &Job, params: &Params, spool: &Spool) -> Result<Sealed<Abo
         Ok(sealed)
     };
     thread::run(work, |read| job.progress(read, total.load(Ordering::Relaxed), "reading")).await?
-}
-
-/// Stops at the order's cancel, and before the disk is full: the agent's journal needs room too.
-pub(super) fn watch<'a>(
-    cancel: &'a Cancel,
-    spool: &'a Path,
-    count: &'a AtomicU64,
-) -> impl FnMut(u64) -> ControlFlow<()> + 'a {
-    let mut next = 0;
-    move |read| {
-        count.store(read, Ordering::Relaxed);
-        if cancel.is_asked() {
-            return ControlFlow::Break(());
-        }
-        if read >= next {
-            next = read + LOOK;
-            let free = rustix::fs::statvfs(spool).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-            if free.is_ok_and(|free| free < SPARE) {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-pub(super) fn disk_full(at: u64) -> Ending {
-    Ending::failed(
-        "disk_full",
-        format!(
-            "stopped after {at} bytes: the endpoint's disk has too little room for the archive; free some, or collect less"
-        ),
-    )
 }
 
 /// How the file is named.
@@ -218,6 +149,10 @@ fn uncollected(error: &file::Error) -> Ending {
         file::Error::Symlink { .. } => {
             ("is_symlink", "name the file that it points to, or set `follow_links`")
         }
+        file::Error::ForeignLink { .. } => {
+            ("foreign_link", "name the file itself: whoever made the link may not be able to read that file")
+        }
+        file::Error::Own => ("protected", "the agent's state holds its keys, and is collected by no action"),
         file::Error::NotRegular(kind) => not_regular(*kind),
         file::Error::Pseudo => {
             ("is_pseudo", "such content has no size and changes at every look; collect it by a script")

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quell_host::process::Identity;
 use quell_host::script::{self, Adopted};
+use quell_host::tree;
 
 use crate::runner::chain;
 use crate::state::StateDir;
@@ -27,6 +28,11 @@ pub(super) fn work(order_id: &str) -> String {
 /// The directory of one attempt at a script.
 pub(super) fn run(work: &Path, attempt: u32) -> PathBuf {
     work.join(format!("{RUN}{attempt}"))
+}
+
+/// The directory of one attempt at one step of several.
+pub(super) fn run_of(work: &Path, step: usize, attempt: u32) -> PathBuf {
+    work.join(format!("{RUN}{step}-{attempt}"))
 }
 
 /// Removes an order's directory, off the caller's thread.
@@ -49,7 +55,7 @@ pub(super) fn sweep(state: &StateDir, keep: &HashSet<String>) {
 }
 
 /// The supervisors of all scripts under way, whoever started them.
-pub(super) fn supervisors(state: &StateDir) -> Vec<Identity> {
+pub(crate) fn supervisors(state: &StateDir) -> Vec<Identity> {
     let orders = entries(&state.join(WORK));
     let runs = orders.iter().flat_map(|order| runs(order));
     runs.filter_map(|run| script::supervisor(&run).ok().flatten()).collect()
@@ -68,24 +74,36 @@ fn removed_later(paths: Vec<PathBuf>) {
     }
 }
 
-fn end_and_remove(path: &Path) -> io::Result<()> {
-    for run in runs(path) {
-        // Settles it: a supervisor that is gone has its processes ended, one that lives is told to end.
-        if let Ok(Adopted::Running(running)) = script::adopt(&run) {
-            let asked = running.cancel();
-            if !matches!(running.wait(END), Ok(Some(_))) {
-                tracing::warn!(path = %run.display(), ?asked, "a script of an ended order still runs");
-                return Ok(());
-            }
-        }
+/// Ends what runs in an order's directory, and removes the directories of all runs.
+pub(super) fn end_runs(path: &Path) -> io::Result<()> {
+    if !are_over(path) {
+        return Err(io::Error::other("a program of an ended order still runs"));
     }
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    runs(path).iter().try_for_each(|run| tree::remove(run))
 }
 
-fn runs(order: &Path) -> Vec<PathBuf> {
+/// Settles every run: a supervisor that is gone has its processes ended, one that lives is told to end.
+fn are_over(path: &Path) -> bool {
+    runs(path).iter().all(|run| {
+        let Ok(Adopted::Running(running)) = script::adopt(run) else { return true };
+        let asked = running.cancel();
+        let is_over = matches!(running.wait(END), Ok(Some(_)));
+        if !is_over {
+            tracing::warn!(path = %run.display(), ?asked, "a script of an ended order still runs");
+        }
+        is_over
+    })
+}
+
+fn end_and_remove(path: &Path) -> io::Result<()> {
+    if !are_over(path) {
+        return Ok(());
+    }
+    tree::remove(path)
+}
+
+/// The directories of an order's runs.
+pub(super) fn runs(order: &Path) -> Vec<PathBuf> {
     let mut runs = entries(order);
     runs.retain(|path| {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(RUN.as_bytes()))

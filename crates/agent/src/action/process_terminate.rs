@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use quell_catalog::PathText;
 use quell_catalog::process::terminate::{Ended, Outcome, Params, Spared};
-use quell_host::process::{self, Error, Found, Guard, How, Identity, Options, Process, Scope, Selector};
+use quell_host::process::{
+    self, Commands, Error, Found, Guard, How, Identity, Options, Process, Scope, Selector,
+};
 use quell_host::system::boot_id;
+use quell_wire::digest::unhex;
 
-use super::{Endpoint, decode, leftovers, thread};
+use super::file_prevent_run::HUNT;
+use super::{Endpoint, leftovers, thread};
 use crate::runner::{Cancel, Ending, Job, chain};
 use crate::state::StateDir;
 use evidence::{ended, fit, members_probe, probe, spared};
@@ -45,6 +49,8 @@ pub(super) async fn carry(endpoint: &Endpoint, job: &Job) -> Ending {
 struct Work<'a> {
     params: &'a Params,
     guard: Guard,
+    /// Of whom is ended, as far as they can be read.
+    commands: Commands,
     cancel: &'a Cancel,
     until: Instant,
     ended: Vec<Ended>,
@@ -79,6 +85,7 @@ fn terminate(state: &StateDir, params: &Params, cancel: &Cancel, resumed: bool) 
     let mut work = Work {
         params,
         guard,
+        commands: Commands::new(),
         cancel,
         until: Instant::now() + LIMIT,
         ended: Vec::new(),
@@ -86,7 +93,7 @@ fn terminate(state: &StateDir, params: &Params, cancel: &Cancel, resumed: bool) 
         truncated: false,
         members: Vec::new(),
     };
-    let before = match process::find(&selector) {
+    let before = match work.find(&selector) {
         Ok(found) => found,
         Err(error) => return Ending::refused("processes_unreadable", chain(&error)),
     };
@@ -106,10 +113,10 @@ fn selector(params: &Params) -> Result<Selector, Ending> {
         return Ok(Selector::Identity(Identity { pid, start_time }));
     }
     if let Some(sha256) = &params.sha256 {
-        return decode(sha256).map(Selector::Sha256).ok_or_else(invalid);
+        return unhex(sha256).map(Selector::Sha256).ok_or_else(invalid);
     }
     if let Some(sha1) = &params.sha1 {
-        return decode(sha1).map(Selector::Sha1).ok_or_else(invalid);
+        return unhex(sha1).map(Selector::Sha1).ok_or_else(invalid);
     }
     let path = PathText::from_fields(params.path.as_deref(), params.path_hex.as_deref()).ok().flatten();
     let path = path.ok_or_else(invalid)?;
@@ -132,10 +139,23 @@ enum Done {
 }
 
 impl Work<'_> {
+    /// What the selector names now. Reading what runs ends with the order, and after a while in any case.
+    fn find(&self, selector: &Selector) -> Result<Found, Error> {
+        let until = self.until.min(Instant::now() + HUNT);
+        let mut found = process::find(selector, &|| self.cancel.is_asked() || Instant::now() >= until)?;
+        for hit in &mut found.matches {
+            self.commands.fill(&mut hit.process);
+        }
+        Ok(found)
+    }
+
     /// Exactly one process: refused as a whole where it must not be touched.
     fn one(&mut self, identity: Identity, resumed: bool) -> Result<(), Ending> {
-        let named = process::get(identity.pid).ok().filter(|found| found.identity == identity);
-        match end(identity, named.as_ref(), self.params, &self.guard, self.until) {
+        let mut named = process::get(identity.pid).ok().filter(|found| found.identity == identity);
+        if let Some(process) = &mut named {
+            self.commands.fill(process);
+        }
+        match self.end(identity, named.as_ref()) {
             Ok(done) => self.note(identity, done),
             Err(Error::NoSuchProcess { .. } | Error::Zombie { .. }) => {}
             // The first attempt ended it, and its id was given away since.
@@ -175,8 +195,8 @@ impl Work<'_> {
             if self.cancel.is_asked() {
                 break;
             }
-            found = process::find(selector)
-                .map_err(|error| Ending::failed("processes_unreadable", chain(&error)))?;
+            found =
+                self.find(selector).map_err(|error| Ending::failed("processes_unreadable", chain(&error)))?;
         }
         if self.ended.is_empty()
             && !self.spared.is_empty()
@@ -189,13 +209,11 @@ impl Work<'_> {
     }
 
     fn abreast(&mut self, processes: &[Process]) {
-        let (params, guard, until) = (self.params, &self.guard, self.until);
+        let work = &*self;
         let results: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = processes
                 .iter()
-                .map(|process| {
-                    scope.spawn(move || end(process.identity, Some(process), params, guard, until))
-                })
+                .map(|process| scope.spawn(move || work.end(process.identity, Some(process))))
                 .collect();
             threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
         });
@@ -212,6 +230,18 @@ impl Work<'_> {
                 ),
             }
         }
+    }
+
+    fn end(&self, identity: Identity, named: Option<&Process>) -> Result<Done, Error> {
+        let grace = u64::from(self.params.grace_seconds);
+        let grace = (grace > 0).then(|| Duration::from_secs(grace));
+        let left = self.until.saturating_duration_since(Instant::now());
+        if !self.params.descendants {
+            let options = Options { grace: grace.map(|grace| grace.min(left)), wait: WAIT };
+            let terminated = process::terminate(identity, options, &self.guard)?;
+            return Ok(Done::Ended(vec![ended(identity, named, terminated.how)], vec![identity]));
+        }
+        end_tree(identity, grace, &self.guard, &self.commands, left)
     }
 
     fn note(&mut self, identity: Identity, done: Done) {
@@ -238,7 +268,7 @@ impl Work<'_> {
     }
 
     fn report(self, selector: &Selector, before: &Found) -> Ending {
-        let (gone, unread) = probe(selector, before);
+        let (gone, unread) = probe(selector, before, self.cancel);
         let mut probes = vec![gone];
         if self.params.descendants && !self.members.is_empty() {
             probes.push(members_probe(&self.members));
@@ -258,29 +288,21 @@ impl Work<'_> {
     }
 }
 
-fn end(
-    identity: Identity,
-    named: Option<&Process>,
-    params: &Params,
-    guard: &Guard,
-    until: Instant,
-) -> Result<Done, Error> {
-    let grace = (params.grace_seconds > 0).then(|| Duration::from_secs(u64::from(params.grace_seconds)));
-    let left = until.saturating_duration_since(Instant::now());
-    if !params.descendants {
-        let options = Options { grace: grace.map(|grace| grace.min(left)), wait: WAIT };
-        let terminated = process::terminate(identity, options, guard)?;
-        return Ok(Done::Ended(vec![ended(identity, named, terminated.how)], vec![identity]));
-    }
-    end_tree(identity, grace, guard, left)
-}
-
 /// With a grace, what descends from the process now is asked first, leaves before their parents, so that a
 /// parent is still there to hold the tree together; then the whole tree is ended at once.
-fn end_tree(root: Identity, grace: Option<Duration>, guard: &Guard, left: Duration) -> Result<Done, Error> {
+fn end_tree(
+    root: Identity,
+    grace: Option<Duration>,
+    guard: &Guard,
+    commands: &Commands,
+    left: Duration,
+) -> Result<Done, Error> {
     let mut known: BTreeMap<Identity, Process> = BTreeMap::new();
     let mut look = || -> Result<Vec<Identity>, Error> {
-        let tree = process::tree(root)?;
+        let mut tree = process::tree(root)?;
+        for process in &mut tree {
+            commands.fill(process);
+        }
         let order = tree.iter().map(|process| process.identity).collect();
         known.extend(tree.into_iter().map(|process| (process.identity, process)));
         Ok(order)
@@ -291,9 +313,10 @@ fn end_tree(root: Identity, grace: Option<Duration>, guard: &Guard, left: Durati
         asked = ask(&members, Options { grace: Some(grace.min(left)), wait: WAIT }, guard);
     }
     look()?;
-    if let Ok(process) = process::get(root.pid)
+    if let Ok(mut process) = process::get(root.pid)
         && process.identity == root
     {
+        commands.fill(&mut process);
         known.insert(root, process);
     }
     let tree = match process::terminate_tree(root, Scope::Tree, TREE.min(left.max(WAIT)), guard) {

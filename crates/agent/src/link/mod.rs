@@ -14,10 +14,13 @@ use tokio::time::timeout;
 pub use trust::describe;
 
 use crate::backoff::Backoff;
+use crate::blocklist::BlockList;
 use crate::clock::Clock;
 use crate::dial::{Dialer, Route};
 use crate::identity::Identity;
 use crate::outbox::Outbox;
+use crate::protection::Protection;
+use crate::recorder::Recorder;
 use crate::runner::{Runner, chain};
 
 /// A session that held this long was a good one: the next failure begins a new count.
@@ -63,6 +66,12 @@ pub struct Context {
     pub machine: Option<[u8; 32]>,
     /// Facts as JSON, asked for at each connection.
     pub facts: Arc<dyn Fn() -> Vec<u8> + Send + Sync>,
+    /// The block list that is enforced here; none where there is nothing to enforce it on.
+    pub block_list: Option<BlockList>,
+    /// What is recorded, detected and prevented here; none where nothing is.
+    pub protection: Option<Protection>,
+    /// The flight recorder; none where there is nothing to record.
+    pub recorder: Option<Recorder>,
     /// Told when the gateway's addresses changed.
     pub moved: Arc<tokio::sync::Notify>,
 }
@@ -114,6 +123,9 @@ pub async fn run(context: Context, mut stop: watch::Receiver<bool>) -> Over {
             backoff.reset();
         }
         context.outbox.offline();
+        if let Some(recorder) = &context.recorder {
+            recorder.line(false);
+        }
         let (why, wait) = match end {
             End::Stopped => return Over::Stopped,
             End::Renewed => {

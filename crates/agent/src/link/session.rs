@@ -27,9 +27,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::{Context, End, renew, stopped};
+use crate::blocklist::BlockList;
 use crate::dial::Route;
 use crate::enrol::bounded;
 use crate::outbox::Next;
+use crate::protection::Protection;
 use crate::runner::chain;
 use crate::{VERSION, facts, identity, request};
 
@@ -52,6 +54,8 @@ type Socket = WebSocketStream<TlsStream<TcpStream>>;
 pub struct Session {
     socket: Socket,
     keep_alive: Duration,
+    takes_recorder_state: bool,
+    takes_chains: bool,
 }
 
 /// Connects, greets, and waits for the welcome.
@@ -91,7 +95,12 @@ pub async fn open(context: &Context, route: &Route) -> Result<Session, End> {
         0 => limits::KEEP_ALIVE_S,
         asked => asked.clamp(*KEEP_ALIVE_S.start(), *KEEP_ALIVE_S.end()),
     };
-    Ok(Session { socket, keep_alive: Duration::from_secs(u64::from(keep_alive_s)) })
+    Ok(Session {
+        socket,
+        keep_alive: Duration::from_secs(u64::from(keep_alive_s)),
+        takes_recorder_state: welcome.takes_recorder_state,
+        takes_chains: welcome.takes_chains,
+    })
 }
 
 fn hello(context: &Context) -> Hello {
@@ -108,6 +117,8 @@ fn hello(context: &Context) -> Hello {
         facts: (context.facts)(),
         held: held.into_iter().map(|order_id| OrderRef { order_id }).collect(),
         trust_serial: context.identity.approvers().map_or(0, |pinned| pinned.bundle().serial),
+        block_list: context.block_list.as_ref().map(BlockList::held),
+        protection: context.protection.as_ref().map(Protection::held),
     }
 }
 
@@ -148,6 +159,12 @@ impl Session {
     /// Frames both ways until the session ends.
     pub(super) async fn serve(mut self, context: &Context, mut stop: watch::Receiver<bool>) -> End {
         context.outbox.online(context.runner.unacknowledged());
+        if let Some(protection) = &context.protection {
+            protection.greeted(self.takes_recorder_state);
+        }
+        if let Some(recorder) = &context.recorder {
+            recorder.line(self.takes_chains);
+        }
         let mut heard = Instant::now();
         let renewal = renew::Renewal::new(context);
         let mut tick = pin!(sleep_until(heard + renewal.next(self.keep_alive)));
@@ -210,6 +227,12 @@ impl Session {
         match read(message)? {
             // Not ours; and a second greeting means nothing.
             None | Some(FromServer::Welcome(_)) => Ok(()),
+            Some(FromServer::BlockList(newest)) => {
+                if let Some(list) = &context.block_list {
+                    list.announced(newest);
+                }
+                Ok(())
+            }
             Some(FromServer::Order(signed)) => {
                 context.runner.deliver(signed);
                 Ok(())
@@ -238,6 +261,18 @@ impl Session {
             }
             Some(FromServer::Trust(signed)) => {
                 context.entrust(&signed);
+                Ok(())
+            }
+            Some(FromServer::Protection(signed)) => {
+                if let Some(protection) = &context.protection {
+                    protection.take(&signed);
+                }
+                Ok(())
+            }
+            Some(FromServer::ChainStored(stored)) => {
+                if let Some(recorder) = &context.recorder {
+                    recorder.stored(stored);
+                }
                 Ok(())
             }
             Some(FromServer::Goodbye(goodbye)) => Err(End::Goodbye(goodbye)),

@@ -1,12 +1,13 @@
-//! The body of a script from the gateway, by its digest.
+//! A body of the library from the gateway, by its digest.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use quell_catalog::library::Kind;
 use quell_wire::digest::{hex, sha256};
-use quell_wire::path::SCRIPTS;
+use quell_wire::path::LIBRARY;
 use tokio::time::timeout;
 
 use super::line::{failure, nothing};
@@ -15,18 +16,22 @@ use crate::backoff::Backoff;
 use crate::request::{self, to};
 use crate::runner::Cancel;
 
-/// The largest script that this endpoint runs. Bytes.
-const LARGEST: usize = 4 << 20;
-/// In all. An endpoint that cannot fetch a script must not hold the order for hours.
+/// In all. An endpoint that cannot fetch what an order names must not hold the order for hours.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Fetches the script whose SHA-256 this is. Nothing else than a body with that digest is returned.
-pub async fn script(gateway: &Gateway, digest: &[u8; 32], cancel: &Cancel) -> Result<Vec<u8>, Error> {
+/// Fetches the body of this kind whose SHA-256 this is. Nothing else than a body with that digest is returned, and none
+/// that is larger than its kind may be.
+pub async fn library(
+    gateway: &Gateway,
+    kind: Kind,
+    digest: &[u8; 32],
+    cancel: &Cancel,
+) -> Result<Vec<u8>, Error> {
     let mut last = "no try was made".to_owned();
     let fetch = async {
         let mut backoff = Backoff::default();
         loop {
-            match attempt(gateway, digest).await {
+            match attempt(gateway, kind, digest).await {
                 Ok(body) => return Ok(body),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Again(why, asked)) => {
@@ -43,11 +48,11 @@ pub async fn script(gateway: &Gateway, digest: &[u8; 32], cancel: &Cancel) -> Re
     fetched.unwrap_or(Err(Error::Time { limit: LIMIT, last }))
 }
 
-async fn attempt(gateway: &Gateway, digest: &[u8; 32]) -> Result<Vec<u8>, Failure> {
+async fn attempt(gateway: &Gateway, kind: Kind, digest: &[u8; 32]) -> Result<Vec<u8>, Failure> {
     let mut line = gateway.line().await?;
-    let get = to(Method::GET.as_str(), &format!("{SCRIPTS}/{}", hex(digest)));
+    let get = to(Method::GET.as_str(), &format!("{LIBRARY}/{}", hex(digest)));
     let get = get.body(nothing()).map_err(request::Error::Request)?;
-    let answer = line.send(get, LARGEST, &Arc::new(AtomicU64::new(0))).await?;
+    let answer = line.send(get, kind.most_bytes() as usize, &Arc::new(AtomicU64::new(0))).await?;
     if answer.status != StatusCode::OK {
         return Err(failure(answer));
     }

@@ -4,6 +4,7 @@
 //! decides the rest: some answers ask for patience, the others are final.
 
 mod download;
+mod given;
 mod line;
 mod pieces;
 mod spool;
@@ -12,7 +13,8 @@ mod upload;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use download::script;
+pub use download::library;
+pub use given::given;
 use http::StatusCode;
 pub use spool::{Sealed, Spool};
 pub use upload::{Upload, upload};
@@ -85,6 +87,12 @@ impl Error {
             Self::File { .. } | Self::State(_) => "spool_failed",
         }
     }
+}
+
+/// Bytes that the file system on which this lies has left. `None` where it does not say.
+pub(crate) fn free(path: &std::path::Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Whether the disk is full, or this user's part of it.

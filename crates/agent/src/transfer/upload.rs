@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode, header};
+use quell_wire::artifact::Kind;
 use quell_wire::path::{UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_SHA256, UPLOADS, artifact_id};
 use quell_wire::{digest::hex, limits};
 
@@ -35,8 +36,8 @@ const TELL: Duration = Duration::from_millis(500);
 pub struct Upload<'a> {
     /// The order that asked for it.
     pub order_id: &'a str,
-    /// One of [`quell_wire::path::ARTIFACT_KINDS`].
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: Kind,
     /// Where it lies.
     pub path: &'a Path,
     /// Bytes.
@@ -74,7 +75,7 @@ pub async fn upload(
         };
         drop(attempt);
         match result {
-            Ok(()) => return Ok(artifact_id(upload.order_id, upload.kind)),
+            Ok(()) => return Ok(artifact_id(upload.order_id, &upload.kind.to_string())),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Again(why, asked)) => {
                 if run.reached > before {

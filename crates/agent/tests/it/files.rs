@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use quell_wire::digest::{hex, sha256};
-use quell_wire::path::{SCRIPTS, UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_SHA256, UPLOADS};
+use quell_wire::path::{LIBRARY, UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_SHA256, UPLOADS};
 
 use crate::gateway::{Answer, PASSWORD};
 
@@ -43,7 +43,7 @@ pub struct Files(Mutex<Held>);
 
 impl Files {
     pub fn are_at(route: &str) -> bool {
-        route.starts_with(UPLOADS) || route.starts_with(SCRIPTS)
+        route.starts_with(UPLOADS) || route.starts_with(LIBRARY)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -90,6 +90,13 @@ impl Files {
         self.held().uploads.get(&name(order_id)).map_or(0, Vec::len)
     }
 
+    /// What a complete upload of another kind holds.
+    pub fn whole(&self, order_id: &str, kind: &str) -> Option<Vec<u8>> {
+        let name = format!("{UPLOADS}/{order_id}/{kind}");
+        let held = self.held();
+        held.complete.contains_key(&name).then(|| held.uploads[&name].clone())
+    }
+
     /// A complete upload, unpacked by a program of somebody else's.
     pub fn unpacked(&self, order_id: &str) -> Option<tempfile::TempDir> {
         let archive = {
@@ -116,7 +123,7 @@ impl Files {
 
     pub async fn answer(&self, request: Request<Incoming>) -> io::Result<Answer> {
         let route = request.uri().path().to_owned();
-        if let Some(digest) = route.strip_prefix(SCRIPTS).and_then(|rest| rest.strip_prefix('/')) {
+        if let Some(digest) = route.strip_prefix(LIBRARY).and_then(|rest| rest.strip_prefix('/')) {
             let mut held = self.held();
             held.fetched += 1;
             return Ok(match held.scripts.get(digest) {

@@ -494,6 +494,8 @@ async fn talk(shared: Arc<Shared>, mut socket: WebSocketStream<TokioIo<hyper::up
         server_time_us: now_us(),
         keep_alive_s: 1,
         addresses: shared.addresses.lock().unwrap().clone(),
+        takes_chains: true,
+        takes_recorder_state: true,
     };
     // Listen first: what a test sends once it sees the session must arrive.
     let mut to_agent = shared.to_agent.subscribe();

@@ -144,8 +144,11 @@ fn local_root_cannot_keep_the_rules_out_by_owning_their_tables() {
     let replace = ["inet", "netdev"].map(|f| format!("delete table {f} quell_isolation; ")).concat() + &take;
     world.gateway.done(ISOLATE, &canaries());
     let squatter = Squatter::sit(&world, &replace);
-    let event = world.gateway.event("isolation_repaired");
-    assert!(event["what"].to_string().contains("belongs to another process"), "{event}");
+    // A look between two of its commands finds tables that are gone, and not yet whose they are then.
+    until("the squatter is told", || {
+        let event = world.gateway.event("isolation_repaired");
+        event["what"].to_string().contains("belongs to another process")
+    });
     is_cut(&world);
     // An agent that remembers no name finds its rules again, and takes away all of them and nothing else.
     endpoint.kill();

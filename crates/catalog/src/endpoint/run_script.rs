@@ -35,7 +35,7 @@ pub struct Params {
     pub interpreter: Option<Interpreter>,
     /// Arguments, at most 64 of 4 KiB each. Passed as they are, never through a shell.
     #[serde(default)]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), extend("x-quell-fold" = false))]
     pub arguments: Vec<String>,
     /// Seconds until it is ended with all that it started, 1 to 21600.
     #[serde(default = "default_seconds")]
@@ -115,7 +115,7 @@ pub struct Outcome {
     pub stderr: Output,
     /// The archive with all kept output, where it is more than what stands here.
     #[serde(default)]
-    pub archive: Option<crate::file::collect::Archive>,
+    pub archive: Option<crate::archive::Archive>,
 }
 
 /// One stream of output.
@@ -196,10 +196,8 @@ impl Action for RunScript {
         if Self::digest(&params.script) != Some(outcome.sha256.as_str()) {
             return Verdict::unverified("other_script", format!("the digest that ran is {}", outcome.sha256));
         }
-        if let Some(archive) = &outcome.archive
-            && !observed.artifacts.iter().any(|s| s.id == archive.artifact_id && s.sha256 == archive.sha256)
-        {
-            return Verdict::unverified("not_received", "the server holds no complete archive of the output");
+        if let Some(Err(verdict)) = outcome.archive.as_ref().map(|archive| archive.received(observed)) {
+            return verdict;
         }
         if outcome.canceled {
             return Verdict::unverified("canceled", "ended on request while it ran");

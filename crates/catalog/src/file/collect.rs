@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, CheckError, Observed, Undo, Verdict};
+use crate::archive::Archive;
 use crate::evidence::Probe;
 use crate::text::PathText;
 use crate::{
@@ -93,18 +94,6 @@ pub struct Outcome {
     pub archive: Archive,
 }
 
-/// The uploaded archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Archive {
-    /// The artifact under which the server keeps it.
-    pub artifact_id: String,
-    /// Bytes.
-    pub size: u64,
-    /// SHA-256 of the archive, taken on the endpoint, lower-case hex.
-    pub sha256: String,
-}
-
 impl Action for Collect {
     type Params = Params;
     type Outcome = Outcome;
@@ -157,24 +146,11 @@ impl Action for Collect {
     }
 
     fn judge(_: &Params, outcome: &Outcome, observed: &Observed) -> Verdict {
-        let Some(stored) = observed.artifacts.iter().find(|stored| stored.id == outcome.archive.artifact_id)
-        else {
-            return Verdict::unverified(
-                "not_received",
-                "the server holds no complete archive of this command",
-            );
-        };
-        if stored.sha256 != outcome.archive.sha256 || stored.size != outcome.archive.size {
-            return Verdict::unverified(
-                "archive_differs",
-                format!("the server received {} bytes with SHA-256 {}", stored.size, stored.sha256),
-            );
+        if let Err(verdict) = outcome.archive.received(observed) {
+            return verdict;
         }
         let mut evidence = vec![
-            format!(
-                "archive of {} bytes: SHA-256 {} on the endpoint and on the server",
-                stored.size, stored.sha256
-            ),
+            outcome.archive.sentence(),
             format!("file of {} bytes: SHA-256 {} while reading", outcome.size, outcome.sha256),
         ];
         if outcome.changed_while_reading {

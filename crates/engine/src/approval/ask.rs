@@ -176,7 +176,11 @@ pub(crate) fn note(
     let valid_for = asked.valid_for.map(|seconds| i64::from(seconds) * 1_000_000);
     // What the settings approve is approved now.
     let good_until = valid_for.map(|time| task.created_at.saturating_add(time).min(task.expires_at));
-    let blast = blast(tx, spec, asked, (task.tenant_id, task.revert_after), endpoints)?;
+    let effect = quell_catalog::ActionKind::from_id(&task.action)
+        .zip(serde_json::from_str(&task.params).ok())
+        .and_then(|(kind, params)| (kind.declared().effect)(&params).ok())
+        .unwrap_or(spec.effect);
+    let blast = blast(tx, (spec, effect), asked, (task.tenant_id, task.revert_after), endpoints)?;
     let roles = people.map(|people| people.roles.clone()).unwrap_or_default();
     let quorum = people.map_or(0, |people| people.quorum.max(1));
     let request = approval::Request {
@@ -215,6 +219,7 @@ pub(crate) fn note(
         "valid_for_seconds": asked.valid_for,
         "blast": blast,
         "trace": asked.trace,
+        "plan": task.plan_id,
     });
     let deed = Deed { verb, kind: "task", object: task.id, outcome: "ok", detail };
     Ok(audit::append(tx, &actor.record(&inner.ids, task.tenant_id, task.created_at, deed))?)
@@ -223,7 +228,7 @@ pub(crate) fn note(
 /// What the task would touch, for those who decide.
 pub(crate) fn blast(
     tx: &mut Tx<'_>,
-    spec: &Spec,
+    (spec, effect): (&Spec, Effect),
     asked: &Asked,
     (tenant, revert_after): (Uuid, Option<Micros>),
     endpoints: &[Endpoint],
@@ -233,9 +238,9 @@ pub(crate) fn blast(
         pending += command::active(tx, tenant, endpoint.id)?.len();
         pending += usize::from(command::is_waiting(tx, tenant, endpoint.id)?);
     }
-    let reversible_by = match spec.effect {
+    let reversible_by = match effect {
         Effect::Reversible { by } => Some(by),
-        Effect::ReadOnly | Effect::Irreversible => None,
+        Effect::ReadOnly | Effect::Piecewise { .. } | Effect::Irreversible => None,
     };
     let logged_on = endpoints.iter().take(NAMED).filter_map(|endpoint| {
         let facts: Value = serde_json::from_str(&endpoint.facts).ok()?;
@@ -250,8 +255,10 @@ pub(crate) fn blast(
         "logged_on": logged_on.collect::<Vec<_>>(),
         "pending_commands": pending,
         "isolated": endpoints.iter().filter(|endpoint| endpoint.isolation.is_some()).count(),
-        "read_only": spec.effect == Effect::ReadOnly,
+        "read_only": effect == Effect::ReadOnly,
+        "effect": effect.as_str(),
         "reversible_by": reversible_by,
+        "undone_by": effect.undone_by(),
         "revert_after_seconds": revert_after.map(|micros| micros / 1_000_000),
         "risk": spec.risk,
     }))

@@ -21,6 +21,7 @@ use crate::{
     Actor, Change, Engine, Error, TaskState,
     actor::Deed,
     plan::micros,
+    reference,
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -75,24 +76,14 @@ impl Engine {
         task: Uuid,
         ballot: Ballot,
     ) -> Result<Decided, Error> {
-        if ballot.note.len() > NOTE || !is_clean_text(&ballot.note.replace('\n', " ")) {
-            return Err(Error::request(
-                "note",
-                format!("must be up to {NOTE} bytes without control characters"),
-            ));
-        }
-        if let Some(time) = ballot.valid_for
-            && !(Duration::from_secs(1)..=Duration::from_micros(ask::LONGEST as u64)).contains(&time)
-        {
-            return Err(Error::request("valid_for", "must be one second to 30 days"));
-        }
-        if ballot.signature.as_ref().is_some_and(|signature| !signature.is_bounded()) {
-            return Err(Error::request("signature", "longer than a signature is"));
-        }
+        check(&ballot.note, ballot.valid_for, ballot.signature.iter())?;
         let (inner, actor) = (self.inner.clone(), actor.clone());
         let (decided, moved) = self
             .write(move |tx| {
                 let now = inner.clock.now();
+                if let Some(plan) = task::get(tx, tenant, task)?.and_then(|task| task.plan_id) {
+                    return Err(Error::PartOfPlan(plan));
+                }
                 decide(tx, &actor, (tenant, task), &ballot, now, |deed| {
                     actor.record(&inner.ids, tenant, now, deed)
                 })
@@ -137,7 +128,27 @@ impl Engine {
     }
 }
 
-fn decide(
+/// What can be checked of a decision without the database.
+pub(crate) fn check<'a>(
+    note: &str,
+    valid_for: Option<Duration>,
+    mut signatures: impl Iterator<Item = &'a ApproverSignature>,
+) -> Result<(), Error> {
+    if note.len() > NOTE || !is_clean_text(&note.replace('\n', " ")) {
+        return Err(Error::request("note", format!("must be up to {NOTE} bytes without control characters")));
+    }
+    if let Some(time) = valid_for
+        && !(Duration::from_secs(1)..=Duration::from_micros(ask::LONGEST as u64)).contains(&time)
+    {
+        return Err(Error::request("valid_for", "must be one second to 30 days"));
+    }
+    if signatures.any(|signature| !signature.is_bounded()) {
+        return Err(Error::request("signature", "longer than a signature is"));
+    }
+    Ok(())
+}
+
+pub(crate) fn decide(
     tx: &mut Tx<'_>,
     actor: &Actor,
     (tenant, id): (Uuid, Uuid),
@@ -168,6 +179,11 @@ fn decide(
     }
     if task.expires_at <= now || request.expires_at <= now {
         return Err(Error::State(state::EXPIRED.to_owned()));
+    }
+    if ballot.approve
+        && let Some(words) = reference::lapsed(tx, &task)?
+    {
+        return Err(Error::NotEligible(format!("the kit may not run: {words}")));
     }
     if ballot.approve {
         trust::check(tx, &task, ballot.signature.as_ref())?;

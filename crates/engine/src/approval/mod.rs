@@ -13,6 +13,7 @@ mod withdraw;
 
 pub(crate) use ask::{Asked, ask, blast, note, tags};
 pub use decide::{Ballot, Decided};
+pub(crate) use decide::{check as check_ballot, decide};
 pub use settings::{POLICY, policy};
 pub(crate) use standing::{ended, of_order, still_holds};
 pub(crate) use withdraw::run_out;

@@ -16,7 +16,7 @@ use quell_wire::{Approval, ApproverSignature};
 use uuid::Uuid;
 
 use super::{state, tags};
-use crate::{Actor, Error, TaskState, access::access_of, targets};
+use crate::{Actor, Error, TaskState, access::access_of, reference, targets};
 
 /// What a request asks for.
 pub(super) fn people(request: &Request) -> Result<People, Error> {
@@ -111,12 +111,16 @@ pub(super) fn requester_stands(tx: &mut Tx<'_>, task: &Task, now: Micros) -> Res
     Ok(is_active && access.allows_action(Permission::TaskSubmit, &task.action))
 }
 
-/// Whether an order of the task may be given out, as far as approval goes. An error code and words where not.
+/// Whether an order of the task may be given out, as far as approval and the keys of kits go. An error code and words
+/// where not.
 pub(crate) fn still_holds(
     tx: &mut Tx<'_>,
     task: &Task,
     now: Micros,
 ) -> Result<Result<(), (&'static str, String)>, Error> {
+    if let Some(words) = reference::lapsed(tx, task)? {
+        return Ok(Err(("kit_key_lost", words)));
+    }
     if task.approval == "none" {
         return Ok(Ok(()));
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use quell_access::{Access, Policy, Role, policy::Class};
 use quell_store::{
-    approval, approval_list, audit, break_glass, endpoint, membership,
+    approval, approval_list, audit, break_glass, endpoint, kit_key, library, membership,
     person::{self, Person},
     setting,
 };
@@ -174,6 +174,72 @@ async fn an_outside_team_waits_for_a_person_of_the_tenant() {
     let request = world.request_of(task).await;
     assert!(request.trace.contains("automatic approval is off"), "{}", request.trace);
     assert!(request.blast.contains("\"name\":\"a\""), "{}", request.blast);
+}
+
+#[tokio::test]
+async fn a_kit_runs_no_more_once_its_key_is_taken_away() {
+    let world = World::new().await;
+    let (first, second) = (world.agent("a").await, world.agent("b").await);
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let (item, key, signer) = (Uuid::now_v7(), Uuid::now_v7(), "ab".repeat(32));
+    let facts = json!({ "title": "first-look 1", "signer": signer }).to_string();
+    let public = signer.clone();
+    world
+        .write(move |tx| {
+            let row = library::Item {
+                tenant_id: TENANT,
+                id: item,
+                kind: "kit".to_owned(),
+                name: "first-look".to_owned(),
+                description: String::new(),
+                built_in: false,
+                created_at: 1,
+                archived_at: None,
+                archived_by: None,
+            };
+            library::insert(tx, &row)?;
+            let version = library::Version {
+                tenant_id: TENANT,
+                item_id: item,
+                version: 0,
+                kind: "kit".to_owned(),
+                facts: facts.clone(),
+                note: String::new(),
+                size: 0,
+                sha256: [1; 32],
+                created_by: "Ann".to_owned(),
+                created_at: 1,
+            };
+            library::add_version(tx, &version, b"kit")?;
+            let key = kit_key::KitKey {
+                tenant_id: TENANT,
+                id: key,
+                name: "Watch".to_owned(),
+                public: public.clone(),
+                created_by: "Ann".to_owned(),
+                created_at: 1,
+            };
+            kit_key::insert(tx, &key)
+        })
+        .await;
+    let ask = async |params: Value, agent: &Agent| {
+        let asked = request("endpoint.run_investigation_kit", params, &[agent]);
+        world.engine.submit(&ops, asked).await
+    };
+    let foreign = ask(json!({ "kit": "first-look", "signer": "cd".repeat(32) }), &first).await;
+    assert!(matches!(&foreign, Err(Error::Params(error)) if error.field == "signer"), "{foreign:?}");
+    let approved = ask(json!({ "kit": "first-look", "signer": signer }), &first).await.unwrap().task_id;
+    let waits = ask(json!({ "kit": "first-look" }), &second).await.unwrap().task_id;
+    world.decide(&approver, approved, true).await.unwrap();
+    world.write(move |tx| kit_key::delete(tx, TENANT, key)).await;
+    let refused = world.decide(&approver, waits, true).await;
+    assert!(matches!(&refused, Err(Error::NotEligible(why)) if why.contains("taken no more")), "{refused:?}");
+    assert!(world.lease(&first).await.is_empty());
+    assert_eq!(world.only(approved).await, ("rejected".to_owned(), Some("kit_key_lost".to_owned())));
+    assert!(matches!(ask(json!({ "kit": "first-look" }), &first).await, Err(Error::Params(_))));
+    // Whoever declines is not held up by it.
+    world.decide(&approver, waits, false).await.unwrap();
 }
 
 #[tokio::test]

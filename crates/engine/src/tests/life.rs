@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prost::Message as _;
-use quell_store::{command::Command, endpoint, script};
+use quell_store::{command::Command, endpoint, library};
 use quell_wire::{Outcome, Status};
 use serde_json::json;
 use uuid::Uuid;
@@ -58,7 +58,10 @@ async fn an_isolation_from_request_to_verified_end() {
             | Change::Endpoint { .. }
             | Change::Approval { .. }
             | Change::BreakGlass { .. }
-            | Change::Artifact { .. } => {}
+            | Change::Artifact { .. }
+            | Change::Shell { .. }
+            | Change::Incident { .. }
+            | Change::Detection { .. } => {}
         }
     }
     assert_eq!(
@@ -272,30 +275,35 @@ async fn a_script_is_pinned_by_its_digest() {
     let script_id = Uuid::now_v7();
     let add = |body: &'static [u8], digest: u8| {
         move |tx: &mut quell_store::Tx<'_>| {
-            let version = script::Version {
+            let version = library::Version {
                 tenant_id: TENANT,
-                script_id,
+                item_id: script_id,
                 version: 0,
-                interpreter: "bash".to_owned(),
-                body: body.to_vec(),
+                kind: "script".to_owned(),
+                facts: r#"{"interpreter":"bash"}"#.to_owned(),
+                note: String::new(),
                 size: 0,
                 sha256: [digest; 32],
                 created_by: "Ann".to_owned(),
                 created_at: 1,
             };
-            script::add_version(tx, &version)
+            library::add_version(tx, &version, body)
         }
     };
     world
         .write(move |tx| {
-            let row = script::Script {
+            let row = library::Item {
                 tenant_id: TENANT,
                 id: script_id,
+                kind: "script".to_owned(),
                 name: "triage".to_owned(),
                 description: String::new(),
+                built_in: false,
                 created_at: 1,
+                archived_at: None,
+                archived_by: None,
             };
-            script::insert(tx, &row)
+            library::insert(tx, &row)
         })
         .await;
     world.write(add(b"id", 1)).await;
@@ -310,8 +318,17 @@ async fn a_script_is_pinned_by_its_digest() {
         assert_eq!(params["script"], format!("sha256:{}", digest.repeat(32)));
         assert_eq!(params["interpreter"], "bash");
     }
+    let refused = async |script: &str| {
+        let asked = request("endpoint.run_script", json!({ "script": script }), &[&agent]);
+        matches!(world.engine.submit(&ann(), asked).await, Err(Error::Params(_)))
+    };
     for unknown in ["other", "triage@9", "sha256:00"] {
-        let asked = request("endpoint.run_script", json!({ "script": unknown }), &[&agent]);
-        assert!(matches!(world.engine.submit(&ann(), asked).await, Err(Error::Params(_))), "{unknown}");
+        assert!(refused(unknown).await, "{unknown}");
     }
+    world.write(move |tx| library::archive(tx, TENANT, script_id, Some((2, "Ann")))).await;
+    for archived in ["triage", "triage@1", &format!("sha256:{}", "01".repeat(32))] {
+        assert!(refused(archived).await, "{archived} is out of use");
+    }
+    world.write(move |tx| library::archive(tx, TENANT, script_id, None)).await;
+    assert!(!refused("triage").await);
 }

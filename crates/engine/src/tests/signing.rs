@@ -45,6 +45,14 @@ impl Signer for Moody {
         }
     }
 
+    fn sign_delta<'a>(&'a self, delta: &'a [u8]) -> crate::signer::SigningDelta<'a> {
+        self.inner.sign_delta(delta)
+    }
+
+    fn sign_protection<'a>(&'a self, document: &'a [u8]) -> crate::signer::SigningProtection<'a> {
+        self.inner.sign_protection(document)
+    }
+
     fn key_set(&self) -> quell_wire::keys::KeySet {
         self.inner.key_set()
     }

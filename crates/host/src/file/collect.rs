@@ -33,7 +33,8 @@ impl Password {
         if (1..=127).contains(&password.len()) { Ok(Self(password)) } else { Err(Error::Password) }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// As it was given; for a process of its own that packs.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

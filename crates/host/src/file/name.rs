@@ -8,7 +8,7 @@ const CAP: usize = 100;
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// The last part of `path` without anything that a file system, a shell or a terminal could act on.
-pub(super) fn entry(path: &Path) -> String {
+pub(crate) fn entry(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut safe: String = name
         .chars()

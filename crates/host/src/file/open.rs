@@ -5,18 +5,22 @@
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Kind};
 use crate::process::{Error as ProcessError, Identity, Proc};
 
 /// `PATH_MAX` of the kernel, with the closing NUL.
 const PATH_CAP: usize = 4096;
+/// Links that are followed, as many as the kernel follows.
+const LINKS: usize = 40;
 /// File systems whose files are made up at the moment of reading: names and values of linux/magic.h.
 const PSEUDO: [u64; 16] = [
     0x9fa0,      // proc
@@ -37,13 +41,28 @@ const PSEUDO: [u64; 16] = [
     0x1980_0202, // mqueue
 ];
 
+static KEPT_OUT: OnceLock<KeptOut> = OnceLock::new();
+
+/// What is never opened for anybody who asks: a directory, all below it, and some files in it under whatever name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOut {
+    directory: PathBuf,
+    secrets: Vec<PathBuf>,
+}
+
+/// Whether a file system of this type is made up by the kernel.
+pub(crate) fn is_pseudo(kind: u64) -> bool {
+    PSEUDO.contains(&kind)
+}
+
 /// What may be opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes that a file may have.
     pub size: u64,
     /// Follow a symbolic link in the last part of the path. Links in earlier parts are always followed, for
-    /// `/bin` is one on most systems; [`Opened::resolved`] says where they led.
+    /// `/bin` is one on most systems; [`Opened::resolved`] says where they led. A link of a user other than root is followed
+    /// to files of that same user alone.
     pub follow: bool,
     /// Also take files of procfs, sysfs and their like. They have no true size and are read to their end or
     /// to `size` bytes.
@@ -104,17 +123,95 @@ pub struct Opened {
     pub limit: u64,
 }
 
+impl AsFd for Opened {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// Opens a file by its absolute path.
 pub fn open_for_collect(path: &Path, limits: Limits) -> Result<Opened, Error> {
     check(path)?;
-    let mut flags = OFlags::PATH | OFlags::CLOEXEC;
+    let origin = Origin::Path(path.to_owned());
     if !limits.follow {
-        flags |= OFlags::NOFOLLOW;
+        return open(&handle(path, OFlags::NOFOLLOW)?, origin, limits);
     }
-    // Magic links (/proc/PID/fd/…) lead anywhere without being a path: a process is named by identity instead.
-    let handle =
-        rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS).map_err(refused)?;
-    open(&handle, Origin::Path(path.to_owned()), limits)
+    let (handle, owners) = followed(path)?;
+    let found = stat(&handle).map_err(Error::Open)?.uid;
+    if let Some(owner) = owners.into_iter().find(|owner| *owner != found) {
+        return Err(Error::ForeignLink { owner, found });
+    }
+    open(&handle, origin, limits)
+}
+
+/// Magic links (/proc/PID/fd/…) lead anywhere without being a path: a process is named by identity instead.
+fn handle(path: &Path, how: OFlags) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | how;
+    rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS).map_err(refused)
+}
+
+/// Follows the links that stand in the last part of the path, one by one. Also tells who made them, but for root.
+fn followed(path: &Path) -> Result<(OwnedFd, Vec<u32>), Error> {
+    let (mut path, mut owners) = (path.to_owned(), Vec::new());
+    for _ in 0..LINKS {
+        let link = handle(&path, OFlags::NOFOLLOW)?;
+        let facts = stat(&link).map_err(Error::Open)?;
+        if FileType::from_raw_mode(facts.mode) != FileType::Symlink {
+            return Ok((link, owners));
+        }
+        let system = rustix::fs::fstatfs(&link).map_err(|errno| Error::Open(errno.into()))?;
+        if is_pseudo(system.f_type as u64 & 0xffff_ffff) {
+            // The kernel's own links; what they say is not always where they lead.
+            return Ok((handle(&path, OFlags::empty())?, owners));
+        }
+        if facts.uid != 0 {
+            owners.push(facts.uid);
+        }
+        let target = rustix::fs::readlinkat(&link, "", Vec::new()).map_err(refused)?;
+        path.pop();
+        path.push(OsString::from_vec(target.into_bytes()));
+    }
+    Err(refused(Errno::LOOP))
+}
+
+/// What is never opened here: this directory, all below it, and these files in it under whatever name. Once for a program.
+pub fn keep_out(directory: &Path, secrets: &[&str]) {
+    let secrets = secrets.iter().map(|name| directory.join(name)).collect();
+    KeptOut { directory: directory.to_owned(), secrets }.hold();
+}
+
+impl KeptOut {
+    /// What this program was told to keep out; for a worker, which is another program.
+    pub fn here() -> Option<Self> {
+        KEPT_OUT.get().cloned()
+    }
+
+    /// Keeps it out of this program too. Once; what was told first holds.
+    pub fn hold(self) {
+        let _ = KEPT_OUT.set(self);
+    }
+}
+
+/// Whether an open file, or directory, is one of those of [`keep_out`]. One that cannot be looked at counts as one.
+pub fn is_kept(file: impl AsFd) -> bool {
+    if KEPT_OUT.get().is_none() {
+        return false;
+    }
+    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    match (stat(&file), rustix::fs::readlink(link, Vec::with_capacity(PATH_CAP))) {
+        (Ok(stat), Ok(resolved)) => is_kept_out(Path::new(&OsString::from_vec(resolved.into_bytes())), &stat),
+        _ => true,
+    }
+}
+
+/// By where the kernel says that it lies; a secret is also known when it has another name or is mounted elsewhere.
+fn is_kept_out(resolved: &Path, stat: &Stat) -> bool {
+    KEPT_OUT.get().is_some_and(|KeptOut { directory, secrets }| {
+        resolved.starts_with(directory)
+            || secrets.iter().any(|path| {
+                rustix::fs::lstat(path).is_ok_and(|is| (is.st_dev, is.st_ino) == (stat.device, stat.inode))
+            })
+    })
 }
 
 /// Opens what a process runs, also when the file has been deleted or replaced.
@@ -143,7 +240,7 @@ fn open_held(process: Identity, name: &str, origin: Origin, limits: Limits) -> R
     open(&handle, origin, limits)
 }
 
-fn check(path: &Path) -> Result<(), Error> {
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
     let bytes = path.as_os_str().as_bytes();
     let refusal = if bytes.is_empty() {
         "it is empty"
@@ -183,7 +280,6 @@ fn open(handle: &OwnedFd, origin: Origin, limits: Limits) -> Result<Opened, Erro
         return Err(Error::TooLarge { size: stat.size, limit: limits.size });
     }
     let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    let file = reopen(&link).map_err(|errno| Error::Open(errno.into()))?;
     let deleted = stat.links == 0;
     let resolved = rustix::fs::readlink(&link, Vec::with_capacity(PATH_CAP))
         .map(CString::into_bytes)
@@ -191,7 +287,24 @@ fn open(handle: &OwnedFd, origin: Origin, limits: Limits) -> Result<Opened, Erro
     let resolved =
         if deleted { resolved.strip_suffix(b" (deleted)").unwrap_or(&resolved) } else { &resolved };
     let resolved = PathBuf::from(OsString::from_vec(resolved.to_vec()));
+    if is_kept_out(&resolved, &stat) {
+        return Err(Error::Own);
+    }
+    let file = reopen(&link).map_err(|errno| Error::Open(errno.into()))?;
     Ok(Opened { file, origin, resolved, deleted, pseudo, stat, limit: limits.size })
+}
+
+/// The regular, stored file behind a handle, for reading.
+pub(crate) fn open_handle(handle: &OwnedFd) -> Result<(File, Stat), Error> {
+    let before = stat(handle).map_err(Error::Open)?;
+    regular(handle, before.mode)?;
+    let system = rustix::fs::fstatfs(handle).map_err(|errno| Error::Open(errno.into()))?;
+    if PSEUDO.contains(&(system.f_type as u64 & 0xffff_ffff)) {
+        return Err(Error::Pseudo);
+    }
+    let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let file = reopen(&link).map_err(|errno| Error::Open(errno.into()))?;
+    Ok((file, before))
 }
 
 /// Leaves the access time alone where it may: it is evidence.
@@ -221,7 +334,7 @@ fn regular(handle: &OwnedFd, mode: u32) -> Result<(), Error> {
 }
 
 #[expect(clippy::useless_conversion, reason = "the widths differ between architectures")]
-pub(super) fn stat(fd: impl std::os::fd::AsFd) -> io::Result<Stat> {
+pub(crate) fn stat(fd: impl std::os::fd::AsFd) -> io::Result<Stat> {
     let stat = rustix::fs::fstat(fd)?;
     Ok(Stat {
         device: u64::from(stat.st_dev),

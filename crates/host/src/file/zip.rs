@@ -34,7 +34,7 @@ const AES_EXTRA: [u8; 11] = [0x01, 0x99, 7, 0, 2, 0, b'A', b'E', 3, 8, 0];
 const BIG: u32 = u32::MAX;
 
 /// An archive under construction.
-pub(super) struct Zip<W> {
+pub(crate) struct Zip<W> {
     out: Hashed<W>,
     entries: Vec<Listed>,
 }
@@ -50,7 +50,7 @@ struct Listed {
 }
 
 /// What was written.
-pub(super) struct Written<W> {
+pub(crate) struct Written<W> {
     pub out: W,
     pub size: u64,
     pub sha256: [u8; 32],
@@ -97,13 +97,14 @@ impl<W: Write> Zip<W> {
         let size = self.out.size - start;
         let count = self.entries.len() as u64;
         let mut end = Fields::default();
-        if start >= u64::from(BIG) || size >= u64::from(BIG) {
+        if start >= u64::from(BIG) || size >= u64::from(BIG) || count >= u64::from(u16::MAX) {
             let at = self.out.size;
             end.u32(0x0606_4b50).u64(44).u16(3 << 8 | VERSION).u16(VERSION).u32(0).u32(0);
             end.u64(count).u64(count).u64(size).u64(start);
             end.u32(0x0706_4b50).u32(0).u64(at).u32(1);
         }
-        end.u32(0x0605_4b50).u16(0).u16(0).u16(count as u16).u16(count as u16);
+        let short = u16::try_from(count).unwrap_or(u16::MAX);
+        end.u32(0x0605_4b50).u16(0).u16(0).u16(short).u16(short);
         end.u32(capped(size)).u32(capped(start)).u16(0);
         self.out.write_all(&end.0)?;
         self.out.flush()?;

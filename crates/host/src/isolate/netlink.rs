@@ -22,9 +22,9 @@ const BUFFER: usize = 64 * 1024;
 const MAX_READS: usize = 16 * 1024;
 
 /// Type and payload of one message.
-pub(super) type Heard<'a> = (u16, &'a [u8]);
+pub(crate) type Heard<'a> = (u16, &'a [u8]);
 
-pub(super) struct Netlink {
+pub(crate) struct Netlink {
     fd: OwnedFd,
     sequence: u32,
     buffer: Vec<u8>,
@@ -89,7 +89,45 @@ impl Netlink {
         }
     }
 
+    /// Says something that is not answered.
+    pub fn say(&mut self, kind: u16, body: &[u8]) -> io::Result<()> {
+        self.send(kind, REQUEST, body)
+    }
+
+    /// Asks for changes (`type`, `flags`, `body`) of which all are made or none; the first and the last are the frame that the
+    /// subsystem wants around them.
+    pub fn batch(&mut self, changes: &[(u16, u16, Vec<u8>)]) -> io::Result<()> {
+        let mut all = Vec::new();
+        let (first, inner) = (self.sequence.wrapping_add(2), changes.len().saturating_sub(2));
+        for (number, (kind, flags, body)) in changes.iter().enumerate() {
+            let ack = if (1..=inner).contains(&number) { ACK } else { 0 };
+            all.extend(self.message(*kind, REQUEST | ack | flags, body)?);
+        }
+        self.transmit(&all)?;
+        let mut left = inner;
+        for _ in 0..inner + 16 {
+            let read = self.read()?;
+            for (kind, sequence, payload) in messages(&self.buffer[..read]) {
+                if kind == MESSAGE_ERROR && sequence.wrapping_sub(first) < inner as u32 {
+                    status(payload)?;
+                    left -= 1;
+                } else if kind == MESSAGE_ERROR {
+                    status(payload)?;
+                }
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("the kernel did not acknowledge"))
+    }
+
     fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        let message = self.message(kind, flags, body)?;
+        self.transmit(&message)
+    }
+
+    fn message(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
         self.sequence = self.sequence.wrapping_add(1);
         let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
         let mut message = Vec::with_capacity(HEADER + body.len());
@@ -99,7 +137,12 @@ impl Netlink {
         message.extend(self.sequence.to_ne_bytes());
         message.extend(0_u32.to_ne_bytes());
         message.extend(body);
-        socket::sendto(self.fd.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+        message.resize(message.len().next_multiple_of(4), 0);
+        Ok(message)
+    }
+
+    fn transmit(&self, message: &[u8]) -> io::Result<()> {
+        socket::sendto(self.fd.as_raw_fd(), message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
         Ok(())
     }
 
@@ -144,7 +187,7 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
 }
 
 /// The attributes in `bytes`: type without its flags, and value.
-pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(rest, 0)?);
@@ -152,6 +195,25 @@ pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(item)
     })
+}
+
+/// Adds an attribute, filled up to four bytes. Longer values than fit are a mistake of the caller, and cut.
+pub(crate) fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let value = value.get(..usize::from(u16::MAX) - 4).unwrap_or(value);
+    out.extend((4 + value.len() as u16).to_ne_bytes());
+    out.extend(kind.to_ne_bytes());
+    out.extend(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// A message of netfilter about a numbered thing: `struct nfgenmsg`, and attributes.
+pub(crate) fn setting(number: u16, values: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut body = vec![0, 0];
+    body.extend(number.to_be_bytes());
+    for (kind, value) in values {
+        attribute(&mut body, *kind, value);
+    }
+    body
 }
 
 /// A native-endian number at `at`.
@@ -165,7 +227,7 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The text of a NUL-terminated attribute.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }

@@ -35,6 +35,17 @@ pub(super) fn list(family: &str, table: &str) -> Result<Vec<Value>, Error> {
     objects(&run(&["-j", "list", "table", family, table], "")?)
 }
 
+/// Commits `script` as one transaction. What it may contain: as many elements as one likes, for nothing comes back.
+pub(crate) fn load(script: &str) -> Result<(), Error> {
+    run(&["-f", SCRIPT], script).map(drop)
+}
+
+/// A table as text, without the elements of its sets and without what counts.
+pub(crate) fn terse(family: &str, table: &str) -> Result<String, Error> {
+    let answer = run(&["-s", "-t", "list", "table", family, table], "")?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 fn objects(answer: &[u8]) -> Result<Vec<Value>, Error> {
     if answer.iter().all(u8::is_ascii_whitespace) {
         return Ok(Vec::new());

@@ -85,7 +85,7 @@ impl Direction {
 }
 
 /// A set of addresses with a common prefix; host bits are zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -140,6 +140,16 @@ impl Network {
             }
         };
         Ok(Self { address, prefix })
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Length of its prefix.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
     }
 
     /// Whether `address` lies in this network; IPv4-mapped addresses count as IPv4.

@@ -1,66 +1,79 @@
 //! Hashes of running executables, taken from the file that runs and not from what lies under its name.
+//!
+//! A program chooses where it runs from: a file system that never answers, thousands of giants. So nothing is opened that may
+//! keep the reader waiting ([`crate::guard::answers`]), small files come first, and who asks says how long.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::os::fd::AsFd;
 
 use rustix::fs::OFlags;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 
-use super::Proc;
+use super::{Identity, Proc};
+use crate::guard::{Digests, Key, MOST_HASHED, answers, digests_until, reopen};
 
-/// Larger executables are not hashed, and counted as unreadable.
-const SIZE_CAP: u64 = 4 * 1024 * 1024 * 1024;
+/// Processes of one file that are kept, in case the first of them end meanwhile; and that are tried.
+const OF_ONE: usize = 8;
 
-/// SHA-1 and SHA-256 of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digests {
-    /// SHA-1.
-    pub sha1: [u8; 20],
-    /// SHA-256.
-    pub sha256: [u8; 32],
+/// Which process runs which file, and what is in these.
+pub(super) struct Programs<'a> {
+    files: HashMap<Key, Runs>,
+    known: HashMap<Key, Digests>,
+    /// Whether no more is to be read.
+    stop: &'a dyn Fn() -> bool,
 }
 
-/// Device, inode, size, and modification and change time to the nanosecond: within one call, the same
-/// content. Processes that share an executable share one reading of it.
-type Key = (u64, u64, i64, (i64, i64), (i64, i64));
-
+/// Who runs a file.
 #[derive(Default)]
-pub(super) struct Cache {
-    known: HashMap<Key, Option<Digests>>,
+struct Runs {
+    tried: usize,
+    /// By whom it can be opened.
+    by: Vec<Identity>,
 }
 
-impl Cache {
-    /// `None`: it has no executable, or it could not be read to the end.
-    pub fn of(&mut self, proc: &Proc) -> Option<Digests> {
-        let file = std::fs::File::from(proc.open_at("exe", OFlags::RDONLY | OFlags::NONBLOCK).ok()?);
-        let stat = rustix::fs::fstat(&file).ok()?;
-        #[expect(clippy::useless_conversion, reason = "the widths differ between architectures")]
-        let key = (
-            u64::from(stat.st_dev),
-            u64::from(stat.st_ino),
-            i64::from(stat.st_size),
-            (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
-        );
-        *self.known.entry(key).or_insert_with(|| hash(file))
+impl<'a> Programs<'a> {
+    pub fn new(stop: &'a dyn Fn() -> bool) -> Self {
+        Self { files: HashMap::new(), known: HashMap::new(), stop }
     }
-}
 
-fn hash(file: std::fs::File) -> Option<Digests> {
-    let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
-    let mut file = file.take(SIZE_CAP + 1);
-    let mut buffer = vec![0u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                sha1.update(&buffer[..n]);
-                sha256.update(&buffer[..n]);
+    /// Notes what a process runs. `None`: it runs nothing that can be told.
+    pub fn note(&mut self, proc: &Proc, identity: Identity) -> Option<Key> {
+        let handle = proc.open_at("exe", OFlags::PATH).ok()?;
+        let key = Key::remembered(&handle)?;
+        let runs = self.files.entry(key).or_default();
+        if runs.tried < OF_ONE && !(self.stop)() {
+            runs.tried += 1;
+            if !runs.by.is_empty() || answers(handle.as_fd(), proc.as_fd()) {
+                runs.by.push(identity);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
+        }
+        Some(key)
+    }
+
+    /// Reads all files, the small ones first. What runs many times costs one reading.
+    pub fn read(&mut self, with_sha1: bool) {
+        let mut files: Vec<(&Key, &Runs)> = self.files.iter().collect();
+        files.sort_unstable_by_key(|(key, _)| key.size());
+        for (key, runs) in files {
+            if (self.stop)() {
+                return;
+            }
+            let digests = runs.by.iter().find_map(|by| read(*key, *by, with_sha1, self.stop));
+            self.known.extend(digests.map(|digests| (*key, digests)));
         }
     }
-    (file.limit() > 0).then(|| Digests { sha1: sha1.finalize().into(), sha256: sha256.finalize().into() })
+
+    pub fn digests(&self, key: &Key) -> Option<Digests> {
+        self.known.get(key).copied()
+    }
+}
+
+/// Anew by the process, so that no more than one file is open at once; where that has ended, nothing is known.
+fn read(key: Key, by: Identity, with_sha1: bool, stop: &dyn Fn() -> bool) -> Option<Digests> {
+    let proc = Proc::open(by.pid).ok()??;
+    let handle = proc.open_at("exe", OFlags::PATH).ok()?;
+    if Key::remembered(&handle) != Some(key) || !answers(handle.as_fd(), proc.as_fd()) {
+        return None;
+    }
+    let file = reopen(handle.as_fd()).ok()?;
+    digests_until(file, with_sha1, MOST_HASHED, stop).ok()
 }

@@ -3,11 +3,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Error, Executable, Identity, State};
@@ -52,6 +52,12 @@ pub(crate) struct Proc {
     pid: u32,
 }
 
+impl AsFd for Proc {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
 impl Proc {
     /// `None` when there is no such process.
     pub fn open(pid: u32) -> Result<Option<Self>, Error> {
@@ -77,17 +83,16 @@ impl Proc {
         }
     }
 
-    /// Arguments, and whether some were left out.
-    pub fn cmdline(&self) -> (Vec<OsString>, bool) {
-        let mut buffer = vec![0u8; CMDLINE_CAP + 1];
+    /// Arguments. Waits for the lock of the process's memory, which it may hold for ever: for who waits for that lock anyway,
+    /// and is a process of its own that can be ended. Everybody else asks [`super::Commands`].
+    pub fn cmdline(&self) -> Vec<OsString> {
+        let mut buffer = vec![0u8; CMDLINE_CAP];
         let len = self.read("cmdline", &mut buffer).unwrap_or(0);
-        let truncated = len > CMDLINE_CAP;
-        let text = &buffer[..len.min(CMDLINE_CAP)];
-        let text = text.strip_suffix(b"\0").unwrap_or(text);
+        let text = buffer[..len].strip_suffix(b"\0").unwrap_or(&buffer[..len]);
         if text.is_empty() {
-            return (Vec::new(), truncated);
+            return Vec::new();
         }
-        (text.split(|byte| *byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect(), truncated)
+        text.split(|byte| *byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect()
     }
 
     /// Effective user id.
@@ -106,10 +111,15 @@ impl Proc {
             return Some(Executable { path: path(&link), deleted: false });
         };
         // A file may truly be called so: then it is there under the whole name, and is the same file.
-        let running = rustix::fs::statat(&self.dir, "exe", AtFlags::empty()).ok();
-        let named = rustix::fs::statat(CWD, OsStr::from_bytes(&link), AtFlags::SYMLINK_NOFOLLOW).ok();
+        // Neither file system is asked: the process may have chosen one that never answers.
+        let facts = |handle: OwnedFd| {
+            let facts = crate::guard::facts(handle.as_fd()).ok()?;
+            Some((facts.stx_dev_major, facts.stx_dev_minor, facts.stx_ino))
+        };
+        let running = self.open_at("exe", OFlags::PATH).ok().and_then(facts);
+        let named = crate::guard::find_local(Path::new(OsStr::from_bytes(&link))).ok().and_then(facts);
         match (running, named) {
-            (Some(a), Some(b)) if a.st_dev == b.st_dev && a.st_ino == b.st_ino => {
+            (Some(running), Some(named)) if running == named => {
                 Some(Executable { path: path(&link), deleted: false })
             }
             _ => Some(Executable { path: path(stripped), deleted: true }),
@@ -126,19 +136,25 @@ impl Proc {
         rustix::fs::openat(&self.dir, name, flags | OFlags::CLOEXEC, Mode::empty())
     }
 
-    fn read(&self, name: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
+    /// The beginning of one of the directory's files; those of its memory may keep the reader waiting.
+    pub fn read(&self, name: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
         let file = self.open_at(name, OFlags::RDONLY | OFlags::NOFOLLOW)?;
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match rustix::io::read(&file, &mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(filled)
+        fill(file.as_fd(), buffer)
     }
+}
+
+/// Until the end, or as much as there is room for.
+pub(super) fn fill(file: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match rustix::io::read(file, &mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(filled)
 }
 
 /// The pids in `/proc`, as they stand in the directory.

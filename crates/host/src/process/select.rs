@@ -3,8 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::digest::{Cache, Digests};
+use super::digest::Programs;
 use super::{Error, Identity, Proc, Process, procfs, read};
+use crate::guard::Digests;
 
 /// Which processes are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,39 +40,45 @@ pub struct Found {
     pub unreadable: u64,
 }
 
-/// Looks every process up anew.
-pub fn find(selector: &Selector) -> Result<Found, Error> {
+/// Looks every process up anew. Executables are read until `stop`; it is asked often.
+pub fn find(selector: &Selector, stop: &dyn Fn() -> bool) -> Result<Found, Error> {
     let boot_id = super::boot_id()?;
-    let mut cache = Cache::default();
-    let mut found = Found::default();
+    let mut programs = Programs::new(stop);
+    let mut rows = Vec::new();
     let pids: Vec<u32> = match selector {
         Selector::Identity(identity) => vec![identity.pid],
         _ => procfs::pids()?.collect::<Result<_, _>>()?,
     };
+    let by_hash = matches!(selector, Selector::Sha1(_) | Selector::Sha256(_));
     for pid in pids {
         let Some(proc) = Proc::open(pid)? else { continue };
         let Some(row) = proc.row()? else { continue };
         if row.is_dead() || row.kernel {
             continue;
         }
-        let digests = match selector {
-            Selector::Sha1(_) | Selector::Sha256(_) => cache.of(&proc),
-            Selector::Identity(_) | Selector::Path(_) => None,
-        };
+        let key = if by_hash { programs.note(&proc, row.identity()) } else { None };
+        rows.push((row.identity(), key));
+    }
+    if by_hash {
+        programs.read(matches!(selector, Selector::Sha1(_)));
+    }
+    let mut found = Found::default();
+    for (identity, key) in rows {
+        let digests = key.and_then(|key| programs.digests(&key));
         let hit = match selector {
-            Selector::Identity(identity) => Some(*identity == row.identity()),
-            Selector::Sha1(wanted) => digests.map(|digests| digests.sha1 == *wanted),
+            Selector::Identity(wanted) => Some(*wanted == identity),
+            Selector::Sha1(wanted) => digests.map(|digests| digests.sha1 == Some(*wanted)),
             Selector::Sha256(wanted) => digests.map(|digests| digests.sha256 == *wanted),
-            Selector::Path(path) => {
-                proc.exe().map(|exe| exe.path.as_os_str().as_bytes() == path.as_os_str().as_bytes())
-            }
+            Selector::Path(path) => Proc::open(identity.pid)?
+                .and_then(|proc| proc.exe())
+                .map(|exe| exe.path.as_os_str().as_bytes() == path.as_os_str().as_bytes()),
         };
         match hit {
             // Asked for its executable and gone meanwhile is not the same as unreadable.
-            None if proc.row()?.is_some_and(|row| !row.is_dead()) => found.unreadable += 1,
+            None if identity.is_running()? => found.unreadable += 1,
             Some(true) => {
                 if let Some(process) =
-                    read(pid, boot_id)?.filter(|process| process.identity == row.identity())
+                    read(identity.pid, boot_id)?.filter(|process| process.identity == identity)
                 {
                     found.matches.push(Match { process, digests });
                 }
@@ -85,6 +92,6 @@ pub fn find(selector: &Selector) -> Result<Found, Error> {
 
 /// What of a selection still runs: the verification after a termination. It reads `/proc` afresh and shares
 /// nothing with the way that ended them, neither handles nor cached hashes.
-pub fn still_running(selector: &Selector) -> Result<Found, Error> {
-    find(selector)
+pub fn still_running(selector: &Selector, stop: &dyn Fn() -> bool) -> Result<Found, Error> {
+    find(selector, stop)
 }

@@ -38,6 +38,13 @@ impl Launcher {
     }
 }
 
+/// Of a run that nobody will ever begin nothing is left, so that nobody has to ask what became of it.
+fn unmade(dir: &Path, error: Error) -> Error {
+    // What stays is asked about, and says the same where it can.
+    let _ = crate::tree::remove(dir);
+    error
+}
+
 /// Starts the run in the directory `dir`, which must not exist yet and whose parent must.
 ///
 /// When this returns, the supervisor is known on disk. After [`Error::Exists`] the run was made before. After
@@ -45,7 +52,10 @@ impl Launcher {
 pub fn spawn(dir: &Path, job: &Job, launcher: &Launcher) -> Result<Running, Error> {
     check(dir, job)?;
     job.interpreter.find()?;
-    let run = Dir::create(dir, job, marker()?)?;
+    let run = match Dir::create(dir, job, marker()?) {
+        Err(error) if !matches!(error, Error::Exists) => return Err(unmade(dir, error)),
+        made => made?,
+    };
     let mut child = Command::new(&launcher.program)
         .args(&launcher.args)
         .arg(dir)
@@ -57,12 +67,25 @@ pub fn spawn(dir: &Path, job: &Job, launcher: &Launcher) -> Result<Running, Erro
         .spawn()
         .map_err(|error| Error::Supervisor(error.to_string()))?;
     let said = await_ready(&mut child);
-    if said.as_deref() != Ok(READY) && run.make_claim(&Claim::Void)? {
-        // Ours to void: it had not claimed the run, so it has not started the script, and now cannot.
-        let _ = child.kill();
-        let _ = child.wait();
-        let said = said.unwrap_or_else(String::into_bytes);
-        return Err(Error::Supervisor(String::from_utf8_lossy(&said).trim().to_owned()));
+    if said.as_deref() != Ok(READY) {
+        match run.make_claim(&Claim::Void) {
+            Ok(true) => {
+                // Ours to void: it had not claimed the run, so it has not started the script, and now cannot.
+                let _ = child.kill();
+                let _ = child.wait();
+                let said = said.unwrap_or_else(String::into_bytes);
+                return Err(Error::Supervisor(String::from_utf8_lossy(&said).trim().to_owned()));
+            }
+            Ok(false) => {}
+            Err(error) => {
+                // No room on the disk even for that. Without a claim it started nothing, and once dead it makes none.
+                let _ = child.kill();
+                let _ = child.wait();
+                if run.claim()?.is_none() {
+                    return Err(unmade(dir, error));
+                }
+            }
+        }
     }
     // Collects it at its end; the kernel hands it to init when the agent is gone first.
     let reaper = std::thread::Builder::new().name("script-reaper".into()).stack_size(64 * 1024);

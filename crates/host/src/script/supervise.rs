@@ -22,6 +22,7 @@ use super::spawn::READY;
 use super::stream::Capture;
 use super::{Ended, Error, Outcome};
 use crate::process::{Identity, end_descendants, tree};
+use crate::signals;
 
 /// How often the number of processes is looked at, where it is limited.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
@@ -264,6 +265,7 @@ fn command(dir: &Dir, spec: &Spec) -> Result<Command, Error> {
 
 /// In the child, before the interpreter: limits, a session of its own, and nothing inherited.
 fn confine(limits: super::Limits) -> rustix::io::Result<()> {
+    signals::by_default();
     rustix::process::setsid()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let both = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };

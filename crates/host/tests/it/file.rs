@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use quell_host::file::{
-    Collected, Error, Kind, Limits, Opened, Password, SIDECAR, collect, collect_to_file, open_descriptor,
-    open_executable, open_for_collect,
+    Collected, Error, Kind, Limits, Opened, Password, SIDECAR, collect, collect_to_file, keep_out,
+    open_descriptor, open_executable, open_for_collect,
 };
 use quell_host::process::{self, Identity};
 use sha1::Sha1;
@@ -178,6 +178,64 @@ fn links_are_refused_at_the_end_and_reported_on_the_way() {
     let magic = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     assert!(open_for_collect(&magic, follow).is_err());
     assert!(open(format!("/proc/self/root{}", real.join("file").display())).is_err());
+}
+
+#[test]
+fn a_link_leads_to_files_of_whoever_made_it() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (theirs, other) = (dir.path().join("theirs"), dir.path().join("other"));
+    std::fs::write(&theirs, "x").unwrap();
+    std::fs::write(&other, "x").unwrap();
+    let give = |path: &Path| std::os::unix::fs::lchown(path, Some(54_321), None).unwrap();
+    give(&theirs);
+    let link = |name: &str, target: &str, is_theirs: bool| {
+        let path = dir.path().join(name);
+        symlink(target, &path).unwrap();
+        if is_theirs {
+            give(&path);
+        }
+        path
+    };
+    let follow = Limits { follow: true, ..LIMITS };
+    let fair = [link("a", "theirs", true), link("b", "other", false), link("c", "a", false)];
+    for path in fair {
+        assert!(open_for_collect(&path, follow).is_ok(), "{}", path.display());
+    }
+    link("sub", "./other", true);
+    for path in [link("d", other.to_str().unwrap(), true), link("e", "d", false), dir.path().join("sub")] {
+        let refused = open_for_collect(&path, follow);
+        assert!(matches!(refused, Err(Error::ForeignLink { owner: 54_321, found: 0 })), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_is_kept_out_is_opened_by_no_way() {
+    // For all tests of this program: nothing else lies there.
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("own");
+    std::fs::create_dir_all(own.join("vault")).unwrap();
+    let key = own.join("vault/key");
+    std::fs::write(&key, "secret").unwrap();
+    std::fs::write(own.join("other"), "secret").unwrap();
+    keep_out(&own, &["vault/key"]);
+    let linked = dir.path().join("linked");
+    std::fs::hard_link(&key, &linked).unwrap();
+    symlink(&key, dir.path().join("link")).unwrap();
+    let follow = Limits { follow: true, ..LIMITS };
+    for path in [&key, &own.join("other"), &linked, &dir.path().join("link")] {
+        let refused = open_for_collect(path, follow);
+        assert!(matches!(refused, Err(Error::Own)), "{}: {refused:?}", path.display());
+    }
+    let held = std::fs::File::open(&key).unwrap();
+    let descriptor = held.as_raw_fd().cast_unsigned();
+    let held = open_descriptor(Identity::own().unwrap(), descriptor, LIMITS);
+    assert!(matches!(held, Err(Error::Own)), "{held:?}");
+    std::fs::write(dir.path().join("beside"), "x").unwrap();
+    assert!(open(dir.path().join("beside")).is_ok());
 }
 
 #[test]

@@ -3,11 +3,37 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+mod blocknet;
+mod core;
 mod file;
 #[cfg(target_os = "linux")]
+mod guard;
+#[cfg(target_os = "linux")]
 mod isolate;
+#[cfg(target_os = "linux")]
+mod namegate;
 mod process;
+mod pty;
+#[cfg(target_os = "linux")]
+mod recorder;
+#[cfg(target_os = "linux")]
+mod recorder_files;
+#[cfg(target_os = "linux")]
+mod recorder_load;
+#[cfg(target_os = "linux")]
+mod recorder_network;
 mod script;
+#[cfg(target_os = "linux")]
+mod start;
+#[cfg(target_os = "linux")]
+mod stranger;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
+mod unit;
+mod vault;
+mod worker;
 
 /// Waits for a condition, at most twenty seconds.
 #[track_caller]

@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use quell_host::process::{
-    Error, Guard, How, Identity, Options, Protection, Scope, Selector, State, find, get, list, still_running,
-    terminate, terminate_tree, tree,
+    Commands, Error, Guard, How, Identity, Options, Protection, Scope, Selector, State, find, get, list,
+    still_running, terminate, terminate_tree, tree,
 };
 use sha2::{Digest, Sha256};
 
@@ -62,10 +62,16 @@ fn own_sleep(path: &Path) -> [u8; 32] {
 fn a_process_is_read_as_it_is() {
     let child = sleeper();
     // The kernel sets the name first and the arguments later.
-    until("the exec", || get(child.0.id()).unwrap().cmdline.first().is_some_and(|arg| arg == "/bin/sleep"));
-    let process = get(child.0.id()).unwrap();
+    let full = || {
+        let mut process = get(child.0.id()).unwrap();
+        assert_eq!(process.command, None, "only where it is asked for");
+        Commands::new().fill(&mut process);
+        process
+    };
+    until("the exec", || full().command.is_some_and(|command| command.starts_with("/bin/sleep")));
+    let process = full();
     assert_eq!(process.ppid, std::process::id());
-    assert_eq!(process.cmdline, ["/bin/sleep", "300"]);
+    assert_eq!(process.command.as_deref(), Some("/bin/sleep 300"));
     assert_eq!(process.uid, Some(rustix::process::geteuid().as_raw()));
     assert!(!process.exe.unwrap().deleted);
     assert!(!process.kernel);
@@ -260,7 +266,7 @@ fn selection_by_hash_finds_the_deleted_and_the_replaced() {
     let path = dir.path().join("implant");
     let digest = own_sleep(&path);
     let first = run(&path, &["300"]);
-    until("the exec", || !find(&Selector::Sha256(digest)).unwrap().matches.is_empty());
+    until("the exec", || !find(&Selector::Sha256(digest), &|| false).unwrap().matches.is_empty());
     std::fs::remove_file(&path).unwrap();
     let other = {
         let mut bytes = std::fs::read("/bin/sleep").unwrap();
@@ -270,25 +276,49 @@ fn selection_by_hash_finds_the_deleted_and_the_replaced() {
         Sha256::digest(&bytes).into()
     };
     let second = run(&path, &["300"]);
-    until("the exec", || !find(&Selector::Sha256(other)).unwrap().matches.is_empty());
+    until("the exec", || !find(&Selector::Sha256(other), &|| false).unwrap().matches.is_empty());
 
-    let found = find(&Selector::Sha256(digest)).unwrap();
+    let found = find(&Selector::Sha256(digest), &|| false).unwrap();
     assert_eq!(found.matches.len(), 1);
     assert_eq!(found.matches[0].process.identity, first.identity());
     let exe = found.matches[0].process.exe.clone().unwrap();
     assert_eq!(exe.path, path);
     assert!(exe.deleted);
-    let sha1 = found.matches[0].digests.unwrap().sha1;
-    assert_eq!(find(&Selector::Sha1(sha1)).unwrap().matches.len(), 1);
+    let running = std::fs::File::open(format!("/proc/{}/exe", first.identity().pid)).unwrap();
+    let sha1 = quell_host::guard::digests(&running, true).unwrap().sha1.unwrap();
+    assert_eq!(find(&Selector::Sha1(sha1), &|| false).unwrap().matches.len(), 1);
 
     // By path both: the deleted one was started from it too.
-    let by_path = find(&Selector::Path(path)).unwrap();
+    let by_path = find(&Selector::Path(path), &|| false).unwrap();
     let ids: Vec<_> = by_path.matches.iter().map(|hit| hit.process.identity).collect();
     assert!(ids.contains(&first.identity()) && ids.contains(&second.identity()) && ids.len() == 2);
 
     terminate(first.identity(), Options::default(), &Guard::new().unwrap()).unwrap();
-    assert!(still_running(&Selector::Sha256(digest)).unwrap().matches.is_empty());
-    assert_eq!(still_running(&Selector::Sha256(other)).unwrap().matches.len(), 1);
+    assert!(still_running(&Selector::Sha256(digest), &|| false).unwrap().matches.is_empty());
+    assert_eq!(still_running(&Selector::Sha256(other), &|| false).unwrap().matches.len(), 1);
+}
+
+#[test]
+fn a_hunt_that_is_called_off_says_how_much_it_did_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (small, large) = (dir.path().join("small"), dir.path().join("large"));
+    let digest = own_sleep(&small);
+    std::fs::copy(&small, &large).unwrap();
+    std::fs::File::options().write(true).open(&large).unwrap().set_len(3 << 30).unwrap();
+    let children = [run(&small, &["300"]), run(&large, &["300"])];
+    until("the exec", || {
+        children
+            .iter()
+            .all(|child| get(child.0.id()).unwrap().exe.is_some_and(|exe| exe.path.starts_with(dir.path())))
+    });
+    let none = find(&Selector::Sha256(digest), &|| true).unwrap();
+    assert!(none.matches.is_empty() && none.unreadable >= 2);
+    // Small files come first, whoever runs them.
+    let late = Instant::now() + Duration::from_secs(1);
+    let some = find(&Selector::Sha256(digest), &|| Instant::now() >= late).unwrap();
+    assert!(late.elapsed() < Duration::from_secs(5));
+    assert_eq!(some.matches.len(), 1);
+    assert!(some.unreadable >= 1);
 }
 
 #[test]
@@ -302,7 +332,7 @@ fn names_that_are_not_text_and_names_that_lie_are_bytes() {
         let process = get(child.0.id()).unwrap();
         assert!(!process.exe.unwrap().deleted);
         assert_eq!(process.name.as_bytes(), &name[..name.len().min(15)]);
-        assert_eq!(find(&Selector::Path(path)).unwrap().matches.len(), 1);
+        assert_eq!(find(&Selector::Path(path), &|| false).unwrap().matches.len(), 1);
     }
 }
 

@@ -184,6 +184,39 @@ fn a_supervisor_that_fails_leaves_a_run_that_never_happens() {
 }
 
 #[test]
+#[expect(unsafe_code, reason = "a mount namespace of a thread's own")]
+fn a_full_disk_leaves_nothing_of_a_run_that_never_happened() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: mounts are for root");
+        return;
+    }
+    let work = || {
+        use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+        // SAFETY: this thread alone, which ends with the test; it holds nothing that others use.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }.unwrap();
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), Some(c"size=1m")).unwrap();
+        let path = dir.path().canonicalize().unwrap().join("run");
+        // The disk is full once the supervisor wants to claim the run.
+        let text = format!("cat /dev/zero > \"$0/../fill\"; exec {} supervise \"$0\"", program().display());
+        let filled = Launcher { program: "/bin/sh".into(), args: vec!["-c".into(), text.into()] };
+        let refused = spawn(&path, &job("touch ran"), &filled).unwrap_err();
+        assert!(
+            matches!(&refused, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull),
+            "{refused:?}"
+        );
+        assert!(!path.exists());
+        // And where there is no room for the job itself.
+        let full = Launcher { program: "/bin/false".into(), args: Vec::new() };
+        assert!(matches!(spawn(&path, &job("true"), &full), Err(Error::Io { .. })));
+        assert!(!path.exists());
+        rustix::mount::unmount(dir.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    };
+    std::thread::spawn(work).join().unwrap();
+}
+
+#[test]
 fn a_run_is_made_once() {
     let made = start(&job("echo x >> count"));
     made.end();

@@ -18,7 +18,7 @@ while :; do
   case $kind in
     run) timeout -s KILL "$seconds" /usr/bin/bash $here/in </dev/null >$here/out 2>$here/err 3>&-; status=$? ;;
     hold) mv $here/in $here/held ;;
-    reboot) sync; reboot -f ;;
+    reboot) sync; if [ -d /run/systemd/system ]; then systemctl reboot; else reboot -f; fi ;;
     *) status=127 ;;
   esac
   out=$(stat -c %s $here/out); err=$(stat -c %s $here/err)

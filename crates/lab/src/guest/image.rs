@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use super::Program;
 use super::error::{Error, io_error};
 use super::modules::{EARLY, LATE, Module, Modules};
 use super::packages::{Kernel, cache, find_program, kernel, now, said};
 use super::tree::{Tree, digest, stamp};
+use super::{Init, Program, systemd};
 
 /// Of each kind, so many are kept: disks of former builds of a program would else pile up.
 const KEPT: usize = 4;
@@ -31,7 +31,7 @@ pub(super) struct Image {
 
 impl Image {
     /// Finds or makes the files for a guest that carries `programs`.
-    pub(super) fn make(programs: &[Program]) -> Result<Self, Error> {
+    pub(super) fn make(init: Init, programs: &[Program]) -> Result<Self, Error> {
         let kernel = kernel()?;
         let busybox = find_program("busybox").unwrap_or_else(|| "busybox".into());
         // Modules are read only when something is to be made: the kernel's stamp stands for them.
@@ -46,7 +46,7 @@ impl Image {
             add_early_modules(&mut initial, &Modules::read(&kernel.modules)?);
             fs::write(path, initial.cpio()?).map_err(io_error("writing the initial file system"))
         })?;
-        let mut disk = disk_tree(&busybox, programs)?;
+        let mut disk = disk_tree(&busybox, init, programs)?;
         let disk_key = digest(&format!("{stamp}{}", disk.digest()?));
         let disk = kept("disk", &disk_key[..32], "ext4", |path| {
             add_modules(&mut disk, &kernel, &Modules::read(&kernel.modules)?);
@@ -122,7 +122,7 @@ fn add_early_modules(tree: &mut Tree, modules: &Modules) {
     }
 }
 
-fn disk_tree(busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
+fn disk_tree(busybox: &Path, init: Init, programs: &[Program]) -> Result<Tree, Error> {
     let mut tree = Tree::default();
     for dir in
         ["dev", "proc", "sys", "run", "tmp", "root", "home", "mnt", "opt", "usr/local/bin", "usr/lib64"]
@@ -141,6 +141,10 @@ fn disk_tree(busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
     }
     tree.text("etc/init.d/rcS", include_str!("start.sh"), 0o755);
     tree.text("usr/sbin/quell-guest-answer", include_str!("answer.sh"), 0o755);
+    tree.text("usr/sbin/quell-guest-network", include_str!("network.sh"), 0o755);
+    if init == Init::Systemd {
+        systemd::add(&mut tree)?;
+    }
     for program in TOOLS {
         let from = find_program(program).unwrap_or_else(|| program.into());
         tree.program(&from.to_string_lossy(), &from)?;
@@ -148,6 +152,12 @@ fn disk_tree(busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
     for program in programs {
         tree.program(&program.at, &program.from)?;
     }
+    add_busybox(&mut tree, busybox)?;
+    Ok(tree)
+}
+
+/// All that busybox has and nothing else brought.
+fn add_busybox(tree: &mut Tree, busybox: &Path) -> Result<(), Error> {
     // Busybox's shell takes its own `ip` and the like before the real ones, so nobody gets it by name.
     tree.link("usr/bin/sh", "bash");
     tree.copy("usr/bin/busybox", busybox, 0o755);
@@ -159,7 +169,7 @@ fn disk_tree(busybox: &Path, programs: &[Program]) -> Result<Tree, Error> {
             tree.link(place, "/usr/bin/busybox");
         }
     }
-    Ok(tree)
+    Ok(())
 }
 
 fn add_modules(tree: &mut Tree, kernel: &Kernel, modules: &Modules) {

@@ -21,5 +21,11 @@ while read -r module; do insmod "/modules/$module"; done </modules/late
 mount -t ext4 -o rw /dev/vda /disk || { echo "guest: no disk"; exec sh; }
 mount -t tmpfs -o mode=755 run /disk/run
 echo "$settings" >/disk/run/guest
+# The name and the number of this machine stand before its first process looks for them.
+echo "${settings%% *}" >/proc/sys/kernel/hostname
+if [ ! -s /disk/etc/machine-id ]; then
+  read -r id </proc/sys/kernel/random/uuid
+  echo "${id//-/}" >/disk/etc/machine-id
+fi
 for place in dev proc sys; do mount --move /$place /disk/$place; done
 exec switch_root /disk /sbin/init </dev/console >/dev/console 2>&1

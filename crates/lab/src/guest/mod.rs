@@ -14,6 +14,7 @@ mod modules;
 mod packages;
 mod qemu;
 mod qmp;
+mod systemd;
 mod tree;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use error::io_error;
 use image::Image;
 pub use packages::{missing_packages, prepare};
 use qemu::Qemu;
+pub use systemd::prepare as prepare_systemd;
 use tree::hex;
 
 /// A cold boot takes 3 to 6 s on an idle machine.
@@ -63,6 +65,16 @@ pub enum Network {
     },
 }
 
+/// What a guest's first process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Init {
+    /// Busybox's, which mounts, sets the network up, and runs `/etc/rc.local` before that.
+    Busybox,
+    /// Debian's systemd with its own units, as far as a machine without D-Bus and logins has use for them. The network is
+    /// a unit after `network-pre.target`. Needs [`prepare_systemd`], and 512 MiB or so.
+    Systemd,
+}
+
 /// What a guest is to be.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -70,6 +82,8 @@ pub struct Options {
     pub name: String,
     /// Main memory in MiB.
     pub memory_mb: u32,
+    /// Its first process.
+    pub init: Init,
     /// Its connection.
     pub network: Network,
     /// Addresses of `eth0` with prefix length, such as `10.86.0.9/24` or `fd86::9/64`.
@@ -88,6 +102,7 @@ impl Options {
         Self {
             name: name.to_owned(),
             memory_mb: 256,
+            init: Init::Busybox,
             network: Network::None,
             addresses: Vec::new(),
             gateways: Vec::new(),
@@ -140,7 +155,7 @@ impl Guest {
     /// Starts a guest and waits until it answers. [`Error::Unavailable`] says what this machine lacks.
     pub fn start(options: Options) -> Result<Self, Error> {
         options.check()?;
-        let image = Image::make(&options.programs)?;
+        let image = Image::make(options.init, &options.programs)?;
         let shape = tree::digest(&qemu::shape(options.memory_mb, &options.network));
         let key = format!("{}-{}", image.key, &shape[..16]);
         if !options.snapshot {
@@ -262,8 +277,8 @@ impl Guest {
         output.text().parse().map_err(|_| Error::Protocol(format!("no process id: {output:?}")))
     }
 
-    /// Writes a file, at most 32 MiB, with its directories. An executable `/etc/rc.local` runs at each boot, before
-    /// the network is up.
+    /// Writes a file, at most 32 MiB, with its directories. Without systemd an executable `/etc/rc.local` runs at each boot,
+    /// before the network is up.
     pub fn put(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), Error> {
         if content.len() > MAX_PUT {
             return Err(Error::Invalid(format!(
@@ -285,8 +300,8 @@ impl Guest {
         Err(Error::Failed { program: format!("writing {path} in the guest"), said })
     }
 
-    /// Restarts the machine as `reboot -f` does (written data is safe, no process is asked), and waits until
-    /// it answers again.
+    /// Restarts the machine and waits until it answers again: under systemd with all that stops units, else
+    /// as `reboot -f` does (written data is safe, no process is asked).
     pub fn reboot(&mut self) -> Result<(), Error> {
         self.qemu.channel.send("reboot", b"", SHORT)?;
         self.come_back()

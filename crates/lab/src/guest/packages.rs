@@ -57,21 +57,30 @@ pub fn prepare() -> Result<(), Error> {
         .ok_or_else(|| {
             unavailable("apt offers no kernel for guests", "run `apt-get update` on a Debian system")
         })?;
-    let kernels = cache()?.join("kernel");
-    fs::create_dir_all(&kernels).map_err(io_error("making the cache of kernels"))?;
-    let work = tempfile::tempdir_in(&kernels).map_err(io_error("making a place to unpack a kernel"))?;
-    said(Command::new("apt-get").args(["download", package]).current_dir(work.path()))?;
-    let archive = fs::read_dir(work.path())
-        .map_err(io_error("looking for the kernel's package"))?
+    unpack(&[package], &cache()?.join("kernel").join(package))
+}
+
+/// Downloads Debian packages of this machine's release through its own `apt-get`, and unpacks them into `place`.
+pub(super) fn unpack(packages: &[&str], place: &Path) -> Result<(), Error> {
+    let parent = place.parent().unwrap_or(place);
+    fs::create_dir_all(parent).map_err(io_error("making the cache of packages"))?;
+    let work = tempfile::tempdir_in(parent).map_err(io_error("making a place to unpack a package"))?;
+    said(Command::new("apt-get").arg("download").args(packages).current_dir(work.path()))?;
+    let archives = fs::read_dir(work.path())
+        .map_err(io_error("looking for a package"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|e| e == "deb"))
-        .ok_or_else(|| Error::Protocol("apt-get downloaded no package".into()))?;
-    said(Command::new("dpkg").arg("-x").arg(&archive).arg(work.path().join("kernel")))?;
-    let place = kernels.join(package);
-    match fs::rename(work.path().join("kernel"), &place) {
-        // Another process was faster; its kernel is as good.
+        .filter(|path| path.extension().is_some_and(|e| e == "deb"));
+    let archives: Vec<PathBuf> = archives.collect();
+    if archives.len() != packages.len() {
+        return Err(Error::Protocol(format!("apt-get downloaded {} of {packages:?}", archives.len())));
+    }
+    for archive in &archives {
+        said(Command::new("dpkg").arg("-x").arg(archive).arg(work.path().join("root")))?;
+    }
+    match fs::rename(work.path().join("root"), place) {
+        // Another process was faster; what it unpacked is as good.
         Err(_) if place.exists() => Ok(()),
-        done => done.map_err(io_error("keeping the kernel")),
+        done => done.map_err(io_error("keeping what was unpacked")),
     }
 }
 
@@ -136,7 +145,7 @@ pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-fn supported() -> Result<(), Error> {
+pub(super) fn supported() -> Result<(), Error> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(());
     }
@@ -159,6 +168,6 @@ fn cached_kernel() -> Result<Option<Kernel>, Error> {
     }))
 }
 
-fn unavailable(reason: &str, hint: &str) -> Error {
+pub(super) fn unavailable(reason: &str, hint: &str) -> Error {
     Error::Unavailable { reason: reason.into(), hint: hint.into() }
 }

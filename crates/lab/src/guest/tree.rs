@@ -64,13 +64,30 @@ impl Tree {
     /// A program of this machine at `path`, with the shared libraries that it loads, where it looks for them.
     pub(super) fn program(&mut self, path: &str, from: &Path) -> Result<(), Error> {
         self.copy(path, from, 0o755);
-        for library in libraries(from)? {
-            let at = library.to_string_lossy();
-            // Debian's `/lib` is `/usr/lib`; a guest has the same links.
-            let at = if at.starts_with("/lib") { format!("/usr{at}") } else { at.into_owned() };
-            self.copy(&at, &library, 0o755);
-        }
+        self.libraries(&libraries(&mut Command::new("ldd"), from)?, Path::new("/"));
         Ok(())
+    }
+
+    /// A program at `path` below `root`, where packages were unpacked; its libraries are looked for there first.
+    pub(super) fn unpacked_program(&mut self, path: &str, root: &Path) -> Result<(), Error> {
+        let from = root.join(path.trim_start_matches('/'));
+        let dirs = ["lib", "usr/lib"].map(|lib| root.join(lib).join("x86_64-linux-gnu"));
+        let dirs: Vec<String> = dirs
+            .iter()
+            .chain([&dirs[0].join("systemd"), &dirs[1].join("systemd")])
+            .map(|dir| dir.to_string_lossy().into_owned())
+            .collect();
+        self.copy(&merged(path), &from, 0o755);
+        let found = libraries(Command::new("ldd").env("LD_LIBRARY_PATH", dirs.join(":")), &from)?;
+        self.libraries(&found, root);
+        Ok(())
+    }
+
+    fn libraries(&mut self, found: &[PathBuf], root: &Path) {
+        for library in found {
+            let at = Path::new("/").join(library.strip_prefix(root).unwrap_or(library));
+            self.copy(&merged(&at.to_string_lossy()), library, 0o755);
+        }
     }
 
     fn insert(&mut self, path: &str, entry: Entry) {
@@ -195,6 +212,12 @@ impl Entry {
     }
 }
 
+/// Debian's `/lib` is `/usr/lib`, and so on; a guest has the same links.
+pub(super) fn merged(path: &str) -> String {
+    let top = ["/lib", "/bin/", "/sbin/"].iter().any(|top| path.starts_with(top));
+    if top { format!("/usr{path}") } else { path.to_owned() }
+}
+
 /// What tells a file from another version of it without reading it.
 pub(super) fn stamp(path: &Path) -> Result<String, Error> {
     use std::os::unix::fs::MetadataExt as _;
@@ -203,8 +226,8 @@ pub(super) fn stamp(path: &Path) -> Result<String, Error> {
 }
 
 /// Shared libraries and the loader of a program, as the system's own loader finds them.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
-    match said(Command::new("ldd").arg(program)) {
+fn libraries(ldd: &mut Command, program: &Path) -> Result<Vec<PathBuf>, Error> {
+    match said(ldd.arg(program)) {
         Ok(text) => library_paths(&text),
         // So it answers for a static program.
         Err(Error::Failed { said, .. }) if said.contains("not a dynamic executable") => Ok(Vec::new()),

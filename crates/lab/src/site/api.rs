@@ -46,6 +46,11 @@ impl Answer {
 }
 
 impl Api {
+    /// What it says it is with: an API key, or a session's token.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A client of the server at this URL.
     pub fn new(url: &str, key: &str) -> Result<Self, Error> {
         // Another part of the process may have chosen already, which is as good.
@@ -73,6 +78,19 @@ impl Api {
         self.put_raw(path, "application/json", body.to_string().into_bytes())
     }
 
+    /// Changes by JSON, as the thing is now.
+    pub fn patch(&self, path: &str, body: &Value) -> Result<Answer, Error> {
+        let now = self
+            .runtime
+            .block_on(async { self.request(Method::GET, path).send().await.map_err(Error::Request) })?;
+        let request = self.request(Method::PATCH, path).header(CONTENT_TYPE, "application/json");
+        let request = match now.headers().get("etag") {
+            Some(tag) => request.header("if-match", tag),
+            None => request,
+        };
+        self.send(request.body(body.to_string().into_bytes()))
+    }
+
     /// Puts these bytes and says what they are.
     pub fn put_raw(&self, path: &str, media_type: &str, body: Vec<u8>) -> Result<Answer, Error> {
         self.send(self.request(Method::PUT, path).header(CONTENT_TYPE, media_type).body(body))
@@ -87,6 +105,22 @@ impl Api {
     pub fn post_raw(&self, path: &str, body: Vec<u8>) -> Result<Answer, Error> {
         let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
         self.send(request.body(body))
+    }
+
+    /// Posts these bytes and says what they are.
+    pub fn post_as(&self, path: &str, media_type: &str, body: Vec<u8>) -> Result<Answer, Error> {
+        self.send(self.request(Method::POST, path).header(CONTENT_TYPE, media_type).body(body))
+    }
+
+    /// Posts JSON that the person behind the session confirms with their own password.
+    pub fn post_confirmed(&self, path: &str, body: &Value, password: &str) -> Result<Answer, Error> {
+        let text = body.to_string();
+        let digest = quell_wire::digest::sha256(&[format!("POST /api/v1{path}\n{text}").as_bytes()]);
+        let asked = serde_json::json!({ "request": quell_wire::digest::hex(&digest), "password": password });
+        let proof = self.post("/step-up", &asked)?.good()?;
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        let proof = proof["proof"].as_str().unwrap_or_default();
+        self.send(request.header("Quell-Step-Up", proof).body(text))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -112,6 +112,21 @@ impl Site {
         Ok(machine)
     }
 
+    /// The same, with a flight recorder that knows the tenant's rules.
+    pub fn watched(&self, name: &str) -> Result<Machine, Error> {
+        let mut machine = self.enrolled(name)?;
+        machine.start_agent_with(&[("QUELL_RECORDER", "on")])?;
+        self.connected(machine.name(), true)?;
+        let records = || {
+            let status = machine.sh(&format!("{AGENT} status"))?.stdout;
+            let status: Value = serde_json::from_str(&status).unwrap_or_default();
+            let recorder = status["recorder"].clone();
+            Ok((recorder["rules"]["behaviour"].as_u64().unwrap_or(0) > 0, recorder))
+        };
+        wait_for("a flight recorder with rules", PATIENCE, records)?;
+        Ok(machine)
+    }
+
     /// An endpoint with an enrolled agent that does not run yet.
     pub fn enrolled(&self, name: &str) -> Result<Machine, Error> {
         let gateway = self.lab.server().sockets(GATEWAY)[0].to_string();
@@ -192,7 +207,7 @@ impl Site {
     /// Adds a script to the library, under a name of its own.
     pub fn script(&self, name: &str, interpreter: &str, body: &str) -> Result<Value, Error> {
         let script = json!({ "name": name, "interpreter": interpreter, "body": body });
-        self.api.post("/scripts", &script)?.good()
+        self.api.post("/library/script", &script)?.good()
     }
 
     /// The last lines of a log of this site, for whoever looks for a fault: `server`, or an endpoint's name.

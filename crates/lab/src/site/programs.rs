@@ -19,7 +19,8 @@ pub struct Programs {
 static BUILDING: Mutex<()> = Mutex::new(());
 
 impl Programs {
-    /// Finds them beside the calling program, a test's `deps` folder left out. Builds them where they are absent.
+    /// Finds them beside the calling program, a test's `deps` folder left out; the agent where `QUELL_LAB_AGENT` says, if it
+    /// says so. Builds them where they are absent.
     pub fn of_this_build() -> Result<Self, Error> {
         let told =
             |error: std::io::Error| Error::Program(format!("the build's folder is not known: {error}"));
@@ -28,7 +29,10 @@ impl Programs {
         if folder.ends_with("deps") || folder.ends_with("examples") {
             folder.pop();
         }
-        let programs = Self { server: folder.join("quell"), agent: folder.join("quell-agent") };
+        // A measurement may want the agent of another build than its own.
+        let agent =
+            std::env::var_os("QUELL_LAB_AGENT").map_or_else(|| folder.join("quell-agent"), PathBuf::from);
+        let programs = Self { server: folder.join("quell"), agent };
         let _one = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if programs.are_there() {
             return Ok(programs);

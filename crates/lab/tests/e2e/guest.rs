@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quell_lab::guest::{self, Error, Guest, Program};
+use quell_lab::guest::{self, Error, Guest, Options, Program};
 use quell_lab::site::{GATEWAY, Programs};
 use serde_json::json;
 
@@ -26,7 +26,12 @@ const BOOT: &str = "#!/bin/bash\n\
 fn start(site: &quell_lab::site::Site) -> Option<Guest> {
     let mut options = site.lab.guest("vm-1").unwrap();
     options.programs = vec![Program { from: Programs::of_this_build().unwrap().agent, at: AGENT.into() }];
-    if let Err(error) = guest::prepare() {
+    begun(options, guest::prepare())
+}
+
+/// A guest where one can be had; says why not where not.
+pub(crate) fn begun(options: Options, prepared: Result<(), Error>) -> Option<Guest> {
+    if let Err(error) = prepared {
         println!("skipped: {error}");
         return None;
     }
@@ -40,13 +45,14 @@ fn start(site: &quell_lab::site::Site) -> Option<Guest> {
     }
 }
 
-fn sh(guest: &mut Guest, text: &str) -> String {
+/// What a script in the guest prints; it must succeed.
+pub(crate) fn sh(guest: &mut Guest, text: &str) -> String {
     let output = guest.script(text, LONG).unwrap();
     assert!(output.success(), "{text}: {} {}", output.text(), String::from_utf8_lossy(&output.stderr));
     output.text()
 }
 
-fn mac(guest: &Guest) -> [u8; 6] {
+pub(crate) fn mac(guest: &Guest) -> [u8; 6] {
     let bytes: Vec<u8> = guest.mac().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
     bytes.try_into().unwrap()
 }

@@ -3,17 +3,31 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod blocklist;
+mod command_line;
 mod copied_identity;
+mod evidence;
+mod files;
+mod guard;
 mod guest;
 mod hostile;
+mod incidents;
 mod isolate;
 mod killed;
+mod kit;
 mod lost_channel;
+mod malware;
 mod managed;
 mod offline;
+mod osquery;
+mod processes;
+mod protection;
 mod release;
 mod script;
+mod shell;
+mod systemd;
 mod trust;
+mod yara;
 
 use std::time::{Duration, Instant};
 

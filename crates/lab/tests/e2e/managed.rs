@@ -17,7 +17,7 @@ fn stranger(site: &Site) -> Api {
     Api::new(&site.server.url(), "").unwrap()
 }
 
-fn posted(api: &Api, path: &str, body: &Value) -> Value {
+pub fn posted(api: &Api, path: &str, body: &Value) -> Value {
     api.post(path, body).unwrap().good().unwrap()
 }
 
@@ -35,7 +35,7 @@ fn redeem(site: &Site, invited: &Value) {
 }
 
 /// The customer and the outside team: administrator, approver, and Olga, who is at home elsewhere.
-fn people(site: &Site) -> (Api, Api, Api) {
+pub fn people(site: &Site) -> (Api, Api, Api) {
     let code = std::fs::read_to_string(site.folder.path().join("data/setup.code")).unwrap();
     let first = json!({ "code": code.trim(), "organisation": "Customer", "name": "Ada", "email": "ada@customer.example",
         "password": PASSWORD });

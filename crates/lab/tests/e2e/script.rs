@@ -31,7 +31,8 @@ fn a_script_outlives_its_agent_and_is_taken_up_again() {
 }
 
 /// Name, body, how the command ends, and how long it may take in seconds.
-const WILD: [(&str, &str, (&str, &str)); 6] = [
+const WILD: [(&str, &str, (&str, &str)); 7] = [
+    ("mounts", "mkdir m && mount --bind /srv/data m && sleep 987", ("failed", "time_limit")),
     ("forks", "for i in 1 2 3 4 5 6 7 8; do (sleep 987 &) ; done; echo done", ("succeeded", "")),
     ("daemon", "setsid sh -c 'setsid sleep 987 >/dev/null 2>&1 </dev/null &' & sleep 0.2", ("succeeded", "")),
     ("flood", "head -c 20000000 /dev/zero; exit 0", ("succeeded", "")),
@@ -44,6 +45,7 @@ const WILD: [(&str, &str, (&str, &str)); 6] = [
 fn scripts_that_do_not_behave_end_and_leave_nothing() {
     let Some(site) = site() else { return };
     let web = site.machine("web-1").unwrap();
+    said(&web, "mkdir -p /srv/data && echo kept > /srv/data/file");
     let tasks: Vec<Value> = WILD
         .iter()
         .map(|(name, body, _)| {
@@ -69,6 +71,9 @@ fn scripts_that_do_not_behave_end_and_leave_nothing() {
     until("an empty endpoint", || {
         !said(&web, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").contains("sleep 987")
     });
+    // What a script mounted into its directory does not go with it.
+    until("no work directory", || said(&web, &format!("ls {}/work", quell_lab::site::STATE)).is_empty());
+    assert_eq!(said(&web, "cat /srv/data/file"), "kept");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn quell(site: &Site, key: &str, arguments: &[&str]) -> (bool, String) {
 }
 
 /// What it says where it must succeed.
-fn done(site: &Site, arguments: &[&str]) -> String {
+pub fn done(site: &Site, arguments: &[&str]) -> String {
     let (done, said) = quell(site, site.server.key(), arguments);
     assert!(done, "{arguments:?}: {said}");
     said

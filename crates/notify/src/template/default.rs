@@ -16,6 +16,7 @@ pub(super) const fn subject(kind: Kind) -> &'static str {
         | Kind::AutoApproved
         | Kind::TaskEnded
         | Kind::TaskFailed
+        | Kind::IncidentOpened
         | Kind::PersonLocked
         | Kind::WebhookDisabled
         | Kind::Test => "[Quell] {{ headline }}{% if folded %} (and {{ folded }} more){% endif %}",

@@ -11,7 +11,7 @@ use quell_catalog::{ActionKind, Effect, Risk};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-use crate::act::targets::Targets;
+pub use crate::act::targets::Targets;
 use crate::client::confirm::Source;
 use crate::duration;
 use crate::failure::Failure;
@@ -87,7 +87,7 @@ impl Request {
         Self {
             action,
             params,
-            targets: Targets::read(matches),
+            targets: Targets::read(action, matches),
             reason: matches.get_one::<String>("reason").cloned().unwrap_or_default(),
             expires_in: span("expires-in"),
             revert_after: span("revert-after"),
@@ -127,14 +127,8 @@ fn group_command(group: &'static str) -> Command {
 fn verb_command(action: ActionKind) -> Command {
     let spec = action.spec();
     let long = format!("{}\n\n{}", spec.summary, consequence(action));
-    let command = Command::new(verb_name(action))
-        .about(spec.title)
-        .long_about(long)
-        .args(flags::of(action))
-        .args(targets::args())
-        .group(targets::group())
-        .args(request_args())
-        .arg(revert_after(action));
+    let command = Command::new(verb_name(action)).about(spec.title).long_about(long).args(flags::of(action));
+    let command = targets::augment(action, command).args(request_args()).arg(revert_after(action));
     <Source as clap::Args>::augment_args(command)
 }
 
@@ -148,6 +142,9 @@ fn consequence(action: ActionKind) -> String {
     let effect = match action.spec().effect {
         Effect::ReadOnly => "Nothing on the target changes.".to_owned(),
         Effect::Reversible { by } => format!("Taken back by `{by}` (`quell tasks undo`, or --revert-after)."),
+        Effect::Piecewise { by } => format!(
+            "Nothing on the target changes unless the parameters ask for it; what is changed then is taken back piece by piece by `{by}`."
+        ),
         Effect::Irreversible => "It cannot be taken back.".to_owned(),
     };
     format!("{effect} Risk: {risk}.")

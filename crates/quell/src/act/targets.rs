@@ -1,6 +1,7 @@
 //! Where an action is to happen: endpoints by name or id, by tag, or all.
 
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use quell_catalog::ActionKind;
 use serde_json::{Value, json};
 
 const HEADING: &str = "Targets";
@@ -14,10 +15,12 @@ pub enum Targets {
     Tags(Vec<String>),
     /// Every active endpoint of the tenant.
     All,
+    /// The service that the action is for.
+    Service(&'static str),
 }
 
 /// The flags that name them.
-pub fn args() -> Vec<Arg> {
+fn args() -> Vec<Arg> {
     let list = |id: &'static str| {
         Arg::new(id).long(id).action(ArgAction::Append).num_args(1..).help_heading(HEADING)
     };
@@ -32,14 +35,22 @@ pub fn args() -> Vec<Arg> {
     ]
 }
 
+/// The command with the flags that its action needs.
+pub fn augment(action: ActionKind, command: Command) -> Command {
+    if action.spec().service().is_some() { command } else { command.args(args()).group(group()) }
+}
+
 /// Exactly one of these ways.
-pub fn group() -> ArgGroup {
+fn group() -> ArgGroup {
     ArgGroup::new("targets").args(["endpoint", "tag", "all"]).required(true)
 }
 
 impl Targets {
-    /// What the flags say.
-    pub fn read(matches: &ArgMatches) -> Self {
+    /// What the flags say, of an action for endpoints; an action for a service has none.
+    pub fn read(action: ActionKind, matches: &ArgMatches) -> Self {
+        if let Some(name) = action.spec().service() {
+            return Self::Service(name);
+        }
         let many = |id: &str| matches.get_many::<String>(id).map(|values| values.cloned().collect());
         if matches.get_flag("all") {
             return Self::All;
@@ -56,6 +67,7 @@ impl Targets {
             Self::Endpoints(names) => json!({"endpoints": names}),
             Self::Tags(tags) => json!({"tags": tags}),
             Self::All => json!({"all": true}),
+            Self::Service(_) => json!({}),
         }
     }
 
@@ -66,6 +78,7 @@ impl Targets {
             Self::Endpoints(names) => format!("{} endpoints", names.len()),
             Self::Tags(tags) => format!("endpoints tagged {}", tags.join(", ")),
             Self::All => "all endpoints".to_owned(),
+            Self::Service(name) => format!("the service {name}"),
         }
     }
 }

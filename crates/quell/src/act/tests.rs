@@ -62,6 +62,24 @@ fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// What every command takes is read by its name and type: a command's own of that name would be read as it, and panic.
+#[test]
+fn no_command_takes_an_argument_of_the_name_of_one_that_all_take() {
+    fn look(command: &clap::Command, global: &[clap::Id], path: &str) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path} {}", inner.get_name());
+            for argument in inner.get_arguments().filter(|argument| !argument.is_global_set()) {
+                assert!(!global.contains(argument.get_id()), "{path} has its own {}", argument.get_id());
+            }
+            look(inner, global, &path);
+        }
+    }
+    let cli = Cli::command();
+    let global: Vec<_> = cli.get_arguments().filter(|argument| argument.is_global_set()).collect();
+    assert!(global.len() > 2);
+    look(&cli, &global.iter().map(|argument| argument.get_id().clone()).collect::<Vec<_>>(), "quell");
+}
+
 #[test]
 fn what_is_typed_is_what_is_asked() {
     for (action, line, params) in examples() {
@@ -95,6 +113,14 @@ fn a_request_says_what_was_typed_and_nothing_more() {
         &parse("endpoint restore --all --reason x --confirm-count 3").unwrap()
     ));
     insta::assert_json_snapshot!(body(&parse("endpoint restore --tag web --tag db --reason x").unwrap()));
+}
+
+#[test]
+fn an_action_for_a_service_names_no_endpoints() {
+    let request = parse("blocklist add --objects evil.example --objects 192.0.2.7 --reason x").unwrap();
+    let objects = json!([{ "value": "evil.example" }, { "value": "192.0.2.7" }]);
+    assert_eq!(Value::Object(request.params), json!({ "objects": objects }));
+    assert!(parse("blocklist add --objects evil.example --reason x --endpoint web-1").is_err());
 }
 
 #[test]

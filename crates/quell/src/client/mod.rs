@@ -6,7 +6,10 @@ mod problem;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{
+    ACCEPT, CONNECTION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, LOCATION, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -71,6 +74,27 @@ impl Client {
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         let response = self.repeated(|| self.request(Method::GET, path, query)).await?;
         read_json(response).await
+    }
+
+    /// A resource and its tag, for [`Client::put_seen`].
+    pub async fn get_tagged(&self, path: &str) -> Result<(Value, Option<HeaderValue>), Failure> {
+        let response = self.repeated(|| self.request(Method::GET, path, &[])).await?;
+        let tag = response.headers().get(ETAG).cloned();
+        Ok((read_json(response).await?, tag))
+    }
+
+    /// Replaces a resource, where it still is what was seen; sent once.
+    pub async fn put_seen(
+        &self,
+        path: &str,
+        seen: Option<HeaderValue>,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let mut request = self.request(Method::PUT, path, &[])?.json(body);
+        if let Some(seen) = seen {
+            request = request.header(IF_MATCH, seen);
+        }
+        read_json(problem::check(self.send(request).await?).await?).await
     }
 
     /// All items of a list, page by page, at most `limit`.
@@ -144,6 +168,18 @@ impl Client {
         read_json(problem::check(self.send(request).await?).await?).await
     }
 
+    /// Sends bytes as they are, once.
+    pub async fn post_bytes(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, query)?;
+        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(body);
+        read_json(problem::check(self.send(request).await?).await?).await
+    }
+
     /// Replaces a resource. It may come twice, so it is repeated when no answer came.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let response = self.repeated(|| Ok(self.request(Method::PUT, path, &[])?.json(body))).await?;
@@ -168,6 +204,30 @@ impl Client {
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         let response = self.send(self.request(Method::DELETE, path, &[])?).await?;
         problem::check(response).await.map(drop)
+    }
+
+    /// Asks for a WebSocket of this subprotocol; the answer is its beginning.
+    pub async fn upgrade(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        protocol: &'static str,
+    ) -> Result<Response, Failure> {
+        let random = uuid::Uuid::new_v4();
+        let key = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, random.as_bytes());
+        let request = self
+            .request(Method::GET, path, query)?
+            .header(CONNECTION, HeaderValue::from_static("Upgrade"))
+            .header(UPGRADE, HeaderValue::from_static("websocket"))
+            .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+            .header(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol))
+            .header(SEC_WEBSOCKET_KEY, header(&key)?);
+        let response = self.send(request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            Ok(response)
+        } else {
+            problem::check(response).await
+        }
     }
 
     /// Opens an answer that is read piece by piece.

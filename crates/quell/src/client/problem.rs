@@ -55,10 +55,18 @@ pub fn from_document(document: &Value) -> Failure {
         fields
             .iter()
             .filter_map(|field| {
-                Some((field.get("field")?.as_str()?.to_owned(), field.get("problem")?.as_str()?.to_owned()))
+                let name = field.get("field")?.as_str()?;
+                // In a text of lines, the place as editors and compilers write it.
+                let place = |part: &str| field.get(part).and_then(Value::as_u64);
+                let name = match (place("line"), place("column")) {
+                    (Some(line), Some(column)) => format!("{name}:{line}:{column}"),
+                    (Some(line), None) => format!("{name}:{line}"),
+                    _ => name.to_owned(),
+                };
+                Some((name, field.get("problem")?.as_str()?.to_owned()))
             })
             // The message of a single field says it already.
-            .filter(|(_, problem)| !message.contains(problem.as_str()))
+            .filter(|(name, problem)| name.contains(':') || !message.contains(problem.as_str()))
             .collect()
     });
     let advice = Advice {

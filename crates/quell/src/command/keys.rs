@@ -35,7 +35,7 @@ pub enum Command {
 pub struct Create {
     /// What people call it
     name: String,
-    /// administrator, security_officer, analyst, operations, approver or auditor
+    /// administrator, security_officer, analyst, operations, approver, auditor, or a role of your own by name or id
     #[arg(long)]
     role: String,
     /// When it ends, in days

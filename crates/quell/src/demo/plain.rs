@@ -126,7 +126,7 @@ async fn run_script(client: &Client, folder: &Path, report: &mut Report) -> Resu
     let left = folder.join("triage.txt");
     let body = format!("#!/bin/sh\necho \"case $1\" | tee '{}'\n", left.display());
     client
-        .post("/api/v1/scripts", &json!({"name": "triage", "interpreter": "sh", "body": body}), None)
+        .post("/api/v1/library/script", &json!({"name": "triage", "interpreter": "sh", "body": body}), None)
         .await?;
     let began = Instant::now();
     let params = json!({"script": "triage", "arguments": ["case-2041"]});

@@ -43,7 +43,7 @@ pub async fn library(stage: &Stage) -> Result<(), Failure> {
     let maria = stage.people.client("maria")?;
     for (name, description, body) in scripts {
         let script = json!({"name": name, "interpreter": "sh", "body": body, "description": description});
-        maria.post("/api/v1/scripts", &script, None).await?;
+        maria.post("/api/v1/library/script", &script, None).await?;
     }
     Ok(())
 }

@@ -7,12 +7,17 @@ use crate::output::text;
 
 /// The lines, the headings first, without a final line end.
 pub fn render(items: &[Value], columns: &[Column]) -> String {
-    let headings = columns.iter().map(|column| cell(column.heading)).collect::<Vec<_>>().join(",");
-    let row = |item: &Value| {
-        let cells = columns.iter().map(|column| cell(&text::visible(&(column.cell)(item))));
-        cells.collect::<Vec<_>>().join(",")
-    };
-    [vec![headings], items.iter().map(row).collect()].concat().join("\r\n")
+    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
+    let row = |item: &Value| columns.iter().map(|column| (column.cell)(item)).collect();
+    lines(&headings, &items.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The same of rows whose columns are not known beforehand.
+pub fn lines(headings: &[String], rows: &[Vec<String>]) -> String {
+    let line =
+        |cells: &[String]| cells.iter().map(|text| cell(&text::visible(text))).collect::<Vec<_>>().join(",");
+    let rows = rows.iter().map(|row| line(row));
+    [line(headings)].into_iter().chain(rows).collect::<Vec<_>>().join("\r\n")
 }
 
 /// A quoted cell, with an apostrophe before what begins a formula (OWASP, "CSV Injection").

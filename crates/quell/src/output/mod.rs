@@ -45,6 +45,27 @@ pub fn list(format: Format, items: &[Value], columns: &[Column]) -> Result<(), F
     }
 }
 
+/// Shows rows whose columns are not known beforehand: `items` for programs, `cells` of each for people.
+pub fn rows(
+    format: Format,
+    items: &[Value],
+    headings: &[String],
+    cells: impl Fn(&Value) -> Vec<String>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json | Format::Jsonl => list(format, items, &[]),
+        Format::Table if items.is_empty() => terminal::say("nothing to show"),
+        Format::Table => {
+            let rows: Vec<Vec<String>> = items.iter().map(cells).collect();
+            terminal::say(&table::aligned(headings, &rows, false))
+        }
+        Format::Csv => {
+            let rows: Vec<Vec<String>> = items.iter().map(cells).collect();
+            terminal::say(&csv::lines(headings, &rows))
+        }
+    }
+}
+
 /// Shows one object: `lines` for people, the object itself for programs.
 pub fn one(format: Format, value: &Value, lines: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
     match format {

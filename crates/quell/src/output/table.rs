@@ -22,23 +22,30 @@ pub fn render(items: &[Value], columns: &[Column], coloured: bool) -> String {
         return "nothing to show".to_owned();
     }
     let rows: Vec<Vec<String>> =
-        items.iter().map(|item| columns.iter().map(|c| cell(c, item)).collect()).collect();
-    let widths: Vec<usize> = columns
+        items.iter().map(|item| columns.iter().map(|c| (c.cell)(item)).collect()).collect();
+    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
+    aligned(&headings, &rows, coloured)
+}
+
+/// Rows whose columns are not known beforehand, each with as many cells as there are headings; made safe here.
+pub fn aligned(headings: &[String], rows: &[Vec<String>], coloured: bool) -> String {
+    let safe = |row: &Vec<String>| -> Vec<String> { row.iter().map(|text| cell(text)).collect() };
+    let headings = safe(&headings.to_vec());
+    let rows: Vec<Vec<String>> = rows.iter().map(safe).collect();
+    let widths: Vec<usize> = headings
         .iter()
         .enumerate()
-        .map(|(at, column)| {
-            rows.iter().map(|row| row[at].width()).chain([column.heading.width()]).max().unwrap_or(0)
+        .map(|(at, heading)| {
+            rows.iter().map(|row| row[at].width()).chain([heading.width()]).max().unwrap_or(0)
         })
         .collect();
-    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
     let mut lines = vec![line(&headings, &widths, false)];
     lines.extend(rows.iter().map(|row| line(row, &widths, coloured)));
     lines.join("\n")
 }
 
-fn cell(column: &Column, item: &Value) -> String {
-    let text = (column.cell)(item);
-    let text = text::shortened(&text::visible(&text), CELL);
+fn cell(text: &str) -> String {
+    let text = text::shortened(&text::visible(text), CELL);
     if text.is_empty() { "-".to_owned() } else { text }
 }
 

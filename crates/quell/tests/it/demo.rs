@@ -75,7 +75,7 @@ fn exit_statuses_tell_how_a_task_ended() {
     for (name, body) in [("bad", "exit 3"), ("slow", "sleep 300"), ("loud", "printf '\\033[2Jhello'")] {
         let file = folder.path().join(format!("{name}.sh"));
         std::fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
-        assert_eq!(say(&["scripts", "add", name, file.to_str().unwrap()]).code, 0);
+        assert_eq!(say(&["library", "add", "script", name, file.to_str().unwrap()]).code, 0);
     }
     let act = |script: &str, more: &[&str]| {
         let request =

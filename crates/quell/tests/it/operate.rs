@@ -103,10 +103,10 @@ fn a_new_server_can_be_operated() {
     let script = site.file("look.sh", "#!/bin/sh\necho \"hello\"\n");
     let script = script.to_str().unwrap();
     for _ in 0..2 {
-        let added = site.say(&["scripts", "add", "look", script]);
+        let added = site.say(&["library", "add", "script", "look", script]);
         assert!(added.out.starts_with("look@1 sha256:"), "{}{}", added.out, added.err);
     }
-    assert_eq!(site.say(&["scripts", "show", "look@1"]).out, "#!/bin/sh\necho \"hello\"\n");
+    assert_eq!(site.say(&["library", "show", "script", "look@1"]).out, "#!/bin/sh\necho \"hello\"\n");
     let audit = site.say(&["audit", "--output", "json"]);
     let audit: Value = serde_json::from_str(&audit.out).unwrap();
     let verbs: Vec<&str> = audit.as_array().unwrap().iter().filter_map(|row| row["verb"].as_str()).collect();

@@ -106,9 +106,10 @@ fn keys_and_policy_are_changed_at_the_signer() {
     let set = site.say(&["signer", "policy", "--dir", folder, "set", right.to_str().unwrap()]);
     assert!(set.code == 0 && set.out.contains("endpoint.run_script"), "{}{}", set.out, set.err);
     assert_eq!(status(&site)["policy"]["max_targets"], 50);
+    // The first protection document may be signed by now; an order is not.
     let verified = site.say(&["signer", "log", "--verify", "--dir", folder]);
     assert!(
-        verified.code == 0 && verified.out.starts_with("intact; 0 lines"),
+        verified.code == 0 && verified.out.starts_with("intact; "),
         "{}{}",
         verified.out,
         verified.err

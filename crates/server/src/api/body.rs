@@ -87,11 +87,29 @@ async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, P
     parse(&collect(request, most).await?)
 }
 
+/// Media types that say nothing of what they hold.
+const RAW: &[&str] = &["application/octet-stream", "text/plain"];
+
+/// A body as it is, up to `most` bytes.
+pub(crate) async fn raw(request: Request, most: usize) -> Result<Bytes, Problem> {
+    if !RAW.iter().any(|kind| is_of(request.headers(), kind)) {
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "the body must be application/octet-stream or text/plain",
+        ));
+    }
+    collect_any(request, most).await
+}
+
 async fn collect(request: Request, most: usize) -> Result<Bytes, Problem> {
-    if !is_json(request.headers()) {
+    if !is_of(request.headers(), "application/json") {
         return Err(Problem::new(Code::UnsupportedMediaType, "the body must be application/json")
             .hint("Send `Content-Type: application/json`."));
     }
+    collect_any(request, most).await
+}
+
+pub(crate) async fn collect_any(request: Request, most: usize) -> Result<Bytes, Problem> {
     let collected = Limited::new(request.into_body(), most).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>()
@@ -104,11 +122,11 @@ async fn collect(request: Request, most: usize) -> Result<Bytes, Problem> {
     })
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -128,6 +146,10 @@ fn text(bytes: &[u8]) -> Result<&str, Problem> {
 }
 
 fn parse_any<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if let Some(at) = escaped_nul(text.as_bytes()) {
+        let detail = format!("the body contains NUL (\\u0000) at byte {at}");
+        return Err(Problem::new(Code::InvalidField, detail).field(".", "must not contain NUL"));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -135,6 +157,20 @@ fn parse_any<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| explain(".", &error))?;
     Ok(value)
+}
+
+/// Where JSON writes a NUL in a text. It stands there escaped or not at all; PostgreSQL keeps no text with one.
+fn escaped_nul(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = text.get(at..)?.iter().position(|byte| *byte == b'\\') {
+        at += found;
+        if text[at..].starts_with(b"\\u0000") {
+            return Some(at);
+        }
+        // What is escaped may be a backslash itself.
+        at += 2;
+    }
+    None
 }
 
 fn explain(path: &str, error: &serde_json::Error) -> Problem {
@@ -213,6 +249,19 @@ mod tests {
             .map(problem)
             .join("\n")
         );
+    }
+
+    #[test]
+    fn nul_is_refused_and_what_looks_like_it_is_not() {
+        let read = |text: &str| parse_any::<serde_json::Value>(text);
+        for bad in [r#"{"a":"\u0000"}"#, r#"["x\\\u0000"]"#, r#"{"\u0000":1}"#] {
+            let problem = format!("{:?}", read(bad).unwrap_err());
+            assert!(problem.contains("NUL"), "{bad}: {problem}");
+        }
+        for good in [r#"["\\u0000"]"#, r#"["\u0001"]"#, r#"["u0000"]"#] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        assert!(read("\"\\").is_err());
     }
 
     #[test]

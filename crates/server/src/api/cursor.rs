@@ -53,7 +53,7 @@ pub(crate) enum List {
     Endpoints,
     Tokens,
     Artifacts,
-    Scripts,
+    Library,
     Audit,
     Keys,
     Checkpoints,
@@ -65,6 +65,15 @@ pub(crate) enum List {
     BreakGlass,
     Webhooks,
     Notices,
+    ArtifactEntries,
+    Blocked,
+    Shells = 40,
+    KitKeys,
+    ResponsePlans,
+    Detections = 50,
+    Incidents,
+    Activity,
+    Notes,
 }
 
 /// The cursor that goes on after this row.

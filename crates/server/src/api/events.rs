@@ -28,12 +28,13 @@ struct Filter {
     task: Option<String>,
 }
 
-/// Live news of tasks, commands, requests for approval, broken glass, artifacts and endpoints
+/// Live news of tasks, commands, requests for approval, broken glass, artifacts, endpoints and incidents
 ///
 /// Server-sent events, each with a JSON object: ids and the new state; read the resource for the rest. `ready` comes first.
 /// Then `task` (`task`, `state`), `command` (`task`, `command`, `endpoint`, `state`), `progress` (`task`, `command`,
 /// `progress`), `approval` (`task`, `state`), `break_glass` (`id`, `state`: `open`, `ended` before its time, `reviewed`),
-/// `artifact` (`task`, `command`, `artifact`, `state`) and `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`).
+/// `artifact` (`task`, `command`, `artifact`, `state`), `endpoint` (`endpoint`, `connected`, `state`, `isolated`, `alarm`),
+/// `incident` (`incident`, `number`, `state`, `severity`) and `detection` (`detection`, `incident`, `severity`).
 /// What you may not read you hear nothing of. `resync` says that something was
 /// missed (the watcher was too slow, or it came back with `Last-Event-ID`): read everything again. `beat` (`{}`) comes
 /// every 15 seconds: who hears nothing for much longer is cut off. One person or key has up to 16 streams, a tenant up to 256.

@@ -135,7 +135,7 @@ fn write<T: Serialize + Cells>(format: Format, item: &T, out: &mut Vec<u8>) {
 
 /// A cell that stays text wherever it is opened: quoted, and with an apostrophe before what spreadsheets run.
 /// (OWASP, "CSV Injection": `=`, `+`, `-`, `@`, tab and carriage return begin formulas, full-width forms too.)
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let begins_formula = text
         .trim_start_matches([' ', '"', '\''])
         .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);

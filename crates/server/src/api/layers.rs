@@ -31,6 +31,17 @@ pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next
     }
 }
 
+/// Refuses NUL in path and query: no name, id or filter has one, and PostgreSQL takes none. Bodies: [`super::body`].
+pub(crate) async fn without_nul(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("%00") {
+        return Problem::not_found("path").into_response();
+    }
+    if request.uri().query().is_some_and(|query| query.contains("%00")) {
+        return Problem::new(Code::InvalidQuery, "the query contains NUL (%00)").into_response();
+    }
+    next.run(request).await
+}
+
 /// Gives the request its id, writes problems out, and sets the headers that every answer has.
 pub(crate) async fn finish(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();

@@ -9,17 +9,23 @@ mod approval_link;
 mod approval_policy;
 mod artifact;
 mod audit;
+mod blocklist;
 pub(crate) mod body;
 mod break_glass;
 mod command;
 mod cursor;
+mod detection;
 mod endpoint;
 mod events;
 mod explain;
 mod export;
 mod gateway;
+mod incident;
+mod ingest;
 mod key;
+mod kit_key;
 mod layers;
+mod library;
 mod mail;
 mod me;
 mod member;
@@ -27,15 +33,17 @@ mod notice;
 mod overview;
 mod passkey;
 mod person;
+mod protection;
 pub(crate) mod query;
 mod refuse;
+mod response_plan;
 mod role;
 pub(crate) mod route;
 mod scan;
-mod script;
 pub(crate) mod secret;
 mod session;
 mod setup;
+mod shell;
 mod sso;
 mod step_up;
 mod targets;
@@ -48,9 +56,11 @@ mod trust;
 mod webhook;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use artifact::Listings;
 
 use crate::approve;
 use crate::auth;
@@ -75,15 +85,23 @@ pub(crate) fn described() -> OpenApiRouter<App> {
         gateway::routes(),
         trust::routes(),
         artifact::routes(),
-        script::routes(),
+        library::routes(),
+        blocklist::routes(),
+        detection::routes(),
+        incident::routes(),
+        ingest::routes(),
+        protection::routes(),
+        shell::routes(),
         audit::routes(),
         key::routes(),
+        kit_key::routes(),
         session::routes(),
         setup::routes(),
         me::routes(),
         step_up::routes(),
         person::routes(),
         member::routes(),
+        response_plan::routes(),
         role::routes(),
         tenant::routes(),
         sso::routes(),
@@ -119,6 +137,7 @@ pub(crate) fn router(app: App) -> Router {
             Problem::new(Code::MethodNotAllowed, "the resource does not take this method")
         })
         .layer(from_fn_with_state(app.clone(), auth::guard))
+        .layer(from_fn(layers::without_nul))
         .layer(from_fn_with_state(app.clone(), layers::in_time))
         .layer(from_fn_with_state(app.clone(), layers::finish))
         .with_state(app)

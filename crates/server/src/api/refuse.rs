@@ -46,6 +46,14 @@ impl From<Error> for Problem {
             Error::State(state) => Self::new(Code::Conflict, format!("the task is {state}")),
             Error::NoUndo(why) => Self::new(Code::NotUndoable, why),
             Error::Undone(task) => Self::new(Code::NotUndoable, format!("task {task} undoes it already")),
+            Error::PartOfPlan(plan) => Self::new(
+                Code::Conflict,
+                format!("it is a step of response plan {plan}, which is decided about as a whole"),
+            )
+            .hint(format!("`POST /api/v1/response-plans/{plan}/approve` or `…/reject`, after a look at all of its steps.")),
+            Error::Step { step, error } => {
+                Self::from(*error).within(&format!("steps[{step}]"), &format!("step {}", step + 1))
+            }
             Error::Digest => Self::new(Code::Conflict, "the digest is not that of the stored intent"),
             Error::Raced => {
                 Self::new(Code::Unavailable, "somebody else changed it at the same time; nothing was done")

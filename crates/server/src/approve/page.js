@@ -50,6 +50,12 @@
     return list.join(", ") + (more > 0 ? ` and ${more} more` : "");
   };
 
+  const wayBack = (blast) => {
+    if (blast.read_only) return "changes nothing";
+    if (blast.reversible_by) return `undone by ${blast.reversible_by}`;
+    return blast.effect === "piecewise" ? `piece by piece, a request for each: ${blast.undone_by}` : "cannot be undone";
+  };
+
   const show = (answer) => {
     request = answer.request;
     signing = answer.signing;
@@ -64,7 +70,7 @@
     fact("You are", answer.person);
     fact("Protected", (blast.protected || []).map((one) => `${one.endpoint} (${one.why})`).join(", "));
     fact("Logged on", (blast.logged_on || []).map((one) => `${one.endpoint}: ${one.users.join(", ")}`).join("; "));
-    fact("Way back", blast.read_only ? "changes nothing" : blast.reversible_by ? `undone by ${blast.reversible_by}` : "cannot be undone");
+    fact("Way back", wayBack(blast));
     fact("Undoes itself", blast.revert_after_seconds ? `${blast.revert_after_seconds} seconds after its effect` : "");
     fact("Needs", request.quorum === 1 ? "one person" : `${request.quorum} people`);
     fact("Decided so far", (request.decisions || []).map((one) => `${one.name}: ${one.decision}`).join(", "));

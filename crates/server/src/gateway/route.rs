@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use quell_wire::path;
+use quell_wire::shell::SHELLS;
 
 use super::connection::Connection;
 use super::reply::{Refused, Reply};
-use super::{Shared, enrol, ping, renew, script, session, upload};
+use super::{Shared, blocklist, enrol, library, ping, renew, session, shell, upload};
 
 /// Answers a request; what is refused is an answer too.
 pub async fn answer(
@@ -45,13 +46,17 @@ async fn dispatch(
         (Method::GET, path::PING) => ping::answer(request.headers()),
         (Method::POST, path::ENROL) => Box::pin(enrol::answer(&shared, connection.remote, request)).await,
         (Method::POST, path::RENEW) => Box::pin(renew::answer(&shared, &connection, request)).await,
+        (Method::GET, path::BLOCK_LIST) => Box::pin(blocklist::answer(&shared, &connection, request)).await,
         (Method::GET, path::SESSION) => Box::pin(session::upgrade(shared, connection, request)).await,
         (method, _) => {
             if let Some(rest) = below(path::UPLOADS) {
                 return Box::pin(upload::answer(&shared, &connection, &method, rest, request)).await;
             }
-            if let (Method::GET, Some(digest)) = (method, below(path::SCRIPTS)) {
-                return Box::pin(script::answer(&shared, &connection, digest)).await;
+            if let (&Method::GET, Some(digest)) = (&method, below(path::LIBRARY)) {
+                return Box::pin(library::answer(&shared, &connection, digest)).await;
+            }
+            if let (&Method::GET, Some(rest)) = (&method, below(SHELLS)) {
+                return Box::pin(shell::answer(shared, connection, rest, request)).await;
             }
             Err(Refused::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here"))
         }

@@ -3,15 +3,19 @@
 //! It is opened in a future that is boxed and gone afterwards ([`open`]); what remains while it idles is a small
 //! task that waits for three things: a note from others, the engine's bell, the peer.
 
+mod blocklist;
 mod budget;
+mod chain;
 mod copies;
 mod deliver;
 mod event;
 mod link;
 mod open;
+mod protection;
 mod receive;
 mod standing;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +27,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use quell_engine::{Change, Listener};
+use quell_wire::activity::ChainUpdate;
 use quell_wire::frame::FromServer;
 use quell_wire::path::SUBPROTOCOL;
 use tokio::net::TcpStream;
@@ -63,6 +68,8 @@ struct Session {
     keys_told: u64,
     /// Serial of the trust bundle that the agent holds, or was handed since; 0 where it takes none.
     trust_serial: u64,
+    /// Updates of chains for which there was no room as yet.
+    put_off: VecDeque<ChainUpdate>,
 }
 
 /// Whether the session goes on.
@@ -72,6 +79,7 @@ enum Flow {
     End,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, handled at once")]
 enum Next {
     Mail,
     Work,
@@ -102,7 +110,7 @@ pub async fn upgrade(
 }
 
 /// RFC 6455 section 4.2.1.
-fn handshake(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
+pub(super) fn handshake(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let has = |name: HeaderName, wanted: &str| {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(wanted))
@@ -202,7 +210,8 @@ impl Session {
     }
 
     async fn read_mail(&mut self) -> Flow {
-        let Mail { keys, addresses, trust, probe, goodbye } = self.seat.handle().take();
+        let Mail { keys, addresses, trust, block_list, chains, chains_due, protection, probe, goodbye } =
+            self.seat.handle().take();
         if let Some(goodbye) = goodbye {
             let _ = self.link.say(FromServer::Goodbye(goodbye)).await;
             self.link.close().await;
@@ -221,7 +230,19 @@ impl Session {
         if trust && self.send_trust().await.is_err() {
             return Flow::End;
         }
-        if keys && self.send_keys().await.is_err() { Flow::End } else { Flow::Continue }
+        if block_list && self.send_block_list().await.is_err() {
+            return Flow::End;
+        }
+        if protection && self.send_protection().await.is_err() {
+            return Flow::End;
+        }
+        if self.send_closed(chains).await.is_err() {
+            return Flow::End;
+        }
+        if keys && self.send_keys().await.is_err() {
+            return Flow::End;
+        }
+        if chains_due { self.chains_due().await } else { Flow::Continue }
     }
 
     /// Ends the session with a word to the agent.

@@ -5,16 +5,20 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use quell_wire::activity::ChainStored;
 use quell_wire::frame::Goodbye;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 /// A session that was told to end has this long to say goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// In place of a version: the agent knows of no block lists.
+pub const NO_LIST: i64 = -1;
 
 /// What others want of a session.
 #[derive(Debug, Default)]
@@ -25,6 +29,14 @@ pub struct Mail {
     pub addresses: bool,
     /// The tenant's trust bundle has changed.
     pub trust: bool,
+    /// The tenant's block list has a newer version.
+    pub block_list: bool,
+    /// The tenant's protection has a newer version.
+    pub protection: bool,
+    /// There may be room for what was put off of chains.
+    pub chains_due: bool,
+    /// Chains of which no more is wanted.
+    pub chains: Vec<ChainStored>,
     /// Somebody asks whether the peer still answers.
     pub probe: Option<oneshot::Sender<()>>,
     /// The session ends with these words.
@@ -44,6 +56,10 @@ pub struct Handle {
     pub noted_us: AtomicI64,
     /// When the peer's newest certificate ends.
     pub not_after_us: AtomicI64,
+    /// The version of the block list that it enforces; [`NO_LIST`] where it takes none.
+    pub block_list: AtomicI64,
+    /// Whether its agent takes protection documents.
+    pub protects: AtomicBool,
     mail: Mutex<Mail>,
     bell: Notify,
     end: Notify,
@@ -57,10 +73,22 @@ impl Handle {
             heard_us: AtomicI64::new(now_us),
             noted_us: AtomicI64::new(now_us),
             not_after_us: AtomicI64::new(not_after_us),
+            block_list: AtomicI64::new(NO_LIST),
+            protects: AtomicBool::new(false),
             mail: Mutex::default(),
             bell: Notify::new(),
             end: Notify::new(),
         }
+    }
+
+    /// Whether its agent takes block lists.
+    pub fn takes_block_list(&self) -> bool {
+        self.block_list.load(Ordering::Relaxed) != NO_LIST
+    }
+
+    /// Whether its agent takes protection documents.
+    pub fn takes_protection(&self) -> bool {
+        self.protects.load(Ordering::Relaxed)
     }
 
     /// Leaves a note.

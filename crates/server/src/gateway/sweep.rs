@@ -24,6 +24,18 @@ pub async fn run(shared: Arc<Shared>) {
         end_dead(&shared);
         if number.is_multiple_of(NOTE_EVERY) {
             flush_seen(&shared).await;
+            if let Err(error) = shared.block_lists.flush().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what agents enforce was not written down"
+                );
+            }
+            if let Err(error) = shared.protections.flush().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "how recorders do was not written down"
+                );
+            }
         }
     }
 }

@@ -16,14 +16,15 @@ use quell_store::artifact::Artifact;
 use quell_store::command::Command;
 use quell_store::endpoint::Endpoint;
 use quell_store::{Error as StoreError, artifact, command, task};
-use quell_wire::path::{ARTIFACT_KINDS, UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_SHA256, artifact_id};
+use quell_wire::artifact::Kind;
+use quell_wire::path::{UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_SHA256, artifact_id};
 use uuid::Uuid;
 
 use super::Shared;
 use super::admit::admit;
 use super::connection::Connection;
+use super::library::parse_hex;
 use super::reply::{self, Refused, Reply};
-use super::script::parse_hex;
 
 /// An upload that may happen.
 #[derive(Debug)]
@@ -31,8 +32,11 @@ struct Upload {
     endpoint: Endpoint,
     command: Command,
     id: Uuid,
-    kind: &'static str,
+    kind: Kind,
+    /// Bytes that it may have.
     most: u64,
+    /// Bytes that all files of its kind may have together.
+    most_in_all: u64,
     /// What is known of it already.
     known: Option<Artifact>,
 }
@@ -68,10 +72,10 @@ fn absent() -> Refused {
 
 async fn find(shared: &Shared, endpoint: Endpoint, rest: &str) -> Result<Upload, Refused> {
     let (order, kind) = rest.split_once('/').ok_or_else(absent)?;
-    let kind = ARTIFACT_KINDS.iter().copied().find(|known| *known == kind).ok_or_else(absent)?;
+    let kind = Kind::parse(kind).ok_or_else(absent)?;
     // One spelling of an id only.
     let id = order.parse::<Uuid>().ok().filter(|id| id.to_string() == order).ok_or_else(absent)?;
-    let artifact = artifact_id(order, kind).parse::<Uuid>().map_err(|_| absent())?;
+    let artifact = artifact_id(order, &kind.to_string()).parse::<Uuid>().map_err(|_| absent())?;
     let tenant = endpoint.tenant_id;
     let found = shared
         .store
@@ -87,13 +91,14 @@ async fn find(shared: &Shared, endpoint: Endpoint, rest: &str) -> Result<Upload,
     if command.endpoint_id != endpoint.id || !is_open {
         return Err(absent());
     }
-    let most = quota::archive(&command.action, &params).ok_or_else(absent)?;
+    let quota = quota::of(kind, &command.action, &params).ok_or_else(absent)?;
     Ok(Upload {
         endpoint,
         command,
         id: artifact,
         kind,
-        most: most.min(shared.settings.max_artifact_bytes),
+        most: quota.one.min(shared.settings.max_artifact_bytes),
+        most_in_all: quota.all,
         known,
     })
 }

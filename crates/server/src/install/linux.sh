@@ -92,6 +92,10 @@ if [ -n "$uninstall" ]; then
     rm -f "$unit" "$program"
     rm -rf "$state"
     if runs_systemd; then systemctl daemon-reload || true; fi
+    # What the block list keeps away, the kernel does without an agent until these rules end, or the machine does.
+    if [ -z "$prefix" ] && command -v nft >/dev/null 2>&1; then
+        for table in quell_block quell_names; do nft delete table inet "$table" 2>/dev/null || true; done
+    fi
     say 'the agent, its service and its identity are gone from this machine'
     say 'the server goes on to show the endpoint until somebody revokes it: quell endpoints revoke NAME'
     exit 0

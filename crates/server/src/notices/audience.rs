@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use quell_access::{Access, Permission, policy::People, quorum};
 use quell_notify::{Kind, Notice, mail::Address};
-use quell_store::{Error, Tx, api_key, approval, membership, person};
+use quell_store::{Error, Tx, api_key, approval, membership, person, response_plan};
 use uuid::Uuid;
 
 use super::settings::Mail;
+use super::told::PLAN;
 
 /// The most people of one tenant that are looked at, a line a role.
 const MEMBERS: i64 = 2000;
@@ -48,6 +49,9 @@ pub(super) fn audience(
             let loud = [Permission::ApprovalDecide, Permission::BreakGlassReview];
             readers.all(tx, tenant, |access| loud.iter().any(|permission| access.allows(*permission)))?;
         }
+        Kind::IncidentOpened => {
+            readers.all(tx, tenant, |access| access.allows(Permission::IncidentWrite))?;
+        }
         Kind::PersonLocked => {
             readers.all(tx, tenant, |access| access.allows(Permission::PersonManage))?;
             person_by(tx, &notice.object.id, &mut readers)?;
@@ -67,8 +71,7 @@ pub(super) fn audience(
 
 /// Those who may decide about the request now; never who asked, under whatever account or address.
 fn deciders(tx: &mut Tx<'_>, tenant: Uuid, notice: &Notice, readers: &mut Readers) -> Result<(), Error> {
-    let Ok(task) = notice.object.id.parse() else { return Ok(()) };
-    let Some(request) = approval::get(tx, tenant, task)? else { return Ok(()) };
+    let Some(request) = requests(tx, tenant, notice)?.into_iter().next() else { return Ok(()) };
     let roles = serde_json::from_str(&request.roles)
         .map_err(|_| Error::Corrupt("the roles of a request".to_owned()))?;
     let people = People { quorum: u32::try_from(request.quorum).unwrap_or(1), roles };
@@ -87,6 +90,23 @@ fn deciders(tx: &mut Tx<'_>, tenant: Uuid, notice: &Notice, readers: &mut Reader
         }
     }
     Ok(())
+}
+
+/// The requests that a notice asks people to decide about: of one task, or of the steps of a response plan.
+pub(super) fn requests(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    notice: &Notice,
+) -> Result<Vec<approval::Request>, Error> {
+    let Ok(id) = notice.object.id.parse() else { return Ok(Vec::new()) };
+    if notice.object.kind != PLAN {
+        return Ok(approval::get(tx, tenant, id)?.into_iter().collect());
+    }
+    let mut found = Vec::new();
+    for step in response_plan::steps(tx, tenant, id)? {
+        found.extend(approval::get(tx, tenant, step.task_id)?.filter(|request| request.state == "pending"));
+    }
+    Ok(found)
 }
 
 /// The person who asked, or the one whose program asked.

@@ -16,7 +16,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::audience;
 use super::settings::{self, Mail};
+use super::told::PLAN;
 use crate::api::time;
 use crate::public::Public;
 
@@ -63,8 +65,11 @@ fn is_still_asked(tx: &mut Tx<'_>, tenant: Uuid, notice: &Notice) -> Result<bool
     if notice.kind != Kind::ApprovalRequested {
         return Ok(true);
     }
-    let Ok(task) = notice.object.id.parse() else { return Ok(true) };
-    Ok(approval::get(tx, tenant, task)?.is_none_or(|request| request.state == "pending"))
+    let requests = audience::requests(tx, tenant, notice)?;
+    if notice.object.kind == PLAN {
+        return Ok(!requests.is_empty());
+    }
+    Ok(requests.first().is_none_or(|request| request.state == "pending"))
 }
 
 /// A link for each delivery that asks a person to decide. Only its digest is stored: a link is made anew for each try.

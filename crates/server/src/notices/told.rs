@@ -11,12 +11,18 @@ use uuid::Uuid;
 
 use crate::api::time;
 
+/// What audit records call a response plan.
+pub(super) const PLAN: &str = "response_plan";
+
 /// Verbs of which something may be told. Of any other nothing is.
 ///
 /// An approval is told only once it was the last that was missing; a task that was rejected is told by its rejection.
 fn kind(record: &Record, detail: &Value) -> Option<Kind> {
     Some(match (record.verb.as_str(), record.outcome.as_str()) {
+        // A step of a response plan is not asked about alone.
+        ("approval.request", "ok") if detail["plan"].is_string() => return None,
         ("approval.request", "ok") => Kind::ApprovalRequested,
+        ("plan.submit", "ok") if detail["state"] == "pending_approval" => Kind::ApprovalRequested,
         ("approval.approve", "ok") if detail["tally"] == "approved" => Kind::ApprovalDecided,
         ("approval.revoke", "ok") if detail["lost"] == Value::Bool(true) => Kind::ApprovalDecided,
         ("approval.reject" | "approval.expire", "ok") => Kind::ApprovalDecided,
@@ -27,10 +33,18 @@ fn kind(record: &Record, detail: &Value) -> Option<Kind> {
         ("task.end", "rejected") => return None,
         ("task.end", "succeeded" | "canceled") => Kind::TaskEnded,
         ("task.end", _) => Kind::TaskFailed,
+        ("incident.create" | "incident.reopen" | "incident.raise", "ok") if is_severe(detail) => {
+            Kind::IncidentOpened
+        }
         ("person.locked", _) => Kind::PersonLocked,
         ("webhook.disable", "ok") => Kind::WebhookDisabled,
         _ => return None,
     })
+}
+
+/// Whether an incident is bad enough that somebody is told.
+fn is_severe(detail: &Value) -> bool {
+    matches!(detail["severity"].as_str(), Some("high" | "critical"))
 }
 
 /// Whether a record is worth a closer look.
@@ -69,12 +83,21 @@ pub(super) fn told(tx: &mut Tx<'_>, record: &Record, tenant: &str) -> Result<Opt
     {
         of_task(tx, record.tenant_id, id, &mut notice)?;
     }
+    if record.object_kind == PLAN {
+        let actions = detail.get("actions").and_then(Value::as_array).map_or(0, Vec::len);
+        notice.title = Some(format!("Response plan of {actions} steps"));
+        notice.requester = Some(actor(record));
+    }
     if notice.title.is_none() {
         let action = notice.action.as_deref().and_then(ActionKind::from_id);
         notice.title = action.map(|action| action.spec().title.to_owned());
     }
-    notice.headline =
-        headline(record, &notice, &text("account").or_else(|| text("name")).unwrap_or_default());
+    let subject = if kind == Kind::IncidentOpened {
+        format!("{}: {}", detail["number"], text("title").unwrap_or_default())
+    } else {
+        text("account").or_else(|| text("name")).unwrap_or_default()
+    };
+    notice.headline = headline(record, &notice, &subject);
     Ok(Some(notice.inert()))
 }
 
@@ -118,7 +141,7 @@ fn headline(record: &Record, notice: &Notice, subject: &str) -> String {
     let actor = &record.actor_name;
     let deed = deed(notice);
     match record.verb.as_str() {
-        "approval.request" => format!("Approval wanted: {deed}"),
+        "approval.request" | "plan.submit" => format!("Approval wanted: {deed}"),
         "approval.approve" => format!("Approved by {actor}: {deed}"),
         "approval.reject" => format!("Rejected by {actor}: {deed}"),
         "approval.revoke" => format!("Approval taken back by {actor}: {deed}"),
@@ -128,6 +151,7 @@ fn headline(record: &Record, notice: &Notice, subject: &str) -> String {
         "break_glass.begin" => format!("{actor} set approvals aside"),
         "break_glass.end" => format!("{actor} asks for approvals again"),
         "break_glass.review" => format!("{actor} reviewed what was done without approval"),
+        "incident.create" | "incident.reopen" | "incident.raise" => format!("Incident {subject}"),
         "person.locked" => {
             let who = if subject.is_empty() { actor } else { subject };
             format!("{who} is locked out after failed tries to sign in")

@@ -25,7 +25,7 @@ async fn objects(world: &World) -> Objects {
     let (_, token) = world.post("/api/v1/enrolment-tokens", json!({ "name": "t" })).await;
     let (_, key) = world.post("/api/v1/api-keys", json!({ "name": "k", "role": "auditor" })).await;
     let script = json!({ "name": "hello", "interpreter": "sh", "body": "echo hello" });
-    assert_eq!(world.post("/api/v1/scripts", script).await.0, 201);
+    assert_eq!(world.post("/api/v1/library/script", script).await.0, 201);
     let task_id: Uuid = task["id"].as_str().unwrap().parse().unwrap();
     let artifact =
         crate::artifacts::stored(world, task_id, command.parse().unwrap(), endpoint, b"content").await;

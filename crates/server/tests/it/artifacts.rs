@@ -15,14 +15,28 @@ pub async fn stored(
     endpoint: Uuid,
     content: &'static [u8],
 ) -> Uuid {
+    stored_as(world, (Uuid::now_v7(), "archive"), task, command, endpoint, content).await
+}
+
+/// The same with an id and of a kind.
+pub async fn stored_as(
+    world: &World,
+    (id, kind): (Uuid, &str),
+    task: Uuid,
+    command: Uuid,
+    endpoint: Uuid,
+    content: &'static [u8],
+) -> Uuid {
     let files = ArtifactStore::open(&world.directory.path().join("artifacts")).await.unwrap();
-    let (tenant, id) = (world.tenant, Uuid::now_v7());
+    let tenant = world.tenant;
     let row = artifact::Artifact {
         tenant_id: tenant,
         id,
         task_id: task,
         command_id: command,
         endpoint_id: endpoint,
+        kind: kind.to_owned(),
+        part: 0,
         name: "../../evil\"\r\nname.zip".to_owned(),
         media_type: "text/html".to_owned(),
         size: content.len() as i64,

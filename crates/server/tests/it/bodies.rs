@@ -116,3 +116,21 @@ async fn deep_json_and_many_targets_are_no_trouble() {
     assert_eq!(raw(&world, "/api/v1/tasks", many.to_string()).await["code"], "invalid_field");
     world.stop().await;
 }
+
+/// PostgreSQL keeps no text with NUL.
+#[tokio::test]
+async fn nul_is_refused_wherever_it_stands() {
+    let world = World::new().await;
+    for (path, status, code) in [
+        ("/api/v1/library/script/a%00b", 404, "not_found"),
+        ("/api/v1/endpoints?text=a%00b", 400, "invalid_query"),
+        ("/api/v1/endpoints?text=a%2500b", 200, ""),
+    ] {
+        let (got, answer) = world.get(path).await;
+        assert_eq!((got, answer["code"].as_str().unwrap_or_default()), (status, code), "{path}: {answer}");
+    }
+    let body = json!({ "action": "endpoint.isolate", "targets": { "endpoints": ["a\0b"] }, "reason": "r" });
+    let refused = raw(&world, "/api/v1/tasks", body.to_string()).await;
+    assert!(refused["detail"].as_str().unwrap().contains("NUL"), "{refused}");
+    world.stop().await;
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that waits says for what")]
 
 pub mod agent;
+pub mod chain;
 mod copy;
 mod deliver;
 mod enrol;

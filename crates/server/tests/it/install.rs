@@ -19,7 +19,8 @@ use crate::world::World;
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >>"$QUELL_PREFIX/calls"
 case "$1" in
-    restart) "$QUELL_PREFIX/usr/sbin/quell-agent" --state "$QUELL_PREFIX/var/lib/quell-agent" run >"$QUELL_PREFIX/log" 2>&1 &
+    restart) [ ! -e "$QUELL_PREFIX/pid" ] || kill "$(cat "$QUELL_PREFIX/pid")" 2>/dev/null
+        "$QUELL_PREFIX/usr/sbin/quell-agent" --state "$QUELL_PREFIX/var/lib/quell-agent" run >"$QUELL_PREFIX/log" 2>&1 &
         echo $! >"$QUELL_PREFIX/pid" ;;
     disable) kill "$(cat "$QUELL_PREFIX/pid")" ;;
 esac

@@ -107,6 +107,17 @@ async fn an_outside_team_sees_who_is_asked() {
     let (preview, (status, task)) = both(&world, &olga, terminate(web, 4211)).await;
     assert_eq!((status, &task["state"]), (201, &preview["state"]), "{preview}");
     assert_eq!(preview["state"], "pending_approval");
+    // Who decides on what is taken back piece by piece is told of the way back, as the one who asks is.
+    let scan = json!({
+        "action": "endpoint.scan_malware", "targets": { "endpoints": [web] }, "reason": "x",
+        "params": { "paths": ["/srv"], "quarantine": true },
+    });
+    let (_, scan) = olga.post("/api/v1/tasks/preview", scan).await;
+    assert_eq!(
+        (&scan["blast"]["effect"], &scan["blast"]["undone_by"], &scan["blast"]["reversible_by"]),
+        (&json!("piecewise"), &json!("file.restore"), &Value::Null),
+        "{scan}"
+    );
     let (_, request) = world.get(&format!("/api/v1/approvals/{}", task["id"].as_str().unwrap())).await;
     let approval = &preview["approval"];
     assert_eq!(approval["how"], "people");

@@ -50,6 +50,7 @@ impl Root {
             keyring: vec![ann],
             rules: vec![Rule { actions: vec!["endpoint.run_script".into()], quorum: 1 }],
             next_root: Vec::new(),
+            kit_keys: Vec::new(),
         };
         Self { key: root, bundle }
     }
@@ -223,7 +224,7 @@ async fn the_intent_is_shown_as_the_bytes_that_were_stored() {
     assert_eq!(shown.status(), 200, "an isolation has no parameter that is hidden");
 
     let script = json!({ "name": "hello", "interpreter": "sh", "body": "echo hello" });
-    assert_eq!(world.post("/api/v1/scripts", script).await.0, 201);
+    assert_eq!(world.post("/api/v1/library/script", script).await.0, 201);
     let (status, task) = world
         .post(
             "/api/v1/tasks",

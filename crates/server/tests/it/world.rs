@@ -1,5 +1,6 @@
 //! A running server with a client, and the things that tests need in its database.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -33,7 +34,29 @@ pub fn config(directory: &Path) -> Config {
     config.limits.password_cost = quell_access::password::Cost { memory_kib: 64, passes: 1, lanes: 1 };
     config.api = "127.0.0.1:0".parse().unwrap();
     config.gateway = "127.0.0.1:0".parse().unwrap();
+    config.database = DATABASE.with_borrow(Clone::clone);
     config
+}
+
+thread_local! {
+    /// What the worlds of this thread's test are on; SQLite where `None`.
+    static DATABASE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs a test whose worlds are on SQLite.
+pub fn on_sqlite(body: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(body);
+}
+
+/// Runs a test whose worlds are on one database of PostgreSQL, the same for all of them.
+pub fn on_postgres(body: impl Future<Output = ()>) {
+    match crate::postgres::database() {
+        Ok(url) => {
+            DATABASE.set(Some(url));
+            on_sqlite(body);
+        }
+        Err(reason) => eprintln!("skipped: PostgreSQL: {reason}"),
+    }
 }
 
 pub fn client() -> reqwest::Client {

@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Keys, Pending, Shared, Signature};
+use super::{Keys, Pending, Shared, Signature, What};
 use crate::place::Stream;
 use crate::protocol::{
-    Ask, Asked, FRAME, Hello, ORDERS, Ping, PublicKeys, Said, Say, Sign, Signed, VERSION, decode, frame,
-    length,
+    Answered, Ask, Asked, FRAME, Hello, ORDERS, Ping, PublicKeys, Refused, Said, Say, Sign, Signed, VERSION,
+    decode, frame, length,
 };
 
 /// Connecting, and the first answer.
@@ -110,11 +110,18 @@ async fn converse(
             first = next(queue, waiting), if room => {
                 let Some(first) = first else { return Ok(()) };
                 last_id += 1;
-                let orders = gather(first, queue, waiting);
-                let asked = orders.iter().map(|pending| pending.order.to_vec()).collect();
+                // Orders first: the answers come in this order.
+                let mut orders = gather(first, queue, waiting);
+                orders.sort_by_key(|pending| pending.what);
+                let bytes = |what: What| {
+                    let of_kind = orders.iter().filter(move |pending| pending.what == what);
+                    of_kind.map(|pending| pending.order.to_vec()).collect()
+                };
+                let (asked, deltas) = (bytes(What::Order), bytes(What::Delta));
+                let protections = bytes(What::Protection);
                 // Under way before it is written: whatever goes wrong from here on, it is asked again.
                 under_way.push_back(UnderWay { id: last_id, orders, since: Instant::now() });
-                write(writer, Ask::Sign(Sign { id: last_id, orders: asked })).await?;
+                write(writer, Ask::Sign(Sign { id: last_id, orders: asked, deltas, protections })).await?;
             }
             () = tokio::time::sleep_until(limit) => {
                 if oldest.is_some() {
@@ -160,8 +167,14 @@ fn take(shared: &Shared, under_way: &mut VecDeque<UnderWay>, said: Say) -> Resul
         Say::Signed(Signed { id, answers, keys }) => {
             // Before anybody has a signature of a new key in hand, the new key is known.
             take_keys(shared, keys)?;
-            let is_answer = |asked: &mut UnderWay| asked.id == id && asked.orders.len() == answers.len();
+            let is_answer = |asked: &mut UnderWay| {
+                let up_to = |what: What| asked.orders.iter().filter(|pending| pending.what <= what).count();
+                let told = [What::Order, What::Delta, What::Protection].map(up_to);
+                asked.id == id && told.contains(&answers.len())
+            };
             let asked = under_way.pop_front_if(is_answer).ok_or_else(confused)?;
+            // An older signer passes over what it does not know: asking again would not end.
+            let answers = answers.into_iter().chain(std::iter::repeat_with(too_old));
             for (pending, answered) in asked.orders.into_iter().zip(answers) {
                 let result = if let Some(refused) = answered.refused {
                     let is_final = refused.retry_after_ms == 0;
@@ -184,6 +197,13 @@ fn take(shared: &Shared, under_way: &mut VecDeque<UnderWay>, said: Say) -> Resul
         Say::Sorry(sorry) => Err(format!("it says {} ({})", sorry.message, sorry.code)),
         Say::Welcome(_) => Err(confused()),
     }
+}
+
+fn too_old() -> Answered {
+    let message = "the signer is of a version that does not know what this is; put a newer one in its place";
+    let refused =
+        Refused { code: "signer_too_old".to_owned(), message: message.to_owned(), retry_after_ms: 0 };
+    Answered { refused: Some(refused), ..Answered::default() }
 }
 
 fn take_keys(shared: &Shared, keys: Option<PublicKeys>) -> Result<(), String> {

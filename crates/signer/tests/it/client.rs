@@ -174,3 +174,100 @@ async fn keys_that_are_not_believed_are_not_used() {
     assert!(error.contains("these are not the keys"), "{error}");
     assert!(!client.is_connected());
 }
+
+/// A request as a signer reads it that knows no deltas: what it does not know it passes over.
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldAsked {
+    #[prost(bytes = "vec", optional, tag = "1")]
+    hello: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "2")]
+    sign: Option<OldSign>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    ping: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldSign {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    orders: Vec<Vec<u8>>,
+}
+
+/// Stands before a signer and takes from every request what an older one would not read.
+fn older(to: &std::path::Path, at: &std::path::Path) -> Place {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let (listener, to) = (UnixListener::bind(at).unwrap(), to.to_owned());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut from, mut signer) = (stream.unwrap(), UnixStream::connect(&to).unwrap());
+            let (mut answers, mut back) = (signer.try_clone().unwrap(), from.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            let mut head = [0; 4];
+            while from.read_exact(&mut head).is_ok() {
+                let mut bytes = vec![0; u32::from_be_bytes(head) as usize];
+                from.read_exact(&mut bytes).unwrap();
+                let old = OldAsked::decode(bytes.as_slice()).unwrap().encode_to_vec();
+                signer.write_all(&(old.len() as u32).to_be_bytes()).unwrap();
+                signer.write_all(&old).unwrap();
+            }
+        }
+    });
+    Place::Unix(at.to_owned())
+}
+
+#[tokio::test]
+async fn what_is_asked_together_is_answered_each_with_its_own_signature() {
+    use quell_wire::activity::Severity;
+    use quell_wire::keys::{Domain, verify};
+    use quell_wire::protection::Protection;
+    let world = World::new();
+    let client = client(listens(&world));
+    client.ready(SOON).await.unwrap();
+    let order = Asked::isolate().order().encode_to_vec();
+    let document = Protection {
+        tenant_id: "t".into(),
+        version: 3,
+        ring_bytes: 64 << 20,
+        ring_age_s: 86_400,
+        prevent_from: Severity::High.into(),
+        ..Protection::default()
+    };
+    let document = document.encode_to_vec();
+    let (signed, delta, protected) = tokio::join!(
+        client.sign(order.clone()),
+        client.sign_delta(vec![1, 2, 3]),
+        client.sign_protection(document.clone())
+    );
+    let trust = Trust::pinned(client.keys().set.clone()).unwrap();
+    let holds = |signature: &quell_signer::Signature, domain, bytes: &[u8]| {
+        verify(trust.key(&signature.key_id).unwrap(), domain, bytes, &signature.signature)
+    };
+    assert!(holds(&signed.unwrap(), Domain::Order, &order));
+    assert!(holds(&protected.unwrap(), Domain::Protection, &document));
+    assert!(matches!(delta, Err(Error::Refused { code, .. }) if code == "blocklist_malformed"));
+    let older = Protection { version: 2, ..Protection::decode(document.as_slice()).unwrap() };
+    let older = client.sign_protection(older.encode_to_vec()).await;
+    assert!(matches!(older, Err(Error::Refused { code, .. }) if code == "protection_version"));
+}
+
+#[tokio::test]
+async fn a_signer_of_before_block_lists_refuses_a_delta_once_and_goes_on_with_orders() {
+    let world = World::new();
+    listens(&world);
+    let place = older(&sign_socket(&world.directory()), &world.directory().join("older"));
+    let client = client(place);
+    client.ready(SOON).await.unwrap();
+    let order = Asked::isolate().order().encode_to_vec();
+    let (delta, signed, document) = tokio::join!(
+        client.sign_delta(vec![1, 2, 3]),
+        client.sign(order.clone()),
+        client.sign_protection(vec![1, 2, 3])
+    );
+    for refused in [delta, document] {
+        assert!(matches!(refused, Err(Error::Refused { code, .. }) if code == "signer_too_old"));
+    }
+    assert!(signed.is_ok() && client.sign(order).await.is_ok());
+    assert_eq!(client.stats().connections, 1, "one conversation");
+}

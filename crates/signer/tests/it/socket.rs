@@ -53,19 +53,21 @@ fn garbage_and_giants_end_the_conversation_and_nothing_else() {
         assert!(rest.len() < 200);
     }
     let mut eager = connect(&path);
-    let sorry = ask(&mut eager, Ask::Sign(Sign { id: 1, orders: Vec::new() }));
+    let sorry = ask(&mut eager, Ask::Sign(Sign { id: 1, ..Sign::default() }));
     assert!(matches!(sorry, Some(Say::Sorry(sorry)) if sorry.code == "protocol"));
     let mut newer = connect(&path);
     let sorry = ask(&mut newer, Ask::Hello(Hello { oldest: 2, newest: 9 }));
     assert!(matches!(sorry, Some(Say::Sorry(sorry)) if sorry.code == "version"));
     let mut greedy = connect(&path);
     assert!(matches!(ask(&mut greedy, hello.clone()), Some(Say::Welcome(_))));
-    let sorry = ask(&mut greedy, Ask::Sign(Sign { id: 1, orders: vec![Vec::new(); ORDERS + 1] }));
+    let sorry =
+        ask(&mut greedy, Ask::Sign(Sign { id: 1, orders: vec![Vec::new(); ORDERS + 1], ..Sign::default() }));
     assert!(matches!(sorry, Some(Say::Sorry(sorry)) if sorry.code == "protocol"));
     let mut good = connect(&path);
     assert!(matches!(ask(&mut good, hello), Some(Say::Welcome(_))));
     let orders = vec![Request::isolate().order().encode_to_vec(), vec![0xff; 9]];
-    let Some(Say::Signed(signed)) = ask(&mut good, Ask::Sign(Sign { id: 7, orders })) else {
+    let Some(Say::Signed(signed)) = ask(&mut good, Ask::Sign(Sign { id: 7, orders, ..Sign::default() }))
+    else {
         panic!("no answer")
     };
     assert_eq!((signed.id, signed.answers.len()), (7, 2));

@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::{Endpoint, get};
-use crate::{Error, Micros, Row, Tx, page, tx::sql};
+use crate::{Error, Micros, Row, Tx, page, pattern, tx::sql};
 
 /// Tags that one filter may name.
 pub const MOST_TAGS: usize = 4;
@@ -262,7 +262,7 @@ impl<'a> Given<'a> {
         for (place, tag) in tags.iter_mut().zip(&filter.tags) {
             *place = Some(tag.as_str());
         }
-        Some(Self { filter, pattern: filter.text.as_deref().map(pattern), tags })
+        Some(Self { filter, pattern: filter.text.as_deref().map(pattern::of), tags })
     }
 
     fn params<'b>(&'b self, tenant: &'b Uuid) -> [&'b dyn crate::Param; 11] {
@@ -270,18 +270,4 @@ impl<'a> Given<'a> {
         let [first, second, third, fourth] = &self.tags;
         [tenant, state, name, os, isolated, alarm, &self.pattern, first, second, third, fourth]
     }
-}
-
-/// What a text is looked for by: in lower case, as it is, whatever it holds of what `LIKE` reads otherwise.
-fn pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for character in text.to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
 }

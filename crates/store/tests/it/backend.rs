@@ -152,6 +152,9 @@ pub(crate) fn task(tenant_id: Uuid, targets: i64) -> Task {
         worst: 0,
         ended_at: None,
         approval: "none".to_owned(),
+        plan_id: None,
+        incident_id: None,
+        activity: None,
     }
 }
 

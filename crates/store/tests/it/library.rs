@@ -1,11 +1,11 @@
-//! Artifacts' rows, and scripts.
+//! Artifacts' rows, and the library.
 
-use quell_store::{Error, Page, artifact, script};
+use quell_store::{Error, Page, artifact, library};
 use uuid::Uuid;
 
 use crate::backend::World;
 
-crate::both!(artifacts_are_listed_by_time, an_artifact_grows_and_ends, scripts_have_versions);
+crate::both!(artifacts_are_listed_by_time, an_artifact_grows_and_ends, items_have_versions);
 
 async fn an_artifact_grows_and_ends(world: &World) {
     let (tenant, other, endpoint) = (world.tenant, world.other, world.endpoint("a").await);
@@ -16,6 +16,8 @@ async fn an_artifact_grows_and_ends(world: &World) {
         task_id: task.id,
         command_id: commands[0].id,
         endpoint_id: endpoint,
+        kind: "archive".to_owned(),
+        part: 0,
         name: "collected.zip".to_owned(),
         media_type: "application/zip".to_owned(),
         size: 100,
@@ -33,10 +35,7 @@ async fn an_artifact_grows_and_ends(world: &World) {
     assert_eq!(world.read(move |tx| artifact::get(tx, tenant, id)).await, Some(row.clone()));
     assert_eq!(world.read(move |tx| artifact::get(tx, other, id)).await, None);
     world.write(move |tx| artifact::received(tx, tenant, id, 60)).await.unwrap();
-    assert!(matches!(
-        world.write(move |tx| artifact::received(tx, tenant, id, 59)).await,
-        Err(Error::Conflict(_))
-    ));
+    world.write(move |tx| artifact::received(tx, tenant, id, 59)).await.unwrap();
     assert!(matches!(
         world.write(move |tx| artifact::received(tx, tenant, id, 101)).await,
         Err(Error::Invalid(_))
@@ -77,6 +76,8 @@ async fn artifacts_are_listed_by_time(world: &World) {
             task_id: task.id,
             command_id: commands[0].id,
             endpoint_id: from,
+            kind: "archive".to_owned(),
+            part: 0,
             name: "collected.zip".to_owned(),
             media_type: "application/zip".to_owned(),
             size: 1,
@@ -114,43 +115,68 @@ async fn artifacts_are_listed_by_time(world: &World) {
     );
 }
 
-async fn scripts_have_versions(world: &World) {
+async fn items_have_versions(world: &World) {
     let tenant = world.tenant;
-    let row = script::Script {
+    let row = library::Item {
         tenant_id: tenant,
         id: Uuid::now_v7(),
+        kind: "script".to_owned(),
         name: "triage".to_owned(),
         description: "What runs here".to_owned(),
+        built_in: false,
         created_at: 1,
+        archived_at: None,
+        archived_by: None,
     };
     let (id, written) = (row.id, row.clone());
-    world.write(move |tx| script::insert(tx, &written)).await.unwrap();
-    let twin = script::Script { id: Uuid::now_v7(), ..row.clone() };
-    assert!(
-        matches!(world.write(move |tx| script::insert(tx, &twin)).await, Err(Error::Conflict(t)) if t == "script")
-    );
-    let version = |body: &[u8], digest: u8| script::Version {
+    world.write(move |tx| library::insert(tx, &written)).await.unwrap();
+    let twin = library::Item { id: Uuid::now_v7(), ..row.clone() };
+    assert!(matches!(world.write(move |tx| library::insert(tx, &twin)).await, Err(Error::Conflict(_))));
+    let rules = library::Item { id: Uuid::now_v7(), kind: "yara".to_owned(), ..row.clone() };
+    let rules_id = rules.id;
+    world.write(move |tx| library::insert(tx, &rules)).await.unwrap();
+    let version = |item_id: Uuid, kind: &str, digest: u8| library::Version {
         tenant_id: tenant,
-        script_id: id,
+        item_id,
         version: 0,
-        interpreter: "bash".to_owned(),
-        body: body.to_vec(),
+        kind: kind.to_owned(),
+        facts: r#"{"interpreter":"bash"}"#.to_owned(),
+        note: "a note".to_owned(),
         size: 0,
         sha256: [digest; 32],
         created_by: "Ann".to_owned(),
         created_at: 2,
     };
-    let add = async |row: script::Version| world.write(move |tx| script::add_version(tx, &row)).await;
-    assert_eq!(add(version(b"id", 1)).await.unwrap(), 1);
-    assert_eq!(add(version(b"uname", 2)).await.unwrap(), 2);
-    assert!(matches!(add(version(b"id", 1)).await, Err(Error::Conflict(t)) if t == "script_version"));
-    let found = world.read(move |tx| script::by_digest(tx, tenant, &[2; 32])).await.unwrap();
-    assert_eq!((found.version, found.size, found.body.as_slice()), (2, 5, b"uname".as_slice()));
-    assert_eq!(world.read(move |tx| script::version(tx, tenant, id, 2)).await, Some(found));
-    let versions = world.read(move |tx| script::versions(tx, tenant, id)).await;
+    let add = async |row: library::Version, body: &'static [u8]| {
+        world.write(move |tx| library::add_version(tx, &row, body)).await
+    };
+    assert_eq!(add(version(id, "script", 1), b"id").await.unwrap(), 1);
+    assert_eq!(add(version(id, "script", 2), b"uname").await.unwrap(), 2);
+    assert!(matches!(add(version(id, "script", 1), b"id").await, Err(Error::Conflict(_))));
+    assert_eq!(
+        add(version(rules_id, "yara", 1), b"id").await.unwrap(),
+        1,
+        "of another kind it is another thing"
+    );
+    let found = world.read(move |tx| library::by_digest(tx, tenant, "script", &[2; 32])).await.unwrap();
+    assert_eq!((found.version, found.size), (2, 5));
+    assert_eq!(world.read(move |tx| library::body(tx, tenant, &[2; 32])).await.unwrap(), b"uname");
+    assert_eq!(world.read(move |tx| library::latest(tx, tenant, id)).await, Some(found.clone()));
+    assert_eq!(world.read(move |tx| library::version(tx, tenant, id, 2)).await, Some(found));
+    let versions = world.read(move |tx| library::versions(tx, tenant, id)).await;
     assert_eq!(versions.iter().map(|version| version.version).collect::<Vec<_>>(), [2, 1]);
-    assert!(versions.iter().all(|version| version.body.is_empty()));
-    assert_eq!(world.read(move |tx| script::get(tx, tenant, id)).await, Some(row.clone()));
-    assert_eq!(world.read(move |tx| script::by_name(tx, tenant, "triage")).await, Some(row.clone()));
-    assert_eq!(world.read(move |tx| script::list(tx, tenant, Page::default())).await.rows, [row]);
+    assert_eq!(world.read(move |tx| library::get(tx, tenant, id)).await, Some(row.clone()));
+    assert_eq!(
+        world.read(move |tx| library::by_name(tx, tenant, "script", "triage")).await,
+        Some(row.clone())
+    );
+    let of = library::Of::Kind("script");
+    assert_eq!(world.read(move |tx| library::list(tx, tenant, of, Page::default())).await.rows, [row]);
+    let all = world.read(move |tx| library::list(tx, tenant, library::Of::Tenant, Page::default())).await;
+    assert_eq!(all.rows.len(), 2);
+    world.write(move |tx| library::archive(tx, tenant, id, Some((9, "Ann")))).await.unwrap();
+    world.write(move |tx| library::describe(tx, tenant, id, "another")).await.unwrap();
+    let archived = world.read(move |tx| library::get(tx, tenant, id)).await.unwrap();
+    assert_eq!((archived.archived_at, archived.archived_by.as_deref()), (Some(9), Some("Ann")));
+    assert_eq!(archived.description, "another");
 }

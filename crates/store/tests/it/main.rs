@@ -5,12 +5,15 @@
 mod access;
 mod backend;
 mod blob;
+mod blocklist;
 mod command;
 mod durability;
 mod endpoint;
+mod incident;
 mod library;
 mod notice;
 mod postgres;
+mod protection;
 mod schema;
 mod sign_on;
 mod task;

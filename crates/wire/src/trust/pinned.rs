@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Error, SignedTrustBundle, TrustBundle};
 use crate::approval::{Approval, ApproverSignature};
 use crate::approver::{self, ApproverKey};
-use crate::digest::{Digest, hex, sha256};
+use crate::digest::{Digest, hex, sha256, unhex};
 use crate::intent::Intent;
 use crate::limits;
 
@@ -32,14 +32,7 @@ impl Pin {
     /// Reads the text form; the serial may be missing.
     pub fn from_text(text: &str) -> Option<Self> {
         let (digest, serial) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
-        let mut root = [0; 32];
-        if digest.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in root.iter_mut().zip(digest.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
-            *byte = u8::from_str_radix(pair, 16).ok()?;
-        }
+        let root = unhex(digest)?;
         let is_number = !serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit());
         Some(Self { root, serial: serial.parse().ok().filter(|_| is_number)? })
     }
@@ -135,6 +128,11 @@ impl Pinned {
     /// The bundle in force.
     pub fn bundle(&self) -> &TrustBundle {
         &self.bundle
+    }
+
+    /// Whether the root says that this key may sign investigation kits.
+    pub fn signs_kits(&self, key: &[u8]) -> bool {
+        self.bundle.kit_keys.iter().any(|held| held == key)
     }
 
     /// As it was signed, for keeping and handing on.

@@ -1,6 +1,6 @@
 /// One time in which somebody acted without approval: why, what they did, what the review found.
 
-import { Anchor, Button, Group, Loader, Modal, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Anchor, Button, Group, Loader, Modal, Stack, Text, Textarea } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
@@ -10,6 +10,7 @@ import { refresh } from "../../../api/query";
 import { Deed } from "../../../ui/Deed";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
+import { SmallTable } from "../../../ui/SmallTable";
 import { State } from "../../../ui/State";
 import { inertLines } from "../../../ui/text";
 import { Time, duration } from "../../../ui/Time";
@@ -129,43 +130,30 @@ function Done({ glass }: { glass: Glass }) {
       </Text>
     );
   return (
-    <Table.ScrollContainer minWidth={420}>
-      <Table verticalSpacing={4}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Action</Table.Th>
-            <Table.Th>State</Table.Th>
-            <Table.Th>Reason</Table.Th>
-            <Table.Th>When</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map((task) => (
-            <Table.Tr key={task.id}>
-              <Table.Td>
-                <Anchor
-                  size="sm"
-                  renderRoot={(props: Record<string, unknown>) => (
-                    <Link {...props} to={"/tasks/$id" as never} params={{ id: task.id } as never} />
-                  )}
-                >
-                  {task.title}
-                </Anchor>
-              </Table.Td>
-              <Table.Td>
-                <State state={task.state} />
-              </Table.Td>
-              <Table.Td>
-                <Name length={80}>{task.reason}</Name>
-              </Table.Td>
-              <Table.Td>
-                <Time at={task.created_at} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <SmallTable
+      columns={[
+        {
+          title: "Action",
+          cell: (task) => (
+            <Anchor
+              size="sm"
+              renderRoot={(props: Record<string, unknown>) => (
+                <Link {...props} to={"/tasks/$id" as never} params={{ id: task.id } as never} />
+              )}
+            >
+              {task.title}
+            </Anchor>
+          ),
+        },
+        { title: "State", cell: (task) => <State state={task.state} /> },
+        { title: "Reason", cell: (task) => <Name length={80}>{task.reason}</Name> },
+        { title: "When", cell: (task) => <Time at={task.created_at} /> },
+      ]}
+      rows={rows}
+      of={(task) => task.id}
+      verticalSpacing={4}
+      minWidth={420}
+    />
   );
 }
 

@@ -1,15 +1,15 @@
 /// The settings as they were before, from the audit trail, with a way back to each.
 
-import { Button, Group, Loader, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { IconClockHour4 } from "@tabler/icons-react";
 
 import { $api, type Schemas } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
 import { Deed } from "../../../ui/Deed";
 import { Empty } from "../../../ui/Empty";
-import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Time } from "../../../ui/Time";
+import { Unread } from "../../../ui/Unread";
 import { changes, whole, type Names, type Policy } from "./policy";
 import { Lines } from "./Review";
 import classes from "./Settings.module.css";
@@ -32,12 +32,11 @@ export function Earlier(props: Props) {
 }
 
 function Read({ now, names, take, why }: Props) {
-  const { data, error, isPending, refetch } = $api.useQuery("get", "/api/v1/audit", {
+  const answer = $api.useQuery("get", "/api/v1/audit", {
     params: { query: { verb: "approval_policy.set", limit: 30 } },
   });
-  if (isPending) return <Loader aria-label="Reading earlier settings" />;
-  if (data === undefined) return <Failure error={error} retry={() => void refetch()} />;
-  if (data.items.length === 0)
+  if (answer.data === undefined) return <Unread answer={answer} label="Reading earlier settings" />;
+  if (answer.data.items.length === 0)
     return (
       <Empty icon={IconClockHour4} title="The settings were never changed">
         Each change stands here, with who made it and what it changed, and can be put back.
@@ -45,7 +44,7 @@ function Read({ now, names, take, why }: Props) {
     );
   return (
     <Stack gap={0}>
-      {data.items.map((record) => (
+      {answer.data.items.map((record) => (
         <Change key={record.id} record={record} now={now} names={names} take={take} why={why} />
       ))}
     </Stack>

@@ -1,11 +1,12 @@
 /// Replacing a list by a CSV file: first what its lines stand for, each wrong one with its number, then storing it.
 
-import { Alert, Button, FileButton, Group, Modal, ScrollArea, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Alert, Button, FileButton, Group, Modal, ScrollArea, Stack, Text, Textarea } from "@mantine/core";
 import { IconFile } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
+import { SmallTable } from "../../../ui/SmallTable";
 import { count } from "../../../ui/text";
 import { LISTS, putList, type List, type ListName } from "./useList";
 
@@ -28,26 +29,16 @@ export function LineErrors({ answer }: { answer: List }) {
         type="auto"
         viewportProps={{ tabIndex: 0, role: "region", "aria-label": "Wrong lines" }}
       >
-        <Table verticalSpacing={3}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th w={64}>Line</Table.Th>
-              <Table.Th>What stands there</Table.Th>
-              <Table.Th>What is wrong</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {answer.errors.map((error) => (
-              <Table.Tr key={error.line}>
-                <Table.Td>{error.line}</Table.Td>
-                <Table.Td>
-                  <Name length={80}>{error.text}</Name>
-                </Table.Td>
-                <Table.Td>{error.problem}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <SmallTable
+          columns={[
+            { title: "Line", width: 64, cell: (error) => error.line },
+            { title: "What stands there", cell: (error) => <Name length={80}>{error.text}</Name> },
+            { title: "What is wrong", cell: (error) => error.problem },
+          ]}
+          rows={answer.errors}
+          of={(error) => error.line}
+          verticalSpacing={3}
+        />
       </ScrollArea.Autosize>
     </>
   );

@@ -1,12 +1,14 @@
 /// A list of endpoints, with a way to add and to remove; each change is stored at once and can be taken back.
 
-import { ActionIcon, Button, Group, Loader, Text, TextInput, Tooltip } from "@mantine/core";
-import { IconSearch, IconTrash } from "@tabler/icons-react";
+import { ActionIcon, Button, Group, Text, Tooltip } from "@mantine/core";
+import { IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { Deed } from "../../../ui/Deed";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
+import { SearchInput } from "../../../ui/SearchInput";
+import { Unread } from "../../../ui/Unread";
 import { clip, count, inert } from "../../../ui/text";
 import { EndpointPicker } from "./EndpointPicker";
 import { idsAsCsv } from "./csv";
@@ -43,22 +45,11 @@ export function ListEditor({ list, stored, why }: Props) {
       setBusy(false);
     }
   };
-  if (stored.isPending) return <Loader size="sm" aria-label="Reading the list" />;
-  if (stored.data === undefined) return <Failure error={stored.error} retry={() => void stored.refetch()} />;
+  if (stored.data === undefined) return <Unread answer={stored} label="Reading the list" size="sm" />;
   return (
     <>
       <Group gap="xs" mb="xs" align="flex-end">
-        <TextInput
-          aria-label="Search in the list"
-          placeholder="Search in the list"
-          leftSection={<IconSearch size={16} aria-hidden />}
-          value={text}
-          maxLength={200}
-          flex="1 1 200px"
-          onChange={(event) => {
-            setText(event.currentTarget.value);
-          }}
-        />
+        <SearchInput label="Search in the list" flex="1 1 200px" value={text} change={setText} />
         {why === undefined ? (
           <EndpointPicker
             label="Add endpoints"

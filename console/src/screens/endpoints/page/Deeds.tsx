@@ -4,6 +4,7 @@ import { ActionIcon, Menu, Text, Tooltip } from "@mantine/core";
 import { IconDots, IconId, IconPencil } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 
+import { effectWords } from "../../../act/effect";
 import { useAct } from "../../../act/start";
 import { Deed } from "../../../ui/Deed";
 import { capabilitiesOf, useOffers, useWhyNot } from "../actions";
@@ -71,7 +72,7 @@ export function Deeds({ endpoint }: { endpoint: Endpoint }) {
             >
               {action.title}…
               <Text size="xs" c="dimmed">
-                {isGone ? GONE : (why ?? action.effect.replace("_", " "))}
+                {isGone ? GONE : (why ?? effectWords(action.effect))}
               </Text>
             </Menu.Item>
           ))}

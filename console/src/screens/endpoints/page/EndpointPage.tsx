@@ -1,17 +1,17 @@
 /// One endpoint: how it stands, what it is, what was done to it, and what can be done.
 
-import { Group, Loader, Tabs, Text } from "@mantine/core";
+import { Group, Tabs, Text } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
 
 import { $api } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
 import { useFilters } from "../../../app/url";
 import { Copy } from "../../../ui/Copy";
-import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Page } from "../../../ui/Page";
 import { Stale } from "../../../ui/Stale";
 import { Time } from "../../../ui/Time";
+import { Unread } from "../../../ui/Unread";
 import { Trail } from "../../audit/Trail";
 import { Health } from "../columns";
 import { textFact, type EndpointWithHealth } from "../row";
@@ -31,15 +31,12 @@ const TABS = [
 
 export default function EndpointPage() {
   const { id = "" } = useParams({ strict: false });
-  const { data, error, isPending, dataUpdatedAt, refetch } = $api.useQuery("get", "/api/v1/endpoints/{id}", {
-    params: { path: { id } },
-  });
-  if (isPending) return <Loader m="xl" aria-label="Reading the endpoint" />;
-  if (data === undefined) return <Failure error={error} retry={() => void refetch()} />;
+  const answer = $api.useQuery("get", "/api/v1/endpoints/{id}", { params: { path: { id } } });
+  if (answer.data === undefined) return <Unread answer={answer} label="Reading the endpoint" m="xl" />;
   return (
     <>
-      <Stale error={error} at={dataUpdatedAt} retry={() => void refetch()} mb="md" />
-      <Shown key={data.id} endpoint={data} />
+      <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} mb="md" />
+      <Shown key={answer.data.id} endpoint={answer.data} />
     </>
   );
 }

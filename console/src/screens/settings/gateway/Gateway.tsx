@@ -1,6 +1,6 @@
 /// Where agents are told to connect.
 
-import { Code, Group, Loader, Paper, Stack, TagsInput, Text } from "@mantine/core";
+import { Code, Group, Paper, Stack, TagsInput, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
@@ -9,11 +9,11 @@ import { useMe, whyNot } from "../../../api/me";
 import { asApiError } from "../../../api/problem";
 import { refresh } from "../../../api/query";
 import { Deed } from "../../../ui/Deed";
-import { Failure } from "../../../ui/Failure";
 import { Page } from "../../../ui/Page";
 import { Sure } from "../../../ui/Sure";
 import { inert } from "../../../ui/text";
 import { Note } from "../../../ui/Note";
+import { Unread } from "../../../ui/Unread";
 
 export default function Gateway() {
   const gateway = $api.useQuery("get", "/api/v1/gateway/addresses");
@@ -22,8 +22,7 @@ export default function Gateway() {
       title="Gateway"
       about="The addresses at which agents connect, in the order in which they are tried. One setting for the whole server; the administrators of its first tenant change it."
     >
-      {gateway.isPending ? <Loader aria-label="Reading the addresses" /> : null}
-      <Failure error={gateway.error} retry={() => void gateway.refetch()} />
+      <Unread answer={gateway} label="Reading the addresses" />
       {gateway.data === undefined ? null : <Form key={gateway.data.addresses.join()} now={gateway.data} />}
     </Page>
   );

@@ -1,6 +1,6 @@
 /// Making a key: whose role it has, what of it, until when; then its text, once.
 
-import { Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { api, data, type Schemas } from "../../../api/client";
@@ -8,6 +8,7 @@ import { useMe } from "../../../api/me";
 import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
 import { Name } from "../../../ui/Name";
+import { NameInput } from "../../../ui/NameInput";
 import { Once, OnceNote } from "../../../ui/Once";
 import { Time } from "../../../ui/Time";
 import { words } from "../../../ui/text";
@@ -52,18 +53,7 @@ export function NewKey({ close }: { close: () => void }) {
     >
       {(field) => (
         <>
-          <TextInput
-            data-autofocus
-            required
-            label="Name"
-            description="The program that uses it."
-            maxLength={100}
-            value={name}
-            error={field("name")}
-            onChange={(event) => {
-              setName(event.currentTarget.value);
-            }}
-          />
+          <NameInput value={name} change={setName} error={field("name")} description="The program that uses it." />
           <Group grow align="flex-start">
             <Select
               label="Role"

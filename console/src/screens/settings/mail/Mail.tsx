@@ -1,11 +1,11 @@
 /// Mail: the relay, who is told besides, and the words.
 
-import { Loader, Tabs } from "@mantine/core";
+import { Tabs } from "@mantine/core";
 
 import { $api } from "../../../api/client";
 import { useFilters } from "../../../app/url";
-import { Failure } from "../../../ui/Failure";
 import { Page } from "../../../ui/Page";
+import { Unread } from "../../../ui/Unread";
 import { Relay } from "./Relay";
 import { Templates } from "./Templates";
 
@@ -30,8 +30,7 @@ export default function Mail() {
           <Tabs.Tab value="words">Words</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="relay">
-          {mail.isPending ? <Loader aria-label="Reading the settings" /> : null}
-          <Failure error={mail.error} retry={() => void mail.refetch()} />
+          <Unread answer={mail} label="Reading the settings" />
           {mail.data === undefined ? null : <Relay settings={mail.data} />}
         </Tabs.Panel>
         <Tabs.Panel value="words">

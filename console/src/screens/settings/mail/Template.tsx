@@ -1,6 +1,6 @@
 /// The words of one kind: changed, tried with made-up values, taken back.
 
-import { Code, Collapse, Group, Loader, Stack, Text, Textarea, TextInput, UnstyledButton } from "@mantine/core";
+import { Code, Collapse, Group, Stack, Text, Textarea, TextInput, UnstyledButton } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState, type FormEvent } from "react";
 
@@ -13,6 +13,7 @@ import { Failure } from "../../../ui/Failure";
 import { Raw } from "../../../ui/Raw";
 import { Section } from "../../../ui/Section";
 import { Sure } from "../../../ui/Sure";
+import { Unread } from "../../../ui/Unread";
 import { words } from "../../../ui/text";
 
 type Shown = Schemas["MailTemplate"];
@@ -20,8 +21,8 @@ type Part = "subject" | "text" | "html";
 
 export function Template({ kind }: { kind: string }) {
   const template = $api.useQuery("get", "/api/v1/mail/templates/{kind}", { params: { path: { kind } } });
-  if (template.isPending) return <Loader aria-label="Reading the words" />;
-  if (template.error !== null) return <Failure error={template.error} retry={() => void template.refetch()} />;
+  if (template.data === undefined || template.error !== null)
+    return <Unread answer={template} label="Reading the words" />;
   // Begun anew when what is kept changes.
   return <Form key={JSON.stringify(template.data)} shown={template.data} />;
 }

@@ -1,6 +1,6 @@
 /// One notice: what it says, and how it went with each receiver.
 
-import { Stack, Table, Text } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 
 import { $api, type Schemas } from "../../../api/client";
@@ -9,6 +9,7 @@ import { Copy } from "../../../ui/Copy";
 import { Facts } from "../../../ui/Facts";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
+import { SmallTable } from "../../../ui/SmallTable";
 import { State } from "../../../ui/State";
 import { Time } from "../../../ui/Time";
 import { count } from "../../../ui/text";
@@ -45,60 +46,55 @@ export function Deliveries({ notice, action, error }: Props) {
       />
       <div>{action}</div>
       <Failure error={error} />
-      <Table.ScrollContainer minWidth={420}>
-        <Table aria-label="Deliveries">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>To</Table.Th>
-              <Table.Th>State</Table.Th>
-              <Table.Th>Tries</Table.Th>
-              <Table.Th>When</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {notice.deliveries.map((delivery) => (
-              <Table.Tr key={delivery.id}>
-                <Table.Td style={{ overflowWrap: "anywhere" }}>
+      <SmallTable
+        label="Deliveries"
+        columns={[
+          {
+            title: "To",
+            cell: (delivery) => (
+              <div style={{ overflowWrap: "anywhere" }}>
+                <Text size="xs" c="dimmed">
+                  {delivery.channel}
+                </Text>
+                <Name length={80}>
+                  {delivery.channel === "webhook" ? webhook(delivery.destination) : delivery.destination}
+                </Name>
+                {delivery.folded > 0 ? (
                   <Text size="xs" c="dimmed">
-                    {delivery.channel}
+                    stands for {count(delivery.folded, "more")}
                   </Text>
-                  <Name length={80}>
-                    {delivery.channel === "webhook" ? webhook(delivery.destination) : delivery.destination}
-                  </Name>
-                  {delivery.folded > 0 ? (
-                    <Text size="xs" c="dimmed">
-                      stands for {count(delivery.folded, "more")}
-                    </Text>
-                  ) : null}
-                  {delivery.last_error ? (
-                    <Text size="xs" c="var(--quell-bad)">
-                      <Name length={300}>{delivery.last_error}</Name>
-                    </Text>
-                  ) : null}
-                </Table.Td>
-                <Table.Td>
-                  <State
-                    state={LOOKS[delivery.state] ?? delivery.state}
-                    label={STATES[delivery.state] ?? delivery.state}
-                  />
-                </Table.Td>
-                <Table.Td>{delivery.attempts}</Table.Td>
-                <Table.Td>
-                  {delivery.sent_at ? (
-                    <Time at={delivery.sent_at} />
-                  ) : delivery.next_at ? (
-                    <>
-                      next <Time at={delivery.next_at} />
-                    </>
-                  ) : (
-                    "–"
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+                ) : null}
+                {delivery.last_error ? (
+                  <Text size="xs" c="var(--quell-bad)">
+                    <Name length={300}>{delivery.last_error}</Name>
+                  </Text>
+                ) : null}
+              </div>
+            ),
+          },
+          {
+            title: "State",
+            cell: ({ state }) => <State state={LOOKS[state] ?? state} label={STATES[state] ?? state} />,
+          },
+          { title: "Tries", cell: (delivery) => delivery.attempts },
+          {
+            title: "When",
+            cell: (delivery) =>
+              delivery.sent_at ? (
+                <Time at={delivery.sent_at} />
+              ) : delivery.next_at ? (
+                <>
+                  next <Time at={delivery.next_at} />
+                </>
+              ) : (
+                "–"
+              ),
+          },
+        ]}
+        rows={notice.deliveries}
+        of={(delivery) => delivery.id}
+        minWidth={420}
+      />
       {notice.deliveries.length === 0 ? (
         <Text size="sm" c="dimmed">
           Nobody was to be told: no mail is set up, nobody is concerned, or no webhook wants this kind.

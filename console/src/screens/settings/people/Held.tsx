@@ -1,11 +1,12 @@
 /// The roles that somebody has, and where each comes from.
 
-import { Table, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 
 import { $api } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
 import { Name } from "../../../ui/Name";
+import { SmallTable } from "../../../ui/SmallTable";
 import { Time } from "../../../ui/Time";
 import { RoleName, useRoleNames } from "../roles/names";
 import type { Person } from "./person";
@@ -25,39 +26,33 @@ export function Held({ person }: { person: Person }) {
   const provider = (id: string): string =>
     (providers.data?.items ?? []).find((each) => each.id === id)?.name ?? "single sign-on";
   return (
-    <Table.ScrollContainer minWidth={420}>
-      <Table aria-label="Roles">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Role</Table.Th>
-            <Table.Th>Given by</Table.Th>
-            <Table.Th>Since</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {person.roles.map((held) => (
-            <Table.Tr key={`${held.role} ${held.source}`}>
-              <Table.Td>
-                <Link to={`/settings/roles/${held.role}`} style={{ color: "var(--mantine-color-anchor)" }}>
-                  <RoleName names={names}>{held.role}</RoleName>
-                </Link>
-              </Table.Td>
-              <Table.Td>
-                {held.source === "manual" ? (
-                  <Name length={60}>{held.granted_by}</Name>
-                ) : (
-                  <>
-                    a group of <Name length={40}>{provider(held.source)}</Name>, at sign-in
-                  </>
-                )}
-              </Table.Td>
-              <Table.Td>
-                <Time at={held.granted_at} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <SmallTable
+      label="Roles"
+      columns={[
+        {
+          title: "Role",
+          cell: (held) => (
+            <Link to={`/settings/roles/${held.role}`} style={{ color: "var(--mantine-color-anchor)" }}>
+              <RoleName names={names}>{held.role}</RoleName>
+            </Link>
+          ),
+        },
+        {
+          title: "Given by",
+          cell: (held) =>
+            held.source === "manual" ? (
+              <Name length={60}>{held.granted_by}</Name>
+            ) : (
+              <>
+                a group of <Name length={40}>{provider(held.source)}</Name>, at sign-in
+              </>
+            ),
+        },
+        { title: "Since", cell: (held) => <Time at={held.granted_at} /> },
+      ]}
+      rows={person.roles}
+      of={(held) => `${held.role} ${held.source}`}
+      minWidth={420}
+    />
   );
 }

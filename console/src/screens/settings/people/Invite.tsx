@@ -6,6 +6,7 @@ import { useState } from "react";
 import { api, data, type Schemas } from "../../../api/client";
 import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
+import { NameInput } from "../../../ui/NameInput";
 import { RolePick } from "./RolePick";
 import { ShownTicket } from "./ShownTicket";
 
@@ -27,17 +28,7 @@ export function Invite({ close }: { close: () => void }) {
     <Ask title="Invite a person" deed="Invite" size="lg" act={send} close={close}>
       {(field) => (
         <>
-          <TextInput
-            data-autofocus
-            required
-            label="Name"
-            maxLength={100}
-            value={name}
-            error={field("name")}
-            onChange={(event) => {
-              setName(event.currentTarget.value);
-            }}
-          />
+          <NameInput value={name} change={setName} error={field("name")} />
           <TextInput
             required
             type="email"

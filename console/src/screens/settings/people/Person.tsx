@@ -1,6 +1,6 @@
 /// One person: who they are, what they are here, and what an administrator can do about their account.
 
-import { Loader, Stack } from "@mantine/core";
+import { Stack } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 
@@ -9,12 +9,12 @@ import { useMe, whyNot } from "../../../api/me";
 import { Copy } from "../../../ui/Copy";
 import { Deed } from "../../../ui/Deed";
 import { Facts } from "../../../ui/Facts";
-import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Page } from "../../../ui/Page";
 import { Section } from "../../../ui/Section";
 import { State } from "../../../ui/State";
 import { Time } from "../../../ui/Time";
+import { Unread } from "../../../ui/Unread";
 import { Held } from "./Held";
 import { PersonDeeds, type DeedName } from "./PersonDeeds";
 import { wayIn, type Person as Shown } from "./person";
@@ -22,8 +22,8 @@ import { wayIn, type Person as Shown } from "./person";
 export default function Person() {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
   const person = $api.useQuery("get", "/api/v1/people/{id}", { params: { path: { id } } });
-  if (person.isPending) return <Loader m="xl" aria-label="Reading the person" />;
-  if (person.error !== null) return <Failure error={person.error} retry={() => void person.refetch()} />;
+  if (person.data === undefined || person.error !== null)
+    return <Unread answer={person} label="Reading the person" m="xl" />;
   return <One person={person.data} />;
 }
 

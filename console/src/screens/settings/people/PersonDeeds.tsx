@@ -1,12 +1,13 @@
 /// What an administrator can do about an account, each with its second step.
 
-import { Checkbox, Select, Text, TextInput } from "@mantine/core";
+import { Checkbox, Select, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { $api, api, data, type Schemas } from "../../../api/client";
 import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
 import { Name } from "../../../ui/Name";
+import { NameInput } from "../../../ui/NameInput";
 import { Sure } from "../../../ui/Sure";
 import { clip, inert } from "../../../ui/text";
 import type { Person } from "./person";
@@ -52,19 +53,7 @@ function Rename({ person, close }: Props) {
   const [name, setName] = useState(person.name);
   return (
     <Ask title="Rename" deed="Rename" act={() => change(person.id, { name })} close={close}>
-      {(field) => (
-        <TextInput
-          data-autofocus
-          required
-          label="Name"
-          maxLength={100}
-          value={name}
-          error={field("name")}
-          onChange={(event) => {
-            setName(event.currentTarget.value);
-          }}
-        />
-      )}
+      {(field) => <NameInput value={name} change={setName} error={field("name")} />}
     </Ask>
   );
 }

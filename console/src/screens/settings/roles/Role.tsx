@@ -1,6 +1,6 @@
 /// One role: what it grants, who has it; the tenant's own can be changed and removed.
 
-import { Anchor, List, Loader, Stack, Text } from "@mantine/core";
+import { Anchor, List, Stack, Text } from "@mantine/core";
 import { IconLock } from "@tabler/icons-react";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -20,6 +20,7 @@ import { Granted } from "./Granted";
 import type { Role as Shown } from "./names";
 import { RoleForm } from "./RoleForm";
 import { Note } from "../../../ui/Note";
+import { Unread } from "../../../ui/Unread";
 
 export default function Role() {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
@@ -35,8 +36,8 @@ export default function Role() {
       </Page>
     );
   }
-  if (roles.isPending) return <Loader m="xl" aria-label="Reading the role" />;
-  if (roles.error !== null) return <Failure error={roles.error} retry={() => void roles.refetch()} />;
+  if (roles.data === undefined || roles.error !== null)
+    return <Unread answer={roles} label="Reading the role" m="xl" />;
   const role = roles.data.items.find((each) => each.id === id);
   if (role === undefined) {
     return (

@@ -1,6 +1,6 @@
 /// One identity provider: its addresses, its settings, a way to try it.
 
-import { Anchor, Loader, Stack, Text } from "@mantine/core";
+import { Anchor, Stack, Text } from "@mantine/core";
 import { IconExternalLink } from "@tabler/icons-react";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -11,12 +11,12 @@ import { refresh } from "../../../api/query";
 import { Copy } from "../../../ui/Copy";
 import { Deed } from "../../../ui/Deed";
 import { Facts } from "../../../ui/Facts";
-import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Page } from "../../../ui/Page";
 import { Section } from "../../../ui/Section";
 import { State } from "../../../ui/State";
 import { Sure } from "../../../ui/Sure";
+import { Unread } from "../../../ui/Unread";
 import { inert } from "../../../ui/text";
 import { RoleName, useRoleNames } from "../roles/names";
 import { ProviderForm } from "./ProviderForm";
@@ -44,8 +44,8 @@ function New() {
 
 function Known({ id }: { id: string }) {
   const provider = $api.useQuery("get", "/api/v1/sso/providers/{id}", { params: { path: { id } } });
-  if (provider.isPending) return <Loader m="xl" aria-label="Reading the provider" />;
-  if (provider.error !== null) return <Failure error={provider.error} retry={() => void provider.refetch()} />;
+  if (provider.data === undefined || provider.error !== null)
+    return <Unread answer={provider} label="Reading the provider" m="xl" />;
   return <One provider={provider.data} />;
 }
 

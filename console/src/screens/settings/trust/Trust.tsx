@@ -1,6 +1,6 @@
 /// Whose signatures endpoints demand, and for what. The server hands on what an offline root signed; it could not make it.
 
-import { Badge, Code, Group, List, Loader, Stack, Table, Text } from "@mantine/core";
+import { Badge, Code, Group, List, Stack, Text } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { useState } from "react";
 
@@ -9,15 +9,16 @@ import { useMe, whyNot } from "../../../api/me";
 import { Copy } from "../../../ui/Copy";
 import { Deed } from "../../../ui/Deed";
 import { Facts } from "../../../ui/Facts";
-import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Page } from "../../../ui/Page";
 import { Raw } from "../../../ui/Raw";
 import { Section } from "../../../ui/Section";
+import { SmallTable } from "../../../ui/SmallTable";
 import { Time } from "../../../ui/Time";
 import { clip, inert } from "../../../ui/text";
 import { Publish } from "./Publish";
 import { Note } from "../../../ui/Note";
+import { Unread } from "../../../ui/Unread";
 
 export default function Trust() {
   const me = useMe();
@@ -39,8 +40,7 @@ export default function Trust() {
         </Deed>
       }
     >
-      {state.isPending ? <Loader aria-label="Reading the bundle" /> : null}
-      <Failure error={state.error} retry={() => void state.refetch()} />
+      <Unread answer={state} label="Reading the bundle" />
       {state.data === undefined ? null : (
         <Stack gap="md">
           {state.data.trust ? <Bundle trust={state.data.trust} /> : <None />}
@@ -111,47 +111,40 @@ function Bundle({ trust }: { trust: Schemas["Trust"] }) {
         title="Keyring"
         about="Whose signatures count. Keys of one human count once; nobody signs what they ask for themselves."
       >
-        <Table.ScrollContainer minWidth={520}>
-          <Table aria-label="Keyring">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Person</Table.Th>
-                <Table.Th>Human</Table.Th>
-                <Table.Th>Kind</Table.Th>
-                <Table.Th>Key</Table.Th>
-                <Table.Th>Accounts of theirs</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {trust.keyring.map((key) => (
-                <Table.Tr key={key.key_id}>
-                  <Table.Td>
-                    <Name length={60}>{key.person}</Name>
-                  </Table.Td>
-                  <Table.Td>
-                    <Name length={60}>{key.human}</Name>
-                  </Table.Td>
-                  <Table.Td>
-                    <Badge variant="default" tt="none">
-                      {key.kind === "webauthn" ? "passkey" : "own key"}
-                    </Badge>
-                    {key.rp_id ? (
-                      <Text size="xs" c="dimmed">
-                        <Name length={60}>{key.rp_id}</Name>
-                      </Text>
-                    ) : null}
-                  </Table.Td>
-                  <Table.Td>
-                    <Group gap={4} wrap="nowrap">
-                      <code>{key.key_id}</code> <Copy value={key.key_id} label="Copy the key's id" />
-                    </Group>
-                  </Table.Td>
-                  <Table.Td>{key.requester_ids.length}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <SmallTable
+          label="Keyring"
+          columns={[
+            { title: "Person", cell: (key) => <Name length={60}>{key.person}</Name> },
+            { title: "Human", cell: (key) => <Name length={60}>{key.human}</Name> },
+            {
+              title: "Kind",
+              cell: (key) => (
+                <>
+                  <Badge variant="default" tt="none">
+                    {key.kind === "webauthn" ? "passkey" : "own key"}
+                  </Badge>
+                  {key.rp_id ? (
+                    <Text size="xs" c="dimmed">
+                      <Name length={60}>{key.rp_id}</Name>
+                    </Text>
+                  ) : null}
+                </>
+              ),
+            },
+            {
+              title: "Key",
+              cell: (key) => (
+                <Group gap={4} wrap="nowrap">
+                  <code>{key.key_id}</code> <Copy value={key.key_id} label="Copy the key's id" />
+                </Group>
+              ),
+            },
+            { title: "Accounts of theirs", cell: (key) => key.requester_ids.length },
+          ]}
+          rows={trust.keyring}
+          of={(key) => key.key_id}
+          minWidth={520}
+        />
       </Section>
       <Raw label="The bundle, as it was signed" value={trust.bundle} mah={200} />
     </>

@@ -8,6 +8,7 @@ import { refresh } from "../../../api/query";
 import { Ask } from "../../../ui/Ask";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
+import { NameInput } from "../../../ui/NameInput";
 import { Once, OnceNote } from "../../../ui/Once";
 import { State } from "../../../ui/State";
 import { Sure } from "../../../ui/Sure";
@@ -61,17 +62,7 @@ function Form({ webhook, close }: { webhook?: Webhook; close: () => void }) {
     >
       {(field) => (
         <>
-          <TextInput
-            data-autofocus
-            required
-            label="Name"
-            maxLength={100}
-            value={name}
-            error={field("name")}
-            onChange={(event) => {
-              setName(event.currentTarget.value);
-            }}
-          />
+          <NameInput value={name} change={setName} error={field("name")} />
           <TextInput
             required
             type="url"

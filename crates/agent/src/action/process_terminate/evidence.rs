@@ -7,7 +7,8 @@ use quell_catalog::process::terminate::{Ended, Outcome, Spared};
 use quell_host::process::{self, Found, How, Identity, Process, Selector};
 use quell_wire::limits;
 
-use crate::runner::chain;
+use super::HUNT;
+use crate::runner::{Cancel, chain};
 
 /// Bytes of a command line or path in an outcome; shorter where many are named.
 const CAPS: [usize; 4] = [4096, 1024, 256, 64];
@@ -28,7 +29,7 @@ pub(super) fn ended(identity: Identity, process: Option<&Process>, how: How) -> 
         pid: identity.pid,
         start_time: identity.start_time,
         path: path(process),
-        command_line: process.map(command_line).unwrap_or_default(),
+        command_line: process.and_then(|process| process.command.clone()).unwrap_or_default(),
         how: how.to_owned(),
     }
 }
@@ -42,28 +43,28 @@ fn path(process: Option<&Process>) -> String {
     exe.map(|exe| exe.path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn command_line(process: &Process) -> String {
-    let words: Vec<_> = process.cmdline.iter().map(|word| word.to_string_lossy()).collect();
-    words.join(" ")
-}
-
 /// Looks anew whether anything that was meant still runs. A process in the middle of its own end cannot be
 /// read for a moment, so it is looked at again before it counts as unknown. Beside the probe: how many are unknown,
 /// where none is known to run.
-pub(super) fn probe(selector: &Selector, before: &Found) -> (Probe, u64) {
+pub(super) fn probe(selector: &Selector, before: &Found, cancel: &Cancel) -> (Probe, u64) {
     let subject = match selector {
         Selector::Identity(identity) => format!("process {identity}"),
         Selector::Sha1(_) => "processes whose executable has this SHA-1".to_owned(),
         Selector::Sha256(_) => "processes whose executable has this SHA-256".to_owned(),
         Selector::Path(path) => format!("processes started from {}", clip(&path.to_string_lossy(), 256)),
     };
-    let mut found = process::still_running(selector);
+    let look = || {
+        let until = Instant::now() + HUNT;
+        process::still_running(selector, &|| cancel.is_asked() || Instant::now() >= until)
+    };
     let until = Instant::now() + LOOK_FOR;
+    let mut found = look();
     while found.as_ref().is_ok_and(|found| found.matches.is_empty() && found.unreadable > 0)
         && Instant::now() < until
+        && !cancel.is_asked()
     {
         std::thread::sleep(BETWEEN);
-        found = process::still_running(selector);
+        found = look();
     }
     let (after, held, unread) = match found {
         Ok(found) => {

@@ -1,6 +1,6 @@
 //! Isolation on a real kernel, seen from the endpoint and from the machine beside it.
 
-mod net;
+pub mod net;
 mod past;
 mod replaced;
 mod seized;

@@ -151,8 +151,11 @@ fn there(request: &Value) -> String {
 
 fn way_back(request: &Value) -> String {
     let by = safe(request, "/blast/reversible_by");
+    let piece = safe(request, "/blast/undone_by");
     let way = if !by.is_empty() {
         format!("{by} (quell tasks undo)")
+    } else if field(request, "/blast/effect") == "piecewise" && !piece.is_empty() {
+        format!("piece by piece, a request for each: {piece}")
     } else if request.pointer("/blast/read_only") == Some(&Value::Bool(true)) {
         "not needed: nothing on the targets changes".to_owned()
     } else {
@@ -208,6 +211,9 @@ mod tests {
             "blast": {"targets": 1, "endpoints": [{"id": "e", "name": "web-1"}], "read_only": true, "risk": "medium"},
         });
         insta::assert_snapshot!(page(&auto, false));
+        let mut piecewise = auto;
+        piecewise["blast"] = json!({"read_only": false, "effect": "piecewise", "undone_by": "file.restore"});
+        assert_eq!(way_back(&piecewise), "piece by piece, a request for each: file.restore");
         // An answer of another version than ours is no reason to fail.
         assert!(page(&json!({"state": 7}), true).starts_with(" 7 "));
     }

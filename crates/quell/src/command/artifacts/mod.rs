@@ -1,6 +1,8 @@
 //! `quell artifacts`: files that were brought in.
 
+mod browse;
 mod download;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,14 @@ pub enum Command {
     List(List),
     /// Download an artifact; its SHA-256 is checked, and a download that broke off goes on where it stopped
     Get(Get),
+    /// List what an archive holds, without unpacking it; recorded like reading its password
+    Entries(browse::Entries),
+    /// Take one file out of an archive
+    Entry(browse::Entry),
+    /// Where an archive came from, that it is the one that came, and who looked at it
+    Custody(browse::Custody),
+    /// Verify an archive offline: its hash, the endpoint's seal, the server's receipt, and its content
+    Verify(verify::Verify),
     /// The password of a task's archives (AES-256, for 7-Zip); reading it stands in the audit log
     Password(Which),
 }
@@ -74,6 +84,9 @@ pub struct Get {
 
 /// Does it.
 pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    if let Command::Verify(verify) = &command {
+        return verify.run(context.format);
+    }
     let client = context.client()?;
     match command {
         Command::List(list) => {
@@ -87,6 +100,10 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
             )
         }
         Command::Get(get) => get.run(&client, context).await,
+        Command::Entries(entries) => entries.run(&client, context.format).await,
+        Command::Entry(entry) => entry.run(&client, context.format).await,
+        Command::Custody(custody) => custody.run(&client, context.format).await,
+        Command::Verify(verify) => verify.run(context.format),
         Command::Password(which) => {
             let task = match (&which.task, &which.artifact) {
                 (Some(task), _) => task.clone(),

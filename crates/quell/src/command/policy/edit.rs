@@ -14,9 +14,9 @@ use crate::{input, profile};
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let client = context.client()?;
     let before = fetch(&client).await?["policy"].clone();
-    let draft = Draft::new(&before)?;
+    let draft = Draft::new("policy", &before)?;
     loop {
-        let tried = match draft.edited() {
+        let tried = match draft.edited(set::MOST).and_then(|text| set::read(&text)) {
             Ok(after) if after == before => {
                 draft.remove();
                 return terminal::say("nothing was changed");
@@ -40,26 +40,29 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 }
 
 /// A file that only its owner reads.
-struct Draft(PathBuf);
+pub(in crate::command) struct Draft(pub(in crate::command) PathBuf);
 
 impl Draft {
-    fn new(policy: &serde_json::Value) -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("quell-policy-{}.json", uuid::Uuid::new_v4()));
-        let text = serde_json::to_string_pretty(policy).map_err(|error| Failure::of(&error))?;
+    /// With this in it.
+    pub(in crate::command) fn new(name: &str, value: &serde_json::Value) -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("quell-{name}-{}.json", uuid::Uuid::new_v4()));
+        let text = serde_json::to_string_pretty(value).map_err(|error| Failure::of(&error))?;
         let written = profile::private_file(&path).and_then(|mut file| writeln!(file, "{text}"));
         written.map_err(|error| Failure::new(format!("writing {}: {error}", path.display())))?;
         Ok(Self(path))
     }
 
-    fn edited(&self) -> Result<serde_json::Value, Failure> {
+    /// What stands in it once the person's editor has ended.
+    pub(in crate::command) fn edited(&self, most: u64) -> Result<String, Failure> {
         let editor = ["VISUAL", "EDITOR"]
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|e| !e.trim().is_empty()));
         open(&editor.unwrap_or_else(|| "vi".to_owned()), &self.0)?;
-        set::read(&input::text(&self.0, set::MOST)?)
+        input::text(&self.0, most)
     }
 
-    fn remove(&self) {
+    /// Takes it away.
+    pub(in crate::command) fn remove(&self) {
         // What stays behind is the person's own and holds no secret.
         let _ = std::fs::remove_file(&self.0);
     }

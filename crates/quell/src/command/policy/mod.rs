@@ -1,7 +1,7 @@
 //! `quell policy`: the approval settings of the tenant.
 
 mod change;
-mod edit;
+pub(super) mod edit;
 mod lists;
 mod page;
 mod set;

@@ -1,6 +1,7 @@
 //! `quell tasks`: what was requested, how it ended and what proves it.
 
 pub mod people;
+mod rows;
 mod show;
 mod watch;
 
@@ -44,6 +45,8 @@ pub enum Command {
     Undo(Undo),
     /// Follow a task to its end
     Watch(Watch),
+    /// Show what a task found: rows of queries, matches of rules, processes, of all its endpoints
+    Rows(rows::Rows),
 }
 
 /// Which tasks.
@@ -121,6 +124,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         }
         Command::Cancel(one) => cancel(&one.task, context).await,
         Command::Undo(undo) => undo.run(context).await,
+        Command::Rows(rows) => rows.run(context).await,
         Command::Watch(watch) => watch::run(watch.task, watch.wait_timeout, context).await,
     }
 }

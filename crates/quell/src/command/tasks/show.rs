@@ -1,5 +1,7 @@
 //! A task as a page: what was asked, and for each target how it ended and what proves it.
 
+use quell_catalog::rows::Rows;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::people;
@@ -105,6 +107,7 @@ fn of_command(command: &Value, coloured: bool) -> String {
     for stream in ["stdout", "stderr"] {
         lines.extend(output_of(command, stream));
     }
+    lines.extend(rows(command));
     lines.extend(artifact(command));
     lines.push(format!("  command    {}", safe(command, "/id")));
     lines.join("\n")
@@ -137,6 +140,15 @@ fn output_of(command: &Value, stream: &str) -> Vec<String> {
     lines
 }
 
+/// Where what was found is read, under whatever name the action answers it.
+fn rows(command: &Value) -> Option<String> {
+    let outcome = command.get("outcome")?.as_object()?;
+    let rows = outcome.values().find_map(|value| Rows::deserialize(value).ok())?;
+    let more = if rows.truncated { ", and more that were left out" } else { "" };
+    let task = safe(command, "/task_id");
+    Some(format!("  rows       {}{more}    quell tasks rows {task}", rows.count))
+}
+
 fn artifact(command: &Value) -> Option<String> {
     let id = field(command, "/outcome/archive/artifact_id");
     (!id.is_empty()).then(|| {
@@ -163,7 +175,8 @@ mod tests {
                  "outcome": {"warnings": ["no egress hook"]}},
                 {"id": "c2", "task_id": "t", "endpoint_name": "db\n1", "state": "failed", "reason_code": "still_reachable",
                  "evidence": {"verdict": "unverified", "code": "still_reachable", "reason": "192.0.2.7:443 answered"},
-                 "outcome": {"stdout": {"text": "one\n\u{1b}]0;t\u{7}two\tthree", "truncated": true}, "archive": {"artifact_id": "a"}}},
+                 "outcome": {"stdout": {"text": "one\n\u{1b}]0;t\u{7}two\tthree", "truncated": true}, "archive": {"artifact_id": "a"},
+                     "matches": {"columns": [], "count": 7, "shown": [], "parts": [], "truncated": true}}},
             ]},
         });
         insta::assert_snapshot!(page(&task, None, false));

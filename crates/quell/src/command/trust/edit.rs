@@ -75,6 +75,19 @@ pub struct Require {
     quorum: u32,
 }
 
+/// Who may sign kits.
+#[derive(Debug, Args)]
+pub struct KitKey {
+    #[command(flatten)]
+    root: Root,
+    /// The public key that `quell kit key` printed
+    #[arg(long, value_name = "PUBLIC")]
+    key: String,
+    /// Take it away again
+    #[arg(long)]
+    remove: bool,
+}
+
 /// A root to change.
 #[derive(Debug, Args)]
 pub struct Rotate {
@@ -181,6 +194,26 @@ impl Require {
             }
             bundle.rules.retain(|rule| !rule.actions.is_empty());
             can_be_met(bundle)
+        })?;
+        show::local(context, dir.newest())
+    }
+}
+
+impl KitKey {
+    pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
+        let key = keyfile::read_public(&self.key)?;
+        let mut dir = Dir::open(&self.root.dir)?;
+        dir.change(now_us(), |bundle| {
+            let held = bundle.kit_keys.contains(&key);
+            if held != self.remove {
+                let how = if held { "has the key already" } else { "has no such key" };
+                return Err(Failure::new(format!("the bundle {how}")).hint("quell trust show --dir DIR"));
+            }
+            bundle.kit_keys.retain(|other| *other != key);
+            if !self.remove {
+                bundle.kit_keys.push(key);
+            }
+            Ok(())
         })?;
         show::local(context, dir.newest())
     }

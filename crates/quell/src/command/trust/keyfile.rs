@@ -30,7 +30,7 @@ pub struct New {
 }
 
 impl New {
-    pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
+    pub(in crate::command) fn run(&self, context: &Context) -> Result<(), Failure> {
         let public = make(&self.out)?.public();
         let made = json!({ "key_id": key_id(&public), "public": public_text(&public), "file": self.out });
         output::one(context.format, &made, |_| public_text(&public))
@@ -38,21 +38,21 @@ impl New {
 }
 
 /// A public key as one word.
-pub(super) fn public_text(public: &[u8]) -> String {
+pub(in crate::command) fn public_text(public: &[u8]) -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(public))
 }
 
 /// The public key that the word stands for.
-pub(super) fn read_public(text: &str) -> Result<Vec<u8>, Failure> {
+pub(in crate::command) fn read_public(text: &str) -> Result<Vec<u8>, Failure> {
     let public = text.trim().strip_prefix(PREFIX).and_then(|key| URL_SAFE_NO_PAD.decode(key).ok());
     public.filter(|public| public.len() == 32).ok_or_else(|| {
-        Failure::new(format!("`{text}` is no approver's public key"))
-            .hint("`quell trust approver-key` prints one; it begins with ed25519:")
+        Failure::new(format!("`{text}` is no public key"))
+            .hint("`quell trust approver-key` and `quell kit key` print one; it begins with ed25519:")
     })
 }
 
 /// Makes a new key and writes it (PKCS#8 in PEM, mode 0600) to a file that is not there yet.
-pub(super) fn make(path: &Path) -> Result<SigningKey, Failure> {
+pub(in crate::command) fn make(path: &Path) -> Result<SigningKey, Failure> {
     let der = SigningKey::generate().map_err(|error| Failure::of(&error))?;
     let body = STANDARD.encode(&der);
     let lines: Vec<&str> =
@@ -63,7 +63,7 @@ pub(super) fn make(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 /// Reads a key that [`make`] wrote.
-pub(super) fn read(path: &Path) -> Result<SigningKey, Failure> {
+pub(in crate::command) fn read(path: &Path) -> Result<SigningKey, Failure> {
     let no_key = || Failure::new(format!("{} holds no Ed25519 key (PKCS#8 in PEM)", path.display()));
     let text = read_text(path)?;
     let (_, rest) = text.split_once(BEGIN).ok_or_else(no_key)?;
@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 /// A small file of text.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+pub(in crate::command) fn read_text(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| failed("reading", path, &error))?;
     file.take(MOST).read_to_string(&mut text).map_err(|error| failed("reading", path, &error))?;
@@ -82,7 +82,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Writes a file (mode 0600) that is not there yet; it is on the disk when this returns.
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(in crate::command) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -96,7 +96,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// What went wrong with a file.
-pub(super) fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
+pub(in crate::command) fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("{doing} {}: {error}", path.display()))
 }
 

@@ -5,7 +5,7 @@
 mod deed;
 mod dir;
 mod edit;
-mod keyfile;
+pub(super) mod keyfile;
 mod publish;
 mod show;
 mod sign;
@@ -32,6 +32,8 @@ pub enum Command {
     Remove(edit::Remove),
     /// Demand signatures for actions, or with --quorum 0 no more
     Require(edit::Require),
+    /// Say whose investigation kits run on endpoints that pin this root, or with --remove no more
+    KitKey(edit::KitKey),
     /// Make a new root key; the old one names it and is none any more
     RotateRoot(edit::Rotate),
     /// Show the bundle in a directory, or with --server the one that the server hands on
@@ -58,6 +60,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Add(add) => add.run(context),
         Command::Remove(remove) => remove.run(context),
         Command::Require(require) => require.run(context),
+        Command::KitKey(key) => key.run(context),
         Command::RotateRoot(rotate) => rotate.run(context),
         Command::Show(show) => show.run(context).await,
         Command::Publish(publish) => publish.run(context).await,

@@ -5,7 +5,7 @@ use quell_wire::digest::{hex, sha256};
 use quell_wire::trust::{Pin, Pinned, SignedTrustBundle};
 use serde_json::{Value, json};
 
-use super::{PATH, dir};
+use super::{PATH, dir, keyfile};
 use crate::cli::Context;
 use crate::failure::Failure;
 use crate::output::table::field;
@@ -69,6 +69,7 @@ fn described(pinned: &Pinned) -> Value {
         "tenant_id": bundle.tenant_id, "serial": bundle.serial, "created_at_us": bundle.created_at_us,
         "pin": Pin::of(&bundle.root_key, bundle.serial).to_text(), "next_root_sha256": next,
         "keyring": keys, "rules": rules,
+        "kit_keys": bundle.kit_keys.iter().map(|key| keyfile::public_text(key)).collect::<Vec<_>>(),
     })
 }
 
@@ -100,6 +101,9 @@ fn lines(value: &Value) -> String {
             .map(|action| text::visible(action).into_owned())
             .collect();
         lines.push(format!("rule    {} must sign  {}", field(&rule, "/quorum"), actions.join(", ")));
+    }
+    for key in list("kit_keys") {
+        lines.push(format!("kits    {}", text::visible(key.as_str().unwrap_or_default())));
     }
     if list("rules").is_empty() {
         lines.push("no action needs an approver's signature".to_owned());

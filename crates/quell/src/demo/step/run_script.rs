@@ -21,7 +21,7 @@ const LEFT: &str = "/var/tmp/triage.txt";
 pub async fn show(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
     let script =
         json!({"name": "triage", "interpreter": "sh", "body": BODY, "description": "First look at a host"});
-    let version = stage.people.client("maria")?.post("/api/v1/scripts", &script, None).await?;
+    let version = stage.people.client("maria")?.post("/api/v1/library/script", &script, None).await?;
     let began = Instant::now();
     let params = json!({"script": "triage", "arguments": [CASE]});
     let task = stage.act("endpoint.run_script", params, "first look, while it is cut off").await?;

@@ -3,7 +3,7 @@
 mod list;
 mod show;
 
-use quell_catalog::{ActionKind, Effect, Runner, Secret, System};
+use quell_catalog::{ActionKind, Secret, System};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,17 +27,21 @@ pub(crate) struct Action {
     title: &'static str,
     /// What it does and what proves it.
     summary: &'static str,
-    /// What it points at: `endpoint`.
+    /// What it points at: `endpoint` or `service`.
     target: Value,
-    /// Systems whose agents carry it out: `linux`, `windows`, `macos`.
+    /// Systems whose agents carry it out: `linux`, `windows`, `macos`. None where it points at a service.
     systems: Vec<Value>,
-    /// `read_only`, `reversible` or `irreversible`.
+    /// `read_only`, `reversible`, `piecewise` (changes something where the parameters ask for that alone, and is taken back
+    /// piece by piece, a request for each) or `irreversible`.
     effect: &'static str,
-    /// The action that undoes it.
+    /// The action that undoes it, or each piece of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_by: Option<&'static str>,
     /// `low`, `medium` or `high`.
     risk: Value,
+    /// Who may ask for it, whatever a role allows: `anyone`, or `operations` for an outside operations team alone.
+    #[schema(value_type = String)]
+    requesters: Value,
     /// The requester confirms with their own password.
     step_up: bool,
     /// Seconds that it may take on the target where the request says nothing.
@@ -71,22 +75,17 @@ fn json(value: &impl Serialize) -> Value {
 impl Action {
     fn of(kind: ActionKind) -> Self {
         let spec = kind.spec();
-        let (effect, undone_by) = match spec.effect {
-            Effect::ReadOnly => ("read_only", None),
-            Effect::Reversible { by } => ("reversible", Some(by)),
-            Effect::Irreversible => ("irreversible", None),
-        };
-        let Runner::Agent { systems } = spec.runner;
         Self {
             id: spec.id,
             revision: spec.revision,
             title: spec.title,
             summary: spec.summary,
             target: json(&spec.target),
-            systems: systems.iter().map(|system: &System| json(system)).collect(),
-            effect,
-            undone_by,
+            systems: spec.systems().iter().map(|system: &System| json(system)).collect(),
+            effect: spec.effect.as_str(),
+            undone_by: spec.effect.undone_by(),
             risk: json(&spec.risk),
+            requesters: json(&kind.requesters()),
             step_up: spec.step_up,
             time_limit_default_s: spec.time_limit.default_s,
             time_limit_max_s: spec.time_limit.max_s,

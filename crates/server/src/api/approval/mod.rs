@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(crate) use decide::{NewSignature, digest, signature};
-use you::{Reader, You};
+pub(super) use you::{Reader, You};
 
 use super::endpoint::stored_json;
 use super::export::Cells;
@@ -95,6 +95,9 @@ pub(crate) struct Approval {
     valid_until: Option<String>,
     /// What you can do about it; absent for programs, and where something else was asked for.
     you: Option<You>,
+    /// The response plan whose step it is: people decide about the plan (`/response-plans/{id}/approve`).
+    #[schema(format = Uuid)]
+    plan: Option<String>,
 }
 
 /// A person's decision.
@@ -152,6 +155,7 @@ impl Approval {
             valid_for_seconds: request.valid_for.map(|time| time / 1_000_000),
             valid_until: time::maybe(request.valid_until),
             you: None,
+            plan: task.plan_id.map(|id| id.to_string()),
         }
     }
 }

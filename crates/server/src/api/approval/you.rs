@@ -25,19 +25,19 @@ pub(crate) struct You {
 
 /// Who reads.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     person: Option<Uuid>,
     public: Option<Public>,
     now: Micros,
 }
 
 impl Reader {
-    pub(super) fn of(app: &App, caller: &Caller) -> Self {
+    pub fn of(app: &App, caller: &Caller) -> Self {
         Self { person: caller.person().ok().map(|(id, _)| id), public: app.public.clone(), now: app.now() }
     }
 
     /// `None` for programs, which decide nothing.
-    pub(super) fn you(&self, tx: &mut Tx<'_>, request: &Request, task: &Task) -> Result<Option<You>, Error> {
+    pub fn you(&self, tx: &mut Tx<'_>, request: &Request, task: &Task) -> Result<Option<You>, Error> {
         let Some(person) = self.person else { return Ok(None) };
         let hinders = Engine::hinders(tx, request, task, person, self.now)?;
         let signing = match person::get(tx, person)? {

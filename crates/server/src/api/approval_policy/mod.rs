@@ -3,7 +3,7 @@
 mod lists;
 mod set;
 mod show;
-mod tag;
+pub(super) mod tag;
 mod trial;
 
 use quell_access::Policy;

@@ -10,19 +10,19 @@ use crate::problem::{Code, Problem};
 const LONGEST: usize = 1000;
 
 /// The tag of a value: of what is stored, not of what is told beside it.
-pub(super) fn of<T: Serialize>(value: &T) -> Result<String, Problem> {
+pub(in crate::api) fn of<T: Serialize>(value: &T) -> Result<String, Problem> {
     let text = serde_json::to_vec(value).map_err(|error| Problem::internal(&error))?;
     Ok(format!("\"{}\"", hex(&sha256(&[&text]))))
 }
 
 /// The header that an answer bears.
-pub(super) fn header(tag: &str) -> [(header::HeaderName, HeaderValue); 1] {
+pub(in crate::api) fn header(tag: &str) -> [(header::HeaderName, HeaderValue); 1] {
     // A tag is hexadecimal digits in quotes.
     [(header::ETAG, HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("\"\"")))]
 }
 
 /// What a request says that it saw.
-pub(super) struct IfMatch(Option<String>);
+pub(in crate::api) struct IfMatch(Option<String>);
 
 impl IfMatch {
     /// Reads the header.

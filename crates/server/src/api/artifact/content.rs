@@ -76,7 +76,7 @@ pub(super) async fn download_artifact(
     Ok(response)
 }
 
-fn object_key(row: &artifact::Artifact) -> Result<String, Problem> {
+pub(super) fn object_key(row: &artifact::Artifact) -> Result<String, Problem> {
     match row.state.as_str() {
         "expired" | "deleted" => Err(Problem::new(Code::ArtifactGone, "the file is no longer kept")),
         "stored" => row
@@ -90,7 +90,7 @@ fn object_key(row: &artifact::Artifact) -> Result<String, Problem> {
     }
 }
 
-fn failed(error: blob::Error) -> Problem {
+pub(super) fn failed(error: blob::Error) -> Problem {
     match error {
         blob::Error::NotFound => Problem::new(Code::ArtifactGone, "the file is no longer kept"),
         other => Problem::internal(&other),
@@ -101,12 +101,13 @@ fn failed(error: blob::Error) -> Problem {
 fn safe_type(media_type: &str) -> &'static str {
     match media_type {
         "application/zip" => "application/zip",
+        "application/gzip" => "application/gzip",
         _ => "application/octet-stream",
     }
 }
 
 /// A name that is inert in a header, in a shell and on every file system.
-fn safe_name(name: &str) -> String {
+pub(super) fn safe_name(name: &str) -> String {
     let clean: String = name
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' })

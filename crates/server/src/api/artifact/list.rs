@@ -35,6 +35,9 @@ pub(super) struct Filter {
     endpoint: Option<String>,
     /// In this state.
     state: Option<String>,
+    /// Of this kind: `archive`, `file`, `recording` or `rows`. Parts of rows are listed only where they are asked for, with
+    /// their task.
+    kind: Option<String>,
 }
 
 /// Artifacts, newest first
@@ -56,31 +59,42 @@ pub(super) async fn list_artifacts(
         Some(name) => Some(targets::find_one(&app, caller.tenant, name).await?),
         None => None,
     };
-    let state = filter.state;
+    let of = match (filter.kind.as_deref(), task, endpoint) {
+        (Some("rows"), Some(task), _) => Of::RowsOfTask(task),
+        (Some("rows"), None, _) => {
+            return Err(Problem::new(Code::InvalidQuery, "kind: rows are listed with their `task`"));
+        }
+        (None | Some("archive" | "file" | "recording"), Some(task), _) => Of::Task(task),
+        (None | Some("archive" | "file" | "recording"), None, Some(endpoint)) => Of::Endpoint(endpoint),
+        (None | Some("archive" | "file" | "recording"), None, None) => Of::Tenant,
+        (Some(_), ..) => {
+            return Err(Problem::new(Code::InvalidQuery, "kind: must be archive, file, recording or rows"));
+        }
+    };
+    let wanted = Wanted { of, endpoint, state: filter.state, kind: filter.kind };
     export::list(turn, &headers, "artifacts", move |turn| {
-        read(app.clone(), caller.tenant, (task, endpoint), state.clone(), turn)
+        read(app.clone(), caller.tenant, wanted.clone(), turn)
     })
     .await
 }
 
-async fn read(
-    app: App,
-    tenant: Uuid,
-    (task, endpoint): (Option<Uuid>, Option<Uuid>),
+#[derive(Clone)]
+struct Wanted {
+    of: Of,
+    endpoint: Option<Uuid>,
     state: Option<String>,
-    turn: Turn,
-) -> Result<Page<Artifact>, Problem> {
+    kind: Option<String>,
+}
+
+async fn read(app: App, tenant: Uuid, wanted: Wanted, turn: Turn) -> Result<Page<Artifact>, Problem> {
     let page = turn.page(List::Artifacts)?;
     let paged = app
         .store
         .read(move |tx| {
-            let of = match (task, endpoint) {
-                (Some(task), _) => Of::Task(task),
-                (None, Some(endpoint)) => Of::Endpoint(endpoint),
-                (None, None) => Of::Tenant,
-            };
+            let Wanted { of, endpoint, state, kind } = wanted;
             let keep = |row: &artifact::Artifact| {
                 state.as_ref().is_none_or(|state| *state == row.state)
+                    && kind.as_ref().is_none_or(|kind| *kind == row.kind)
                     && endpoint.is_none_or(|endpoint| endpoint == row.endpoint_id)
             };
             let Paged { rows, next } = scan(

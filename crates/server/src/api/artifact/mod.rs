@@ -1,6 +1,9 @@
 //! Artifacts, as the API shows them.
 
 mod content;
+mod custody;
+mod entries;
+mod entry;
 mod list;
 mod range;
 mod show;
@@ -10,13 +13,16 @@ use quell_wire::digest::hex;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::entries::Listings;
 use super::export::Cells;
 use super::route::Route;
 use super::time;
 
 /// The routes of artifacts.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![list::route(), show::route(), content::route()]
+    let mut routes = vec![list::route(), show::route(), content::route(), entries::route(), custody::route()];
+    routes.extend(entry::routes());
+    routes
 }
 
 /// A stored file.
@@ -36,6 +42,9 @@ pub(crate) struct Artifact {
     endpoint_id: String,
     /// That endpoint's name now.
     endpoint_name: String,
+    /// What it is: `archive` and `file` (encrypted zip), `recording` (asciicast), `rows` (a part of what an action found,
+    /// gzip of JSON lines).
+    kind: String,
     /// A file name to offer, chosen by the server.
     name: String,
     /// Media type.
@@ -75,6 +84,7 @@ impl Artifact {
             command_id: row.command_id.to_string(),
             endpoint_id: row.endpoint_id.to_string(),
             endpoint_name,
+            kind: row.kind,
             name: row.name,
             media_type: row.media_type,
             size: row.size,
@@ -96,6 +106,7 @@ impl Cells for Artifact {
         "command_id",
         "endpoint_id",
         "endpoint_name",
+        "kind",
         "name",
         "media_type",
         "size",
@@ -113,6 +124,7 @@ impl Cells for Artifact {
             self.command_id.clone(),
             self.endpoint_id.clone(),
             self.endpoint_name.clone(),
+            self.kind.clone(),
             self.name.clone(),
             self.media_type.clone(),
             self.size.to_string(),

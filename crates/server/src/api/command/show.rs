@@ -1,7 +1,7 @@
 //! `GET /commands/{id}`.
 
 use axum::extract::State;
-use quell_store::{Error, command, endpoint};
+use quell_store::{Error, command};
 use utoipa_axum::routes;
 
 use super::Command;
@@ -29,7 +29,7 @@ pub(super) async fn show_command(
         .store
         .read(move |tx| {
             let row = command::get(tx, tenant, id)?.ok_or(Error::NotFound("command"))?;
-            let name = endpoint::get(tx, tenant, row.endpoint_id)?.map_or_else(String::new, |row| row.name);
+            let name = quell_engine::service::shown(tx, tenant, row.endpoint_id)?.unwrap_or_default();
             Ok::<_, Error>(Command::of(row, name))
         })
         .await?;

@@ -1,12 +1,13 @@
 //! `GET /endpoints/{id}`.
 
 use axum::extract::State;
-use quell_store::{Error, Micros, Page, Tx, command, endpoint};
+use quell_store::{Error, Micros, Page, Tx, command, endpoint, protection};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::Endpoint;
+use super::{Endpoint, stored_json};
 use crate::api::body::Json;
 use crate::api::query::Id;
 use crate::api::route::{Route, permit};
@@ -33,6 +34,26 @@ pub(super) struct EndpointWithHealth {
     endpoint: Endpoint,
     /// How it does.
     health: Health,
+    /// What its agent says of its flight recorder, and of what is protected there; `null` where it never said.
+    recorder: Option<EndpointRecorder>,
+}
+
+/// What an agent says of its flight recorder.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EndpointRecorder {
+    /// The version of the protection that is in force there; 0 for none.
+    protection: i64,
+    /// Whether that is the one that agents are given now.
+    current: bool,
+    /// When it said so, its clock.
+    #[schema(format = DateTime)]
+    told_at: String,
+    /// When that was heard.
+    #[schema(format = DateTime)]
+    reported_at: String,
+    /// What is recorded and by what means, what was lost, which rules it does not take.
+    #[schema(value_type = Object)]
+    detail: Value,
 }
 
 /// How an endpoint does, as far as the server knows.
@@ -89,11 +110,27 @@ pub(super) async fn show_endpoint(
         .read(move |tx| {
             let Some(row) = endpoint::get(tx, caller.tenant, id)? else { return Ok(None) };
             let health = Health::of(tx, &row, now, reads_tasks)?;
-            Ok::<_, Error>(Some((row, health)))
+            let recorder = protection::recorder(tx, row.tenant_id, row.id)?;
+            Ok::<_, Error>(Some((row, health, recorder)))
         })
         .await?;
-    let (row, health) = found.ok_or_else(|| Problem::not_found("endpoint"))?;
-    Ok(Json(EndpointWithHealth { endpoint: Endpoint::of(&app, row), health }))
+    let (row, health, written) = found.ok_or_else(|| Problem::not_found("endpoint"))?;
+    let said = app.protections.unwritten(row.tenant_id, row.id).or(written);
+    let given = app.protections.newest(row.tenant_id).map_or(0, |newest| newest.version);
+    let recorder = said.map(|said| EndpointRecorder::of(said, given));
+    Ok(Json(EndpointWithHealth { endpoint: Endpoint::of(&app, row), health, recorder }))
+}
+
+impl EndpointRecorder {
+    fn of(said: protection::Recorder, given: i64) -> Self {
+        Self {
+            protection: said.protection,
+            current: said.protection > 0 && said.protection >= given,
+            told_at: time::text(said.told_at),
+            reported_at: time::text(said.reported_at),
+            detail: stored_json(&said.detail),
+        }
+    }
 }
 
 impl Health {

@@ -13,7 +13,7 @@ use super::ApiKey;
 use crate::api::body::{Json, created};
 use crate::api::route::{Route, permit};
 use crate::api::{ROOT, text};
-use crate::auth::{Caller, Permission, Principal, identify, key};
+use crate::auth::{Caller, Permission, Principal, give, key};
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -68,13 +68,13 @@ pub(super) async fn create_api_key(
         return Err(Problem::bad_field("expires_in_days", format!("must be 1 to {MOST_DAYS}")));
     }
     let scope = wanted.scope.as_ref().map(scope).transpose()?;
-    let (tenant, role) = (caller.tenant, wanted.role);
-    let (asked, by_key) = (role.clone(), matches!(caller.identity.principal, Principal::Key));
+    let (tenant, asked, said) = (caller.tenant, wanted.role.clone(), wanted.role);
+    let by_key = matches!(caller.identity.principal, Principal::Key);
     let caller_id = caller.identity.id;
     let (granted, owner) = app
         .store
         .read(move |tx| {
-            let granted = identify::of_role(tx, tenant, &asked)?;
+            let granted = give::resolve(tx, tenant, &asked)?;
             let owner = if by_key {
                 api_key::get(tx, tenant, caller_id)?.and_then(|key| key.owner)
             } else {
@@ -83,10 +83,10 @@ pub(super) async fn create_api_key(
             Ok::<_, quell_store::Error>((granted, owner))
         })
         .await?;
-    let granted =
+    let (role, granted) =
         granted.ok_or_else(|| Problem::bad_field("role", "there is no such role in this tenant"))?;
     if !caller.access().covers(&granted) {
-        return Err(Problem::new(Code::Forbidden, format!("the role {role} may more than who gives it"))
+        return Err(Problem::new(Code::Forbidden, format!("the role {said} may more than who gives it"))
             .hint("Nobody gives what they do not have. Choose another role."));
     }
     let made =

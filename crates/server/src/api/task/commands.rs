@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use quell_engine::CommandState;
-use quell_store::{Error, Tx, command, endpoint, task};
+use quell_store::{Error, Tx, command, task};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -163,8 +163,8 @@ fn named(tx: &mut Tx<'_>, tenant: Uuid, rows: Vec<command::Command>) -> Result<V
         let name = match names.entry(row.endpoint_id) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(place) => {
-                let found = endpoint::get(tx, tenant, row.endpoint_id)?;
-                place.insert(found.map_or_else(String::new, |row| row.name)).clone()
+                let found = quell_engine::service::shown(tx, tenant, row.endpoint_id)?;
+                place.insert(found.unwrap_or_default()).clone()
             }
         };
         items.push(Command::of(row, name));

@@ -15,7 +15,7 @@ use crate::api::cursor::{List, Page, Turn};
 use crate::api::query::{Listing, looked_for, several};
 use crate::api::route::{Route, permit};
 use crate::api::scan::{Span, scan};
-use crate::api::{export, targets, time};
+use crate::api::{export, incident, targets, time};
 use crate::auth::{Caller, Permission};
 use crate::problem::{Code, Problem};
 use crate::state::App;
@@ -39,6 +39,8 @@ pub(super) struct Filter {
     endpoint: Option<String>,
     /// Asked for by the requester of this id.
     requester: Option<String>,
+    /// Asked for from this incident, by its id or its number; `any` for those of all incidents.
+    incident: Option<String>,
     /// Made at this time or later.
     since: Option<String>,
     /// Made before this time.
@@ -68,11 +70,17 @@ pub(super) async fn list_tasks(
         Some(name) => Some(targets::find_one(&app, caller.tenant, name).await?),
         None => None,
     };
+    let origin = match filter.incident.as_deref() {
+        Some("any") => Origin::AnyIncident,
+        Some(name) => Origin::Incident(incident::find(&app, caller.tenant, name).await?),
+        None => Origin::Whatever,
+    };
     let wanted = Wanted {
         states,
         actions,
         requester: filter.requester,
         endpoint: endpoint_id,
+        origin,
         created_from: filter.created_from,
         text,
     };
@@ -102,6 +110,17 @@ fn states(text: Option<&str>) -> Result<Vec<String>, Problem> {
     Ok(states)
 }
 
+/// From where a task was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// From wherever.
+    Whatever,
+    /// From an incident.
+    AnyIncident,
+    /// From this one.
+    Incident(Uuid),
+}
+
 /// The filter as it was read.
 #[derive(Clone, Debug)]
 struct Wanted {
@@ -109,6 +128,7 @@ struct Wanted {
     actions: Vec<String>,
     requester: Option<String>,
     endpoint: Option<Uuid>,
+    origin: Origin,
     created_from: Option<String>,
     text: Option<String>,
 }
@@ -122,6 +142,10 @@ impl Wanted {
             action: one(&self.actions),
             requester_id: self.requester.clone(),
             endpoint_id: self.endpoint,
+            incident_id: match self.origin {
+                Origin::Incident(id) => Some(id),
+                Origin::Whatever | Origin::AnyIncident => None,
+            },
         }
     }
 
@@ -130,12 +154,14 @@ impl Wanted {
             && self.actions.is_empty()
             && self.requester.is_none()
             && self.endpoint.is_none()
+            && self.origin == Origin::Whatever
     }
 
     fn keeps(&self, row: &task::Task) -> bool {
         let any = |list: &[String], value: &String| list.is_empty() || list.contains(value);
         any(&self.states, &row.state)
             && any(&self.actions, &row.action)
+            && (self.origin != Origin::AnyIncident || row.incident_id.is_some())
             && self.created_from.as_ref().is_none_or(|wanted| {
                 row.created_from == *wanted || row.created_from.split('/').next() == Some(wanted)
             })

@@ -6,12 +6,13 @@ mod commands;
 mod intent;
 mod list;
 mod preview;
+mod rows;
 mod show;
 mod submit;
 mod undo;
 
 use quell_catalog::ActionKind;
-use quell_store::{Tx, command, task};
+use quell_store::{Tx, command, incident, task};
 use quell_wire::digest::hex;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +27,10 @@ use super::export::Cells;
 use super::route::Route;
 use super::time;
 
+pub(super) use preview::{TaskPreview, of_request as preview_of};
+pub(super) use submit::{NewTargets, answer, idempotency_key, resolve};
+pub(super) use undo::PassedOver;
+
 /// Targets that a row of a list names.
 const TARGETS: i64 = 3;
 
@@ -37,6 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
         list::route(),
         show::route(),
         commands::route(),
+        rows::route(),
         intent::route(),
         cancel::route(),
         undo::route(),
@@ -106,6 +112,11 @@ pub(crate) struct Task {
     intent_sha256: String,
     /// What was asked for before: `none`, `auto`, `people` or `break_glass`. `GET /approvals/{id}` has the request.
     approval: String,
+    /// The incident that it was asked for from.
+    incident: Option<IncidentOfTask>,
+    /// The response plan whose step it is; people decide about the plan.
+    #[schema(format = Uuid)]
+    plan: Option<String>,
 }
 
 /// One of a task's targets.
@@ -120,6 +131,35 @@ pub(crate) struct Target {
     state: String,
 }
 
+/// The incident that a task was asked for from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IncidentOfTask {
+    /// Its id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// What people call it.
+    number: Option<i64>,
+    /// The chain of the activity event that the task is about.
+    #[schema(format = Uuid)]
+    chain: Option<String>,
+    /// The activity event.
+    activity: Option<i64>,
+}
+
+impl IncidentOfTask {
+    fn read(tx: &mut Tx<'_>, row: &task::Task) -> Result<Option<Self>, quell_store::Error> {
+        let Some(id) = row.incident_id else { return Ok(None) };
+        let number = incident::get(tx, row.tenant_id, id)?.map(|incident| incident.number);
+        let (chain, activity) = row.activity.as_deref().and_then(|text| text.split_once('/')).unzip();
+        Ok(Some(Self {
+            id: id.to_string(),
+            number,
+            chain: chain.map(str::to_owned),
+            activity: activity.and_then(|activity| activity.parse().ok()),
+        }))
+    }
+}
+
 /// Who asked for a task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Requester {
@@ -129,6 +169,18 @@ pub(crate) struct Requester {
     id: String,
     /// Its name at that time.
     name: String,
+}
+
+impl Requester {
+    /// Of what is stored.
+    pub fn of(kind: String, id: String, name: String) -> Self {
+        Self { kind, id, name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A task with its commands.
@@ -143,10 +195,16 @@ pub(crate) struct TaskWithCommands {
 }
 
 impl Task {
+    /// What is done.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
     /// The view of a row, with the names of its first targets.
     pub fn read(tx: &mut Tx<'_>, row: task::Task) -> Result<Self, quell_store::Error> {
         let targets = command::targets(tx, row.tenant_id, row.id, TARGETS)?;
-        Ok(Self::of(row, targets))
+        let incident = IncidentOfTask::read(tx, &row)?;
+        Ok(Self { incident, ..Self::of(row, targets) })
     }
 
     fn of(row: task::Task, targets: Vec<command::Target>) -> Self {
@@ -180,6 +238,8 @@ impl Task {
             succeeded_count: row.succeeded_count,
             intent_sha256: hex(&row.intent_digest),
             approval: row.approval,
+            incident: None,
+            plan: row.plan_id.map(|id| id.to_string()),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use quell_catalog::Effect;
-use quell_engine::Targets;
 use quell_engine::preview::{Other, Preview, Target};
+use quell_engine::{Targets, TaskRequest};
 use quell_store::{passkey, person};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(super) fn route() -> Route {
 
 /// What would come of a request if it were sent now.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TaskPreview {
+pub(in crate::api) struct TaskPreview {
     /// How many targets it has.
     target_count: usize,
     /// The first 200 of them, in their order.
@@ -121,9 +121,10 @@ pub(super) struct PreviewApproval {
 /// How the effect is taken back.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WayBack {
-    /// `read_only`, `reversible` or `irreversible`.
+    /// `read_only`, `reversible`, `piecewise` (each thing that it did is taken back by a request of its own) or
+    /// `irreversible`, with these parameters.
     effect: &'static str,
-    /// The action that takes it back.
+    /// The action that takes it back, or each piece of it.
     undone_by: Option<&'static str>,
     /// Whether `revert_after_seconds` may be given.
     revert_after: bool,
@@ -168,7 +169,7 @@ pub(super) async fn preview_task(
 }
 
 async fn preview(app: &App, caller: &Caller, mut wanted: NewTask) -> Result<TaskPreview, Problem> {
-    let targets = resolve(app, caller.tenant, std::mem::take(&mut wanted.targets)).await;
+    let targets = resolve(app, caller.tenant, &wanted.action, std::mem::take(&mut wanted.targets)).await;
     let (targets, unknown) = match targets {
         Ok(targets) => (targets, None),
         // A name that leads to no endpoint, or to several: the rest is told as for no target at all.
@@ -177,12 +178,20 @@ async fn preview(app: &App, caller: &Caller, mut wanted: NewTask) -> Result<Task
         }
         Err(problem) => return Err(problem),
     };
-    let request = wanted.request(caller.tenant, targets, None);
-    let preview = app.engine.preview(&caller.actor(), request).await?;
-    let methods = if preview.wants_step_up { methods(app, caller).await? } else { Vec::new() };
-    let mut view = TaskPreview::of(app, caller, preview, methods);
+    let mut view = of_request(app, caller, wanted.request(caller.tenant, targets, None)).await?;
     view.refused = unknown.or(view.refused);
     Ok(view)
+}
+
+/// What would come of a request.
+pub(in crate::api) async fn of_request(
+    app: &App,
+    caller: &Caller,
+    request: TaskRequest,
+) -> Result<TaskPreview, Problem> {
+    let preview = app.engine.preview(&caller.actor(), request).await?;
+    let methods = if preview.wants_step_up { methods(app, caller).await? } else { Vec::new() };
+    Ok(TaskPreview::of(app, caller, preview, methods))
 }
 
 /// With what the caller can confirm.
@@ -212,11 +221,8 @@ impl TaskPreview {
         if !reads_endpoints && let Some(fields) = blast.as_object_mut() {
             fields.remove("logged_on");
         }
-        let (effect, undone_by) = match preview.spec.effect {
-            Effect::ReadOnly => ("read_only", None),
-            Effect::Reversible { by } => ("reversible", Some(by)),
-            Effect::Irreversible => ("irreversible", None),
-        };
+        let (effect, undone_by) = (preview.effect.as_str(), preview.effect.undone_by());
+        let revert_after = matches!(preview.effect, Effect::Reversible { .. });
         let others = preview.others.into_iter().filter(|_| reads_tasks);
         Self {
             target_count: preview.target_count,
@@ -238,7 +244,7 @@ impl TaskPreview {
             },
             state: preview.state.as_str(),
             blast,
-            way_back: WayBack { effect, undone_by, revert_after: undone_by.is_some() },
+            way_back: WayBack { effect, undone_by, revert_after },
             waits_for: others.map(WaitsFor::of).collect(),
         }
     }

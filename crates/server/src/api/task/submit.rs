@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
+use quell_catalog::ActionKind;
 use quell_engine::{Targets, TaskRequest};
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,12 +36,13 @@ pub(super) fn route() -> Route {
 pub(super) struct NewTask {
     /// Action id of the catalogue.
     #[schema(example = "endpoint.isolate")]
-    action: String,
+    pub action: String,
     /// Its parameters, in the shape of the action's schema.
     #[serde(default = "no_params")]
     #[schema(value_type = Object)]
     params: Value,
-    /// On what.
+    /// On what. Left out where the action is for a service as a whole, such as `blocklist.add`.
+    #[serde(default)]
     pub targets: NewTargets,
     /// Why; people read it, and it stays in the audit trail.
     #[schema(min_length = 1, max_length = 2000)]
@@ -62,7 +64,7 @@ fn no_params() -> Value {
 /// What a request acts on: one of the three.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewTargets {
+pub(in crate::api) struct NewTargets {
     /// Ids, or names that only one active endpoint has.
     #[serde(default)]
     #[schema(max_items = 20_000)]
@@ -111,7 +113,7 @@ pub(super) async fn submit_task(
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
     let idempotency_key = idempotency_key(&headers)?;
-    let targets = resolve(&app, tenant, std::mem::take(&mut wanted.targets)).await?;
+    let targets = resolve(&app, tenant, &wanted.action, std::mem::take(&mut wanted.targets)).await?;
     let request = wanted.request(tenant, targets, idempotency_key);
     let actor = caller.actor_with(&app, &headers, &bytes).await?;
     let submitted = app.engine.submit(&actor, request).await?;
@@ -119,7 +121,11 @@ pub(super) async fn submit_task(
 }
 
 /// The task that was made, or had been made before.
-async fn answer(app: &App, tenant: Uuid, submitted: quell_engine::Submitted) -> Result<Response, Problem> {
+pub(in crate::api) async fn answer(
+    app: &App,
+    tenant: Uuid,
+    submitted: quell_engine::Submitted,
+) -> Result<Response, Problem> {
     let view = made(app, tenant, submitted.task_id).await?;
     Ok(if submitted.created { created(&location(&submitted), view) } else { Json(view).into_response() })
 }
@@ -135,7 +141,7 @@ pub(super) fn location(submitted: &quell_engine::Submitted) -> String {
     format!("{ROOT}/tasks/{}", submitted.task_id)
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(in crate::api) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -154,8 +160,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// What a request acts on; names are looked up.
-pub(super) async fn resolve(app: &App, tenant: Uuid, wanted: NewTargets) -> Result<Targets, Problem> {
+pub(in crate::api) async fn resolve(
+    app: &App,
+    tenant: Uuid,
+    action: &str,
+    wanted: NewTargets,
+) -> Result<Targets, Problem> {
     let NewTargets { endpoints, all, tags } = wanted;
+    let is_for_service = ActionKind::from_id(action).is_some_and(|kind| kind.spec().service().is_some());
+    if is_for_service && endpoints.is_empty() && !all && tags.is_empty() {
+        return Ok(Targets::Service);
+    }
     match (endpoints.is_empty(), all, tags.as_slice()) {
         (true, false, []) => {
             Err(Problem::new(Code::NoTargets, "the request names no target").field("targets", "is empty"))

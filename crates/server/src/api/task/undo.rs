@@ -41,7 +41,7 @@ pub(super) struct Undoing {
 
 /// Why an endpoint stays as it is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PassedOver {
+pub(crate) struct PassedOver {
     /// Which.
     #[schema(format = Uuid)]
     endpoint: String,
@@ -52,7 +52,8 @@ pub(super) struct PassedOver {
 }
 
 impl PassedOver {
-    fn of(target: quell_engine::Problem) -> Self {
+    /// Of what the engine says.
+    pub fn of(target: quell_engine::Problem) -> Self {
         Self { endpoint: target.endpoint.to_string(), code: target.code, message: target.message }
     }
 }

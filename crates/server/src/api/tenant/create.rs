@@ -21,6 +21,7 @@ use crate::auth::login::Who;
 use crate::auth::ticket::{self as tickets, ShownTicket};
 use crate::auth::{Caller, Permission};
 use crate::first_key;
+use crate::library::built_in;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -96,6 +97,7 @@ pub(super) async fn create_tenant(
         .store
         .write(move |tx| {
             tenant::insert(tx, &row)?;
+            built_in::ensure(tx, row.id, now)?;
             let human = person::human_by_email(tx, &account.email_key)?.unwrap_or(account.id);
             let account = Person { human, ..account.clone() };
             person::insert(tx, &account).map_err(taken)?;

@@ -20,6 +20,7 @@ const READ_BUFFER: usize = 2 << 10;
 
 /// What came in.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, handled at once")]
 pub enum Heard {
     /// A frame.
     Frame(FromAgent, usize),

@@ -1,7 +1,9 @@
 //! The beginning of a session: who speaks, on which machine, and whether somebody else speaks for it already.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -250,16 +252,27 @@ async fn welcome(
         strikes: 0,
         keys_told: 1,
         trust_serial: hello.trust_serial,
+        put_off: VecDeque::new(),
     });
     let welcome = Welcome {
         protocol: version::agree(hello.oldest_protocol, hello.newest_protocol)?,
         server_time_us: shared.now_us(),
         keep_alive_s: shared.settings.keep_alive_s,
         addresses: shared.addresses.current().to_vec(),
+        takes_chains: true,
+        takes_recorder_state: true,
     };
     session.link.say(FromServer::Welcome(welcome)).await.ok()?;
     if shared.engine.signer().key_set().version > 1 {
         session.send_keys().await.ok()?;
+    }
+    if let Some(held) = &hello.block_list {
+        let version = i64::try_from(held.version).unwrap_or(i64::MAX);
+        session.seat.handle().block_list.store(version, Ordering::Relaxed);
+        session.send_block_list().await.ok()?;
+    }
+    if let Some(held) = hello.protection {
+        session.begin_protection(held).await.ok()?;
     }
     // Before any order: one may need what the root said last.
     session.send_trust().await.ok()?;

@@ -27,6 +27,9 @@ impl Session {
             FromAgent::Outcome(signed) => self.outcome(signed).await,
             FromAgent::Event(event) => self.note_event(event).await,
             FromAgent::Rejected(rejected) => self.rejected(rejected).await,
+            FromAgent::BlockListState(state) => self.block_list_state(state).await,
+            FromAgent::Chain(update) => self.chain(update).await,
+            FromAgent::RecorderState(state) => self.recorder_state(state).await,
         }
     }
 

@@ -48,17 +48,28 @@ pub async fn announce(
     record.detail =
         json!({ "command": row.command_id, "bytes": announced.size, "anew": known.is_some() }).to_string();
     let (written, before) = (row.clone(), known.map(|known| known.state.clone()));
+    let most = i64::try_from(upload.most_in_all).unwrap_or(i64::MAX);
     shared
         .store
         .write(move |tx| {
+            let Artifact { tenant_id, command_id, kind, id, .. } = &written;
+            let beside = artifact::bytes_beside(tx, *tenant_id, *command_id, kind, *id)?;
+            if beside.saturating_add(written.size) > most {
+                return Ok::<_, StoreError>(Err(beside));
+            }
             match &before {
                 None => artifact::insert(tx, &written)?,
                 Some(before) if artifact::restart(tx, &written, before)? => {}
                 Some(_) => return Err(StoreError::Conflict("artifact".to_owned())),
             }
-            audit::append(tx, &record)
+            audit::append(tx, &record).map(Ok)
         })
-        .await?;
+        .await?
+        .map_err(|beside| {
+            let text =
+                format!("this order's files of the kind may have {most} bytes, and {beside} are taken");
+            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
+        })?;
     receive::tell(shared, &row, "uploading");
     Ok(row)
 }
@@ -71,8 +82,10 @@ fn row(shared: &Shared, upload: &Upload, announced: Announced, now: i64) -> Arti
         task_id: command.task_id,
         command_id: command.id,
         endpoint_id: command.endpoint_id,
-        name: format!("{}.zip", upload.kind),
-        media_type: "application/zip".to_owned(),
+        kind: upload.kind.family().to_owned(),
+        part: i64::from(upload.kind.part()),
+        name: upload.kind.file_name(),
+        media_type: upload.kind.media_type().to_owned(),
         size: announced.size as i64,
         sha256: announced.sha256,
         sha1: None,

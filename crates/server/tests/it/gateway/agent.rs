@@ -163,6 +163,8 @@ impl Agent {
             facts: br#"{"hostname":"web-1","os":"linux","arch":"x86_64","isolation":null}"#.to_vec(),
             held: Vec::new(),
             trust_serial: 0,
+            block_list: None,
+            protection: None,
         }
     }
 

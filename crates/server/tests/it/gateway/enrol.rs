@@ -251,7 +251,7 @@ async fn strangers_may_enrol_and_ping_and_nothing_else() {
     for (method, path) in [
         ("GET", SESSION),
         ("POST", RENEW),
-        ("GET", "/agent/v1/scripts/00"),
+        ("GET", "/agent/v1/library/00"),
         ("PUT", "/agent/v1/uploads/x/archive"),
         ("HEAD", "/agent/v1/uploads/x/archive"),
     ] {

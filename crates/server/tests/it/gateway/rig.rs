@@ -29,7 +29,7 @@ pub struct Rig {
     pub signer: Arc<FileSigner>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 pub fn now() -> i64 {
@@ -101,11 +101,16 @@ impl Rig {
             signer,
             stop: Some(stop),
             served,
-            _directory: directory,
+            directory,
         }
     }
 
     /// Stops the gateway as a shutdown does.
+    /// Where files that come in are kept.
+    pub fn artifacts(&self) -> std::path::PathBuf {
+        self.directory.path().join("artifacts")
+    }
+
     pub async fn stop(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
         tokio::time::timeout(Duration::from_secs(10), &mut self.served).await.unwrap().unwrap();

@@ -91,7 +91,7 @@ async fn a_revoked_endpoint_is_cut_off_at_once() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     let answer = agent.get(SESSION).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "revoked"));
-    assert_eq!(agent.get("/agent/v1/scripts/00").await.problem(), "revoked");
+    assert_eq!(agent.get("/agent/v1/library/00").await.problem(), "revoked");
 }
 
 #[tokio::test]

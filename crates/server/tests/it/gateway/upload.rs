@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Full;
-use quell_store::{artifact, script};
+use quell_store::{artifact, library};
 use quell_wire::digest::{hex, sha256};
 use quell_wire::frame::{FromAgent, FromServer};
 use quell_wire::path::artifact_id;
@@ -131,6 +131,23 @@ async fn an_upload_goes_on_after_its_connection_broke() {
     assert_eq!(case.row().await.unwrap().state, "stored");
 }
 
+/// A server that dies after it moved a whole file into the store, and before it noted that, finds no unfinished file.
+#[tokio::test]
+async fn a_file_that_was_lost_on_the_way_comes_again_from_its_beginning() {
+    let case = case().await;
+    let file = bytes(300_000);
+    assert_eq!(case.put(0, &file, &file[..299_000]).await.offset(), 299_000);
+    let spool = case.rig.artifacts().join("spool");
+    for unfinished in std::fs::read_dir(spool).unwrap() {
+        std::fs::remove_file(unfinished.unwrap().path()).unwrap();
+    }
+    assert_eq!(case.head().await.offset(), 0);
+    let answer = case.put(0, &file, &file[..16_384]).await;
+    assert_eq!((answer.status, answer.offset()), (StatusCode::OK, 16_384));
+    assert_eq!(case.put(16_384, &file, &file[16_384..]).await.status, StatusCode::CREATED);
+    assert_eq!(case.row().await.unwrap().state, "stored");
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_refused() {
     let case = case().await;
@@ -236,31 +253,34 @@ async fn a_script_is_given_to_whom_it_was_ordered_for() {
     let digest = sha256(&[&body]);
     let (tenant, script_id, stored) = (rig.tenant, Uuid::now_v7(), body.clone());
     rig.write(move |tx| {
-        script::insert(
-            tx,
-            &script::Script {
-                tenant_id: tenant,
-                id: script_id,
-                name: "hello".to_owned(),
-                description: String::new(),
-                created_at: now(),
-            },
-        )?;
-        let version = script::Version {
+        let item = library::Item {
             tenant_id: tenant,
-            script_id,
+            id: script_id,
+            kind: "script".to_owned(),
+            name: "hello".to_owned(),
+            description: String::new(),
+            built_in: false,
+            created_at: now(),
+            archived_at: None,
+            archived_by: None,
+        };
+        library::insert(tx, &item)?;
+        let version = library::Version {
+            tenant_id: tenant,
+            item_id: script_id,
             version: 0,
-            interpreter: "sh".to_owned(),
-            size: stored.len() as i64,
-            body: stored.clone(),
+            kind: "script".to_owned(),
+            facts: json!({ "interpreter": "sh" }).to_string(),
+            note: String::new(),
+            size: 0,
             sha256: digest,
             created_by: "test".to_owned(),
             created_at: now(),
         };
-        script::add_version(tx, &version)
+        library::add_version(tx, &version, &stored)
     })
     .await;
-    let path = format!("/agent/v1/scripts/{}", hex(&digest));
+    let path = format!("/agent/v1/library/{}", hex(&digest));
     assert_eq!(agent.get(&path).await.status, StatusCode::NOT_FOUND, "before it was ordered");
     let mut session = agent.session().await;
     rig.submit(agent.id(), "endpoint.run_script", json!({ "script": "hello" })).await;

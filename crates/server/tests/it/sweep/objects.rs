@@ -1,10 +1,11 @@
 //! One object of each kind, and how each change of the API is carried out on them.
 
-use quell_store::{Tx, endpoint, notice, passkey};
+use quell_store::{Tx, endpoint, notice, passkey, shell};
 use quell_wire::digest::{hex, sha256};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::incidents::{Seeded, seeded};
 use crate::world::{PASSWORD, Person, World};
 
 /// Objects of the world's tenant.
@@ -17,7 +18,11 @@ pub struct Objects {
     token: String,
     key: String,
     script: String,
+    digest_of_script: String,
     approval: String,
+    /// A response plan that waits for people, and its digest.
+    plan: String,
+    plan_digest: String,
     approved: String,
     digest: String,
     person: String,
@@ -25,11 +30,14 @@ pub struct Objects {
     role: String,
     provider: String,
     webhook: String,
+    kit_key: String,
     session: String,
     passkey: String,
     notice: String,
     glass: String,
     tenant: String,
+    incident: Seeded,
+    other_incident: String,
     admin: Person,
     approver: Person,
     officer: Person,
@@ -70,7 +78,7 @@ impl Objects {
         let key = made(&admin, "/api/v1/api-keys", json!({ "name": named("key"), "role": "auditor" })).await;
         let script =
             json!({ "name": named("script"), "interpreter": "sh", "body": format!("echo {number}") });
-        made(&admin, "/api/v1/scripts", script).await;
+        let digest_of_script = text(&made(&admin, "/api/v1/library/script", script).await, "sha256");
         let view = format!("/api/v1/me/settings/{}", named("script"));
         assert_eq!(admin.put(&view, json!({})).await.0, 204);
         let ask = async |pid: u32| {
@@ -79,6 +87,9 @@ impl Objects {
             made(&ops, "/api/v1/tasks", body).await
         };
         let (waiting, approved) = (ask(4211).await, ask(4212).await);
+        let step = json!({ "action": "process.terminate", "params": { "pid": 4213, "start_time": 9 },
+            "targets": { "endpoints": [endpoint] } });
+        let plan = made(&ops, "/api/v1/response-plans", json!({ "reason": "x", "steps": [step] })).await;
         let other_digest = text(&approved, "intent_sha256");
         made(
             &approver,
@@ -100,6 +111,8 @@ impl Objects {
             json!({ "name": named("role"), "description": "", "grants": grants }),
         )
         .await;
+        let incident = seeded(world, endpoint, admin.id).await;
+        let other_incident = seeded(world, endpoint, admin.id).await.id.to_string();
         let nothing = json!({ "id": Uuid::nil() });
         let provider = if wants("/sso/") {
             made(&admin, "/api/v1/sso/providers", provider(&named("idp"))).await
@@ -108,6 +121,11 @@ impl Objects {
         };
         let webhook = if wants("/webhooks") {
             made(&admin, "/api/v1/webhooks", webhook(&named("hook"))).await
+        } else {
+            nothing.clone()
+        };
+        let kit_key = if wants("/kit-keys") {
+            made(&admin, "/api/v1/kit-keys", kit_key(&named("watch"), 'A', number)).await
         } else {
             nothing
         };
@@ -120,7 +138,10 @@ impl Objects {
             token: text(&token, "id"),
             key: text(&key, "id"),
             script: named("script"),
+            digest_of_script,
             approval: text(&waiting, "id"),
+            plan: text(&plan, "id"),
+            plan_digest: text(&plan, "digest"),
             approved: text(&approved, "id"),
             digest: text(&waiting, "intent_sha256"),
             person: text(&person, "id"),
@@ -128,11 +149,14 @@ impl Objects {
             role: text(&role, "id"),
             provider: text(&provider, "id"),
             webhook: text(&webhook, "id"),
+            kit_key: text(&kit_key, "id"),
             session: second.session,
             passkey: passkey(world, admin.id).await.to_string(),
             notice: notice(world).await.to_string(),
             glass: String::new(),
             tenant: world.tenant.to_string(),
+            incident,
+            other_incident,
             task: text(&task, "id"),
             admin,
             approver,
@@ -143,6 +167,25 @@ impl Objects {
             crate::artifacts::stored(world, task_id, command.parse().unwrap(), endpoint, b"content")
                 .await
                 .to_string();
+        let shell = shell::Shell {
+            tenant_id: world.tenant,
+            id: objects.command.parse().unwrap(),
+            task_id,
+            endpoint_id: endpoint,
+            requester_name: "x".to_owned(),
+            program: "/bin/sh".to_owned(),
+            run_as: "root".to_owned(),
+            began_at: 1,
+            ended_at: None,
+            reason: None,
+            ended_by: None,
+            exit_code: None,
+            end_signal: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            artifact_id: None,
+        };
+        world.store.write(move |tx| shell::insert(tx, &shell).map(drop)).await.unwrap();
         let proof = proven(&objects.officer, "POST /api/v1/break-glass", &reason.to_string()).await;
         let request = objects
             .officer
@@ -171,16 +214,19 @@ impl Objects {
             &self.role,
             &self.provider,
             &self.webhook,
+            &self.kit_key,
             &self.session,
             &self.notice,
             &self.glass,
+            &self.other_incident,
         ]
         .into_iter()
     }
 
     /// Who carries the change out.
     pub fn token(&self, route: &str) -> &str {
-        if route.contains("/approvals/") {
+        if route.contains("/approvals/") || route.contains("/response-plans/") && !route.ends_with("/cancel")
+        {
             return &self.approver.token;
         }
         &self.admin.token
@@ -235,6 +281,11 @@ fn webhook(name: &str) -> Value {
     json!({ "name": name, "url": "https://hooks.quell.example/x", "kinds": [] })
 }
 
+/// A public key unlike any other's.
+fn kit_key(name: &str, first: char, number: usize) -> Value {
+    json!({ "name": name, "public": format!("ed25519:{first}{number:A>41}A") })
+}
+
 /// Whether a path names one object that belongs to a tenant.
 pub fn names_an_object(path: &str) -> bool {
     path.contains('{')
@@ -244,40 +295,76 @@ pub fn names_an_object(path: &str) -> bool {
             "/mail/templates/",
             "/approval-policy/lists/",
             "/sso/start/",
+            "/ingest/",
             "/me/settings/",
         ]
         .iter()
         .any(|part| path.contains(part))
+        // Kinds are the same for everybody, and a name of the library that is uploaded to is made by it.
+        && !["/library/{kind}", "/library/{kind}/check", "/library/{kind}/{name}/versions"]
+            .iter()
+            .any(|end| path.ends_with(end))
 }
 
 /// The path with the ids of these objects.
 pub fn concrete(path: &str, objects: &Objects) -> String {
     let id = match path.split('/').nth(3).unwrap() {
         "tasks" | "broken" => &objects.task,
-        "commands" => &objects.command,
+        "commands" | "shells" => &objects.command,
         "endpoints" => &objects.endpoint,
         "artifacts" => &objects.artifact,
         "enrolment-tokens" => &objects.token,
         "api-keys" => &objects.key,
         "approvals" if path.ends_with("/revoke") || path.ends_with("/expire") => &objects.approved,
         "approvals" => &objects.approval,
+        "response-plans" => &objects.plan,
         "break-glass" => &objects.glass,
         "people" => &objects.person,
         "roles" => &objects.role,
         "sso" => &objects.provider,
         "webhooks" => &objects.webhook,
+        "kit-keys" => &objects.kit_key,
         "notices" => &objects.notice,
         "sessions" => &objects.session,
         "passkeys" => &objects.passkey,
+        "incidents" => &objects.incident.id.to_string(),
+        "detections" => &objects.incident.detection.to_string(),
         "actions" => "endpoint.isolate",
         _ => "",
     };
     let name = if path.contains("/lists/") { "except" } else { &objects.script };
     path.replace("{id}", id)
         .replace("{name}", name)
-        .replace("{kind}", "approval_requested")
+        .replace("{kind}", if path.contains("/library/") { "script" } else { "approval_requested" })
         .replace("{version}", "1")
+        .replace("{index}", "0")
+        .replace("{chain}", &objects.incident.chain.to_string())
+        .replace("{activity}", "2")
+        .replace("{source}", "generic")
+        .replace("{note}", &objects.incident.note.to_string())
+        .replace("{sha256}", &objects.digest_of_script)
         .replace("{code}", "not_found")
+}
+
+/// The same, of incidents and of what is told to them.
+fn body_of_incident(route: &str, objects: &Objects) -> Option<Value> {
+    let number = objects.number;
+    let body = match route {
+        "PATCH /api/v1/incidents/{id}" => json!({ "state": "closed", "resolution": "benign" }),
+        "POST /api/v1/incidents/{id}/notes" | "PATCH /api/v1/incidents/{id}/notes/{note}" => {
+            json!({ "body": format!("words {number}") })
+        }
+        "POST /api/v1/incidents/merge" => json!({ "into": objects.incident.id,
+            "incidents": [objects.other_incident], "reason": "the same" }),
+        "POST /api/v1/incidents/{id}/respond" | "POST /api/v1/incidents/{id}/respond/preview" => {
+            json!({ "action": "file.prevent_run", "chain": objects.incident.chain, "activity": 2, "reason": "x" })
+        }
+        "POST /api/v1/ingest/{source}" => {
+            json!({ "time": "2026-11-23T06:50:00Z", "title": format!("Seen {number}"), "severity": "high" })
+        }
+        _ => return None,
+    };
+    Some(body)
 }
 
 /// The body with which a change is carried out; `None` where nobody said.
@@ -286,20 +373,36 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
     let body = match route {
         "POST /api/v1/tasks" => json!({ "action": "file.collect", "params": { "path": "/etc/hosts" },
             "targets": { "endpoints": [objects.endpoint] }, "reason": "x" }),
-        "POST /api/v1/scripts" => {
+        "POST /api/v1/library/{kind}" => {
             json!({ "name": format!("other-{number}"), "interpreter": "sh", "body": format!("ls {number}") })
         }
+        "PATCH /api/v1/library/{kind}/{name}" => json!({ "archived": true }),
         "PUT /api/v1/gateway/addresses" => json!({ "addresses": ["quell.example:8421"] }),
         "PUT /api/v1/endpoints/{id}/tags" => json!({ "tags": ["a", "b"] }),
         "POST /api/v1/endpoints/tags" => json!({ "endpoints": [objects.endpoint], "add": ["c"] }),
         "PUT /api/v1/endpoints/{id}/name" => json!({ "name": format!("reception-{number}") }),
         "POST /api/v1/enrolment-tokens" => json!({ "name": "x" }),
         "POST /api/v1/api-keys" => json!({ "name": "x", "role": "analyst" }),
+        "POST /api/v1/response-plans" => json!({ "reason": "x", "steps": [
+            { "action": "file.collect", "params": { "path": "/etc/hosts" },
+                "targets": { "endpoints": [objects.endpoint] } }] }),
+        "POST /api/v1/response-plans/{id}/approve" | "POST /api/v1/response-plans/{id}/reject" => {
+            json!({ "digest": objects.plan_digest })
+        }
+        "POST /api/v1/incidents/{id}/cut" => {
+            json!({ "digest": "0".repeat(64), "steps": [1], "reason": "x" })
+        }
         "POST /api/v1/approvals/{id}/approve" | "POST /api/v1/approvals/{id}/reject" => {
             json!({ "digest": objects.digest })
         }
         "POST /api/v1/approvals/decide" => json!({ "decision": "reject",
             "requests": [{ "task": objects.approval, "digest": objects.digest }] }),
+        "PUT /api/v1/protection" | "POST /api/v1/protection/preview" => {
+            json!({ "record": true, "ring_bytes": 64 << 20,
+            "ring_age_seconds": 3600 * (number + 1), "prevent_from": "high", "yara": {},
+            "modes": { "block_list": "detect", "behaviour": "off", "yara": "detect" },
+            "behaviour": { "built_in": false } })
+        }
         "PUT /api/v1/approval-policy" => json!({ "managed": { "auto_approve": false } }),
         "POST /api/v1/approval-policy/try" => json!({ "action": "file.collect", "requester": "staff" }),
         "POST /api/v1/break-glass" => json!({ "reason": "nobody answers the phone" }),
@@ -322,6 +425,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
             "administrator": { "name": "T", "email": format!("t-{number}@quell.example") } }),
         "POST /api/v1/sso/providers" => provider(&format!("more-{number}")),
         "PUT /api/v1/sso/providers/{id}" => provider(&format!("changed-{number}")),
+        "POST /api/v1/kit-keys" => kit_key(&format!("more-{number}"), 'B', number),
         "POST /api/v1/webhooks" => webhook(&format!("more-{number}")),
         "PUT /api/v1/webhooks/{id}" => webhook(&format!("changed-{number}")),
         "PUT /api/v1/mail" => {
@@ -336,6 +440,7 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "POST /api/v1/me/password" => json!({ "old": PASSWORD, "new": "another long passphrase" }),
         "POST /api/v1/step-up" => json!({ "request": "0".repeat(64), "password": PASSWORD }),
         "POST /api/v1/broken/{id}"
+        | "POST /api/v1/response-plans/{id}/cancel"
         | "POST /api/v1/people/{id}/reset"
         | "POST /api/v1/approvals/{id}/revoke"
         | "POST /api/v1/approvals/{id}/expire"
@@ -347,12 +452,13 @@ pub fn body(route: &str, objects: &Objects) -> Option<Value> {
         "POST /api/v1/endpoints/{id}/acknowledge"
         | "POST /api/v1/endpoints/{id}/revoke"
         | "POST /api/v1/tasks/{id}/cancel"
+        | "POST /api/v1/response-plans/{id}/undo"
         | "POST /api/v1/tasks/{id}/undo" => json!({ "reason": "because" }),
         "POST /api/v1/me/totp" | "POST /api/v1/me/totp/remove" => json!({ "password": PASSWORD }),
         route if route.contains("/lists/") => json!(""),
         route if route.starts_with("DELETE ") => json!({}),
         route if route.starts_with("PATCH /api/v1/passkeys") => json!({ "name": "x" }),
-        _ => return None,
+        _ => return body_of_incident(route, objects),
     };
     Some(body)
 }

@@ -1,0 +1,158 @@
+//! Chains as they are gathered, cut into updates and told.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+use prost::Message as _;
+use quell_wire::activity::{ChainUpdate, Deed, Dns, Image, Severity, Source, Verdict};
+
+use super::*;
+use crate::recorder::item::{Facts, Program, What};
+
+fn key(pid: u32) -> ProcessKey {
+    ProcessKey { pid, start: 9 }
+}
+
+fn process(key: ProcessKey, path: &[u8]) -> Process {
+    let image = Image { path: path.to_vec(), directory: path.to_vec(), ..Image::default() };
+    Process { key, image, ..Process::default() }
+}
+
+fn asked(id: u64, pid: u32) -> Arc<Item> {
+    let what = What::Other(Deed::Dns(Dns { name: "a".into(), ..Dns::default() }));
+    Arc::new(Item { id, at_us: 1, key: key(pid), what })
+}
+
+fn detection(activity: u64) -> Detection {
+    Detection {
+        id: "d".into(),
+        at_us: 7,
+        activity,
+        source: Source::Behaviour.into(),
+        severity: Severity::High.into(),
+        verdict: Verdict::Detected.into(),
+        ..Detection::default()
+    }
+}
+
+fn update(chain: &mut Chain, path: &[u8]) -> Option<ChainUpdate> {
+    let (letter, _) = chain.cut("boot", 10, &|key| Some(process(key, path)))?;
+    assert!(letter.body.len() < 512 << 10, "{}", letter.body.len());
+    let update = ChainUpdate::decode(letter.body.as_slice()).unwrap();
+    assert_eq!(update.check(), Ok(()));
+    assert_eq!((update.serial, letter.serial), (chain.state.serial, chain.state.serial));
+    Some(update)
+}
+
+#[test]
+fn a_detection_goes_first_with_its_event_and_its_process() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 4);
+    for pid in 1..=200 {
+        assert!(chain.process(key(pid)));
+        chain.activity(&asked(u64::from(pid), pid));
+    }
+    chain.detection(detection(150), Some(asked(150, 150)));
+    let first = update(&mut chain, b"/bin/x").unwrap();
+    assert_eq!((first.serial, first.processes[0].key, first.activities[0].id), (1, key(150), 150));
+    assert_eq!((first.detections.len(), first.gaps.lost), (1, 6));
+    assert_eq!((first.processes.len(), first.activities.len()), (limits::UPDATE_PROCESSES, 1));
+    let mut told: BTreeSet<u64> = first.activities.iter().map(|activity| activity.id).collect();
+    let mut processes = first.processes.len();
+    while let Some(next) = update(&mut chain, b"/bin/x") {
+        processes += next.processes.len();
+        assert!(next.activities.is_empty() || processes == 200, "what was done comes after who did it");
+        told.extend(next.activities.iter().map(|activity| activity.id));
+    }
+    assert_eq!((processes, told.len()), (200, 200));
+    assert!(chain.due.is_none() && chain.is_told());
+}
+
+#[test]
+fn an_update_is_never_larger_than_a_frame_takes() {
+    let long = vec![b'x'; limits::PATH];
+    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let program = Arc::new(Program {
+        image: Image { path: long.clone(), directory: long.clone(), ..Image::default() },
+        ..Program::default()
+    });
+    for pid in 1..=300 {
+        chain.process(key(pid));
+        let what = What::Start(program.clone());
+        let item = Arc::new(Item { id: pid.into(), at_us: 1, key: key(pid), what });
+        chain.activity(&item);
+        if pid % 10 == 0 {
+            chain.detection(detection(pid.into()), Some(item));
+        }
+    }
+    let mut updates = 0;
+    while update(&mut chain, &long).is_some() {
+        updates += 1;
+    }
+    assert!(updates > 8, "{updates}");
+}
+
+#[test]
+fn what_is_beyond_the_limits_is_counted() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let taken = (1..=3000).filter(|pid| chain.process(key(*pid))).count();
+    assert_eq!(taken, limits::CHAIN_PROCESSES - RESERVE);
+    assert!(chain.key_process(key(3000)));
+    chain.activity(&asked(1, 2999));
+    while update(&mut chain, b"/x").is_some() {}
+    for id in 1..=(WAITING as u64 + 5) {
+        chain.activity(&asked(id, 1));
+    }
+    let gaps = chain.gaps(0);
+    assert_eq!((gaps.processes_beyond, gaps.activities_beyond), (1000 + RESERVE as u64, 6));
+    chain.drop_waiting();
+    let last = update(&mut chain, b"/x").unwrap();
+    assert_eq!((last.activities.len(), last.gaps.activities_beyond), (0, 6 + WAITING as u64));
+    for n in 0..1100 {
+        chain.detection(detection(n + 1), None);
+    }
+    let mut detections = 0;
+    while let Some(next) = update(&mut chain, b"/x") {
+        detections += next.detections.len();
+    }
+    assert_eq!(detections, limits::CHAIN_DETECTIONS);
+}
+
+#[test]
+fn facts_that_come_late_are_told_again_and_others_once() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let program = Arc::new(Program::default());
+    let start = |id| Arc::new(Item { id, at_us: 1, key: key(1), what: What::Start(program.clone()) });
+    let item = start(5);
+    chain.process(key(1));
+    chain.activity(&item);
+    chain.facts(&item);
+    let first = update(&mut chain, b"/x").unwrap();
+    assert_eq!(first.activities.len(), 1);
+    assert!(update(&mut chain, b"/x").is_none());
+    program.late.set(Facts { sha256: Some([7; 32]), ..Facts::default() }).unwrap();
+    chain.facts(&item);
+    let again = update(&mut chain, b"/x").unwrap();
+    assert_eq!((again.processes.len(), again.activities.len()), (1, 1));
+    let Some(Deed::Start(image)) = &again.activities[0].deed else { panic!() };
+    assert_eq!(image.sha256, [7; 32]);
+    chain.facts(&start(9));
+    assert!(update(&mut chain, b"/x").is_some_and(|update| update.activities.is_empty()), "not told yet");
+    let stranger = Arc::new(Item { id: 1, at_us: 1, key: key(2), what: What::Start(program.clone()) });
+    chain.facts(&stranger);
+    assert!(update(&mut chain, b"/x").is_none());
+}
+
+#[test]
+fn a_chain_that_is_closed_says_so_last() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    for pid in 1..=100 {
+        chain.process(key(pid));
+    }
+    chain.is_closing = true;
+    let first = update(&mut chain, b"/x").unwrap();
+    assert!(!first.closed);
+    let last = update(&mut chain, b"/x").unwrap();
+    assert!(last.closed && last.processes.len() == 36);
+    let kept = KeptChain { members: vec![(key(3), Reach::All)], serial: 7, lost: 5, ..chain.state.clone() };
+    let mut resumed = Chain::resumed(2, kept, 0);
+    assert!(resumed.tells(key(3)) && resumed.is_told());
+    assert_eq!(resumed.gaps(2).lost, 7, "with those of an earlier run");
+}

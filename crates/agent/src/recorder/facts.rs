@@ -1,0 +1,334 @@
+//! What is learned of files by reading them: hashes, packages, containers. On a thread of its own with a bounded queue, so
+//! that a flood of programs keeps no event waiting; what finds no room there stays unread, and is counted.
+//!
+//! Only files are opened that keep nobody waiting (`quell_host::guard::open_local`, `quell_host::process::open_program`).
+
+mod digest;
+mod packages;
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use quell_host::process::{Identity, container_of, open_program};
+
+pub use self::digest::Key;
+use self::digest::{Read, read};
+use self::packages::Packages;
+use super::item::{Facts, Item, Program, What};
+use super::raw::identity;
+
+/// Files that wait to be read.
+const WAITING: usize = 4096;
+/// Files whose facts are remembered; beyond that all are forgotten. About 200 bytes each.
+const KNOWN: usize = 8192;
+/// For how long a program of the system is taken for unchanged without another look. It takes root to change it, and root
+/// to change what is said of it.
+const FRESH: Duration = Duration::from_secs(5);
+/// Between two looks whether packages are known by now.
+const SOON: Duration = Duration::from_millis(100);
+const STACK: usize = 384 << 10;
+
+/// A file: its device by both numbers, and its inode.
+type Inode = ((u32, u32), u64);
+
+/// What is to be learned.
+#[derive(Debug)]
+pub enum Job {
+    /// Of a program that was begun; without an event where it runs already.
+    Program { program: Arc<Program>, by: Identity, item: Option<Arc<Item>>, foreign: bool },
+    /// Of a file that came to be, was changed or renamed.
+    File { item: Arc<Item>, path: Vec<u8>, inode: Inode, by: Option<Identity>, foreign: bool },
+    /// The container of a mount namespace, by a process in it.
+    Container { mounts: u32, by: Identity },
+}
+
+/// What was learned.
+#[derive(Debug)]
+pub enum Learned {
+    /// The facts of an event's file are where they belong.
+    Item(Arc<Item>),
+    /// The facts of a program that ran already.
+    Program(Identity),
+    /// A container's id; empty where it is none.
+    Container(u32, Arc<str>),
+}
+
+/// A file for rules about content.
+pub struct Content {
+    pub file: File,
+    pub path: Vec<u8>,
+    pub item: Arc<Item>,
+    /// Names the content for as long as nobody writes.
+    pub key: Key,
+}
+
+/// Takes what was learned.
+pub type Tell = Box<dyn Fn(Learned) + Send>;
+/// Takes files whose content is to be looked at.
+pub type Scan = Box<dyn Fn(Content) + Send>;
+
+#[derive(Default)]
+struct Shared {
+    /// Programs of packages that were read a moment ago, by inode.
+    fresh: Mutex<HashMap<Inode, (Instant, Facts)>>,
+    unread: AtomicU64,
+    /// Whether content is looked at by rules.
+    scans: AtomicBool,
+}
+
+/// What others give it jobs by. Cheap to clone; the thread ends with the last.
+#[derive(Clone)]
+pub struct Reader {
+    jobs: SyncSender<Job>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Reader({} unread)", self.unread())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reader {
+    /// Begins the thread.
+    pub fn start(tell: Tell, scan: Scan) -> std::io::Result<Self> {
+        let (jobs, received) = sync_channel(WAITING);
+        let shared = Arc::new(Shared::default());
+        let work = Work {
+            shared: shared.clone(),
+            known: HashMap::new(),
+            packages: Packages::default(),
+            buffer: Vec::new(),
+            tell,
+            scan,
+        };
+        let thread = std::thread::Builder::new().name("flight-facts".into()).stack_size(STACK);
+        thread.spawn(move || work.run(&received))?;
+        Ok(Self { jobs, shared })
+    }
+
+    /// Learns of something. Whether an answer comes.
+    pub fn ask(&self, job: Job) -> bool {
+        match self.jobs.try_send(job) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.shared.unread.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// What is known without asking: of a program that is a package's and was read a moment ago. Rules about content do not look
+    /// at these anyway.
+    pub fn at_once(&self, program: &Program) -> bool {
+        let Some(inode) = program.inode.filter(|_| program.image.script.is_none()) else { return false };
+        let fresh = lock(&self.shared.fresh);
+        let facts = fresh.get(&inode).filter(|(read, _)| read.elapsed() < FRESH);
+        facts.is_some_and(|(_, facts)| program.late.set(facts.clone()).is_ok())
+    }
+
+    /// Whether rules look at content from now on.
+    pub fn scans(&self, yes: bool) {
+        self.shared.scans.store(yes, Ordering::Relaxed);
+    }
+
+    /// Files that were not read for want of room.
+    pub fn unread(&self) -> u64 {
+        self.shared.unread.load(Ordering::Relaxed)
+    }
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    known: HashMap<Key, Read>,
+    packages: Packages,
+    buffer: Vec<u8>,
+    tell: Tell,
+    scan: Scan,
+}
+
+impl Work {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        let mut later = VecDeque::new();
+        self.packages.renew();
+        loop {
+            let job = match jobs.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Disconnected) => return,
+                // What ran already can wait for what happens, and for the packages.
+                Err(TryRecvError::Empty) if later.is_empty() => match jobs.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                },
+                Err(TryRecvError::Empty) => {
+                    let patience = if self.packages.is_ready() { Duration::ZERO } else { SOON };
+                    match jobs.recv_timeout(patience) {
+                        Ok(job) => job,
+                        Err(RecvTimeoutError::Disconnected) => return,
+                        Err(RecvTimeoutError::Timeout) => {
+                            self.packages.renew();
+                            if self.packages.is_ready()
+                                && let Some(job) = later.pop_front()
+                            {
+                                self.job(job);
+                            }
+                            continue;
+                        }
+                    }
+                }
+            };
+            let ran_already = matches!(job, Job::Program { item: None, .. });
+            if ran_already && later.len() < WAITING {
+                later.push_back(job);
+            } else {
+                self.job(job);
+            }
+        }
+    }
+
+    fn job(&mut self, job: Job) {
+        if self.packages.is_other() {
+            // What belongs to whom may be another now.
+            self.known.clear();
+            lock(&self.shared.fresh).clear();
+        }
+        match job {
+            Job::Program { program, by, item, foreign } => {
+                self.program(&program, by, item.as_ref(), foreign);
+                (self.tell)(item.map_or(Learned::Program(by), Learned::Item));
+            }
+            Job::File { item, path, inode, by, foreign } => {
+                self.file(&item, path, inode, by.filter(|_| foreign));
+                (self.tell)(Learned::Item(item));
+            }
+            Job::Container { mounts, by } => {
+                let container = container_of(by).unwrap_or_default();
+                (self.tell)(Learned::Container(mounts, container.into()));
+            }
+        }
+    }
+
+    fn program(&mut self, program: &Program, by: Identity, item: Option<&Arc<Item>>, foreign: bool) {
+        if program.late.get().is_some() {
+            return;
+        }
+        let image = &program.image;
+        // By the process itself: what it runs need not lie under any name. Once it has ended, by the name.
+        let opened = open_program(by).ok().filter(|file| is_it(file, program.inode));
+        let opened = opened.or_else(|| {
+            let named = place(&image.path, foreign.then_some(by))?;
+            open(&named).filter(|file| program.inode.is_some() && is_it(file, program.inode))
+        });
+        let mut facts = Facts::default();
+        if let Some(file) = opened {
+            let name = (!foreign).then_some(image.path.as_slice());
+            if let Some((key, known)) = self.look(&file, name) {
+                (facts.sha256, facts.size, facts.package) = (known.sha256, known.size, known.package);
+                if let (Some(item), true) = (item, facts.package.is_empty()) {
+                    self.scan(file, &image.path, item, key);
+                } else if let Some(inode) = program.inode.filter(|_| !facts.package.is_empty()) {
+                    self.remember(inode, &facts);
+                }
+            }
+        }
+        if let Some(script) = &image.script
+            && let Some(file) = place(&script.path, foreign.then_some(by)).and_then(|path| open(&path))
+            && let Some((key, known)) = self.look(&file, (!foreign).then_some(script.path.as_slice()))
+        {
+            facts.script = known.sha256;
+            if let (Some(item), true) = (item, known.package.is_empty()) {
+                self.scan(file, &script.path, item, key);
+            }
+        }
+        let _ = program.late.set(facts);
+    }
+
+    fn file(&mut self, item: &Arc<Item>, path: Vec<u8>, inode: Inode, by: Option<Identity>) {
+        let What::File(_, late) = &item.what else { return };
+        let Some(named) = place(&path, by) else { return };
+        // Another file may have taken its name meanwhile.
+        let Some(file) = open(&named).filter(|file| is_it(file, Some(inode))) else { return };
+        if digest::is_object(&file) {
+            return;
+        }
+        let Some((key, known)) = self.look(&file, None) else { return };
+        let _ = late.set(Facts { sha256: known.sha256, size: known.size, ..Facts::default() });
+        self.scan(file, &path, item, key);
+    }
+
+    /// Reads a file, or remembers what was read of it. `name`: where packages know it.
+    fn look(&mut self, file: &File, name: Option<&[u8]>) -> Option<(Key, Read)> {
+        let key = Key::of(file)?;
+        if let Some(known) = self.known.get(&key) {
+            return Some((key, known.clone()));
+        }
+        let owner = name.and_then(|name| self.packages.owner(name));
+        let mut known =
+            read(file, &key, owner.as_ref().and_then(|owner| owner.md5).is_some(), &mut self.buffer)?;
+        // Content that is not what the package brought is not the package's.
+        if let Some(owner) = owner
+            && owner.md5.is_none_or(|md5| known.md5 == Some(md5))
+        {
+            known.package = owner.package;
+        }
+        if key.is_settled() {
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(key, known.clone());
+        }
+        Some((key, known))
+    }
+
+    fn remember(&self, inode: Inode, facts: &Facts) {
+        let mut fresh = lock(&self.shared.fresh);
+        if fresh.len() >= 1024 {
+            fresh.clear();
+        }
+        fresh.insert(inode, (Instant::now(), facts.clone()));
+    }
+
+    fn scan(&self, file: File, path: &[u8], item: &Arc<Item>, key: Key) {
+        if self.shared.scans.load(Ordering::Relaxed) {
+            (self.scan)(Content { file, path: path.to_vec(), item: item.clone(), key });
+        }
+    }
+}
+
+/// Where a path leads, for a process that may have other mounts than we do.
+fn place(path: &[u8], by: Option<Identity>) -> Option<PathBuf> {
+    let path = Path::new(OsStr::from_bytes(path));
+    if !path.is_absolute() {
+        return None;
+    }
+    match by {
+        None => Some(path.to_owned()),
+        Some(by) => {
+            Some(Path::new("/proc").join(by.pid.to_string()).join("root").join(path.strip_prefix("/").ok()?))
+        }
+    }
+}
+
+fn open(path: &Path) -> Option<File> {
+    quell_host::guard::open_local(path).ok()
+}
+
+fn is_it(file: &File, inode: Option<Inode>) -> bool {
+    inode.is_none_or(|(device, inode)| digest::inode(file) == Some((device, inode)))
+}
+
+/// What a process is, for reading by it.
+pub fn by(key: quell_wire::activity::ProcessKey) -> Identity {
+    identity(key)
+}

@@ -1,0 +1,400 @@
+//! The recorder's own thread: takes what the kernel told, keeps the tree, writes, judges and tells. Everything else is handed
+//! to it or by it, and nothing here waits for a disk, a file or the network.
+
+mod hits;
+mod known;
+mod met;
+mod take;
+mod tell;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use quell_host::recorder::raw::Raw;
+use quell_wire::activity::{Detection, Process, ProcessKey};
+use tokio::sync::oneshot;
+
+use super::chains::Chains;
+use super::disk::{Answer, Disk};
+use super::facts::{Learned, Reader};
+use super::item::Item;
+use super::judge::{Folds, Hit, Judge};
+use super::met::Met;
+use super::names::Names;
+use super::prevent::Hand;
+use super::ring::Bounds;
+use super::settings::Current;
+use super::times::{Times, since_boot};
+use super::tree::{MOST, Reach, Tree};
+use super::yara::Yara;
+
+/// Events that wait for the thread; beyond that they are lost, and counted.
+const WAITING: usize = 65_536;
+/// What is written together.
+const FLUSH: Duration = Duration::from_millis(250);
+/// For how long an event waits for its file to be read, where rules or exclusions ask for that.
+const PATIENCE: Duration = Duration::from_millis(60);
+/// Connections and questions that are remembered, for what is met of them later.
+const RECENT: usize = 2048;
+/// Connections whose end is not known yet.
+const CONNECTIONS: usize = 8192;
+/// Between two looks at chains that may be over.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input {
+    Batch(Vec<Raw>),
+    Learned(Learned),
+    Disk(Answer),
+    /// Rules about content matched.
+    Matched(Arc<Item>, Vec<Hit>),
+    Met(Met),
+    /// The server wants no more of this chain.
+    Closed(String),
+    Current(Arc<Current>),
+    Ask(Asked, oneshot::Sender<Result<Collected, &'static str>>),
+    Stop,
+}
+
+/// A chain that a person, or another product, asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Around this process, and what it did.
+    pub key: ProcessKey,
+    /// The event that was found; 0: its last start.
+    pub activity: u64,
+    /// It and its ancestors, by the ring.
+    pub rows: Vec<Process>,
+    /// For a person.
+    pub note: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// The chain.
+    pub chain_id: String,
+    /// Where it begins.
+    pub root: ProcessKey,
+    /// The detection that stands for the question.
+    pub detection_id: String,
+    /// It was open already.
+    pub is_joined: bool,
+}
+
+/// What is told of the thread.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Events that found no room in the queue, by [`quell_host::recorder::Kind`].
+    pub lost: [AtomicU64; 8],
+    /// Events of files whose process could not be told.
+    pub unattributed: AtomicU64,
+    /// Activity events.
+    pub activities: AtomicU64,
+    pub detections: AtomicU64,
+    /// Hits that were folded, or were told by nothing.
+    pub folded: AtomicU64,
+    /// Processes in the tree, and those that were given up.
+    pub processes: AtomicUsize,
+    pub forgotten: AtomicU64,
+    pub chains: AtomicUsize,
+    pub rules: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Inbox {
+    queue: Mutex<VecDeque<Input>>,
+    bell: Condvar,
+    counts: Counts,
+    is_gone: AtomicBool,
+    /// Rules that are not in force, and why.
+    refused: Mutex<Vec<(String, String)>>,
+}
+
+/// What others tell the thread by. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Door(Arc<Inbox>);
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Door({} waiting)", self.0.counts.waiting.load(Ordering::Relaxed))
+    }
+}
+
+impl Door {
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// What the kernel told; lost where too much waits.
+    pub fn batch(&self, batch: Vec<Raw>) {
+        let counts = &self.0.counts;
+        if counts.waiting.load(Ordering::Relaxed) + batch.len() > WAITING {
+            for kind in batch.iter().filter_map(|raw| raw.what.kind()) {
+                if let Some(lost) = counts.lost.get(kind as usize) {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            return;
+        }
+        counts.waiting.fetch_add(batch.len(), Ordering::Relaxed);
+        self.tell(Input::Batch(batch));
+    }
+
+    pub fn tell(&self, input: Input) {
+        // Nobody takes it any more: whoever waits for an answer is told so by its end.
+        if self.0.is_gone.load(Ordering::Relaxed) {
+            return;
+        }
+        self.queue().push_back(input);
+        self.0.bell.notify_one();
+    }
+
+    /// Rules that are not in force, and why.
+    pub fn refused(&self) -> Vec<(String, String)> {
+        self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events that were lost in the queue.
+    pub fn lost(&self) -> u64 {
+        self.0.counts.lost.iter().map(|lost| lost.load(Ordering::Relaxed)).sum()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Input>> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, until: Option<Instant>) -> Option<Input> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(input) = queue.pop_front() {
+                return Some(input);
+            }
+            let Some(until) = until else {
+                queue = self.0.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let (held, _) = self.0.bell.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
+            queue = held;
+        }
+    }
+}
+
+/// The agent itself.
+#[derive(Clone, Debug)]
+pub struct Own {
+    pub pid: u32,
+    pub path: PathBuf,
+}
+
+/// Hits and events that wait until a file was read.
+#[derive(Debug)]
+struct Waiting {
+    due: Instant,
+    item: Arc<Item>,
+    /// None: it is not judged yet.
+    hits: Option<Vec<(Hit, super::prevent::Done)>>,
+}
+
+/// What the thread works with.
+pub struct Flight {
+    pub door: Door,
+    pub tree: Tree,
+    pub times: Times,
+    pub names: Names,
+    pub reader: Reader,
+    pub yara: Yara,
+    pub judge: Judge,
+    pub hand: Hand,
+    pub disk: Disk,
+    pub own: Own,
+    pub boot_id: String,
+    /// What the kernel lost until now.
+    pub host_lost: Box<dyn Fn() -> u64 + Send>,
+    /// The number of the next activity event.
+    pub next_id: u64,
+    /// Processes that ran when the agent ended, by the ring, until it is known which still do.
+    pub before: HashMap<ProcessKey, Process>,
+    state: State,
+}
+
+#[derive(Default)]
+struct State {
+    chains: Chains,
+    folds: Folds,
+    /// To be written.
+    items: Vec<Arc<Item>>,
+    dirty: BTreeSet<ProcessKey>,
+    gone: Vec<Process>,
+    flush: Option<Instant>,
+    flushed_id: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    recent: VecDeque<Arc<Item>>,
+    connections: HashMap<u64, (u64, i64, ProcessKey)>,
+    looked: Option<Instant>,
+    swept: u64,
+    /// Members of chains of an earlier run, until their processes are seen.
+    members: HashMap<ProcessKey, (u32, Reach)>,
+    /// Detections of processes that have left the tree, until these are back.
+    recalling: Vec<(Arc<Item>, Detection)>,
+    /// Processes that were looked up in `/proc` because their beginning was missed; and in which second.
+    looked_up: (u64, u32),
+}
+
+impl Flight {
+    #[expect(clippy::too_many_arguments, reason = "it is put together in one place")]
+    pub fn new(
+        door: Door,
+        times: Times,
+        names: Names,
+        reader: Reader,
+        yara: Yara,
+        hand: Hand,
+        disk: Disk,
+        own: Own,
+        boot_id: String,
+        next_id: u64,
+    ) -> Self {
+        Self {
+            door,
+            tree: Tree::default(),
+            times,
+            names,
+            reader,
+            yara,
+            judge: Judge::default(),
+            hand,
+            disk,
+            own,
+            boot_id,
+            host_lost: Box::new(|| 0),
+            next_id,
+            before: HashMap::new(),
+            state: State::default(),
+        }
+    }
+
+    /// Until it is told to stop.
+    pub fn run(mut self) {
+        loop {
+            match self.door.next(self.due()) {
+                Some(Input::Stop) => break,
+                Some(input) => self.input(input),
+                None => {}
+            }
+            self.turn();
+        }
+        self.door.0.is_gone.store(true, Ordering::Relaxed);
+        self.door.queue().clear();
+        self.flush();
+        self.disk.stop();
+    }
+
+    /// One input, for tests too.
+    pub fn input(&mut self, input: Input) {
+        self.times.look(since_boot());
+        match input {
+            Input::Batch(batch) => {
+                self.door.0.counts.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+                self.names.look();
+                for raw in batch {
+                    self.take(raw);
+                }
+                self.first_is_over();
+            }
+            Input::Learned(learned) => self.learned(learned),
+            Input::Disk(Answer::History(found)) => self.history(found),
+            Input::Disk(Answer::Recalled(key, rows)) => self.recalled(key, rows),
+            Input::Matched(item, hits) => self.matched(&item, hits),
+            Input::Met(met) => self.met(met),
+            Input::Closed(id) | Input::Disk(Answer::Lost(id)) => self.closed(&id),
+            Input::Current(current) => self.settle(current),
+            Input::Ask(asked, answer) => drop(answer.send(self.asked(&asked))),
+            Input::Stop => {}
+        }
+    }
+
+    /// What is due.
+    pub fn turn(&mut self) {
+        let now = Instant::now();
+        self.overdue(now);
+        if self.state.flush.is_some_and(|due| due <= now) {
+            self.flush();
+        }
+        self.tell(now);
+        if self.state.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            self.state.looked = Some(now);
+            self.close_quiet();
+        }
+        let boot = since_boot();
+        let is_full = self.tree.len() > MOST;
+        if is_full
+            || self.tree.due().is_some_and(|due| due <= boot)
+            || boot.saturating_sub(self.state.swept) > 1_000_000_000
+        {
+            self.state.swept = boot;
+            self.sweep(boot);
+        }
+        let counts = self.door.counts();
+        counts.processes.store(self.tree.len(), Ordering::Relaxed);
+        counts.forgotten.store(self.tree.forgotten, Ordering::Relaxed);
+        counts.chains.store(self.state.chains.len(), Ordering::Relaxed);
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let chains =
+            (self.state.chains.len() > 0).then(|| self.state.looked.map(|looked| looked + LOOK)).flatten();
+        // The dead are swept within the second: nothing depends on the moment.
+        let dead = self.tree.due().map(|_| Instant::now() + Duration::from_secs(1));
+        // Those that came first are due first.
+        let waiting = self.state.waiting.values().next().map(|waiting| waiting.due);
+        let all = [self.state.flush, self.state.chains.due(), self.state.folds.due(), waiting, chains, dead];
+        all.into_iter().flatten().min()
+    }
+
+    fn settle(&mut self, current: Arc<Current>) {
+        let bounds = Bounds { bytes: current.document.ring_bytes, age_s: current.document.ring_age_s };
+        self.disk.bound(bounds);
+        self.judge = Judge::new(current.clone());
+        self.yara.rules(&current);
+        self.reader.scans(self.yara.is_on());
+        self.door.counts().rules.store(self.judge.count(), Ordering::Relaxed);
+        let refused = std::mem::take(&mut self.judge.refused);
+        *self.door.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    fn lost(&self) -> u64 {
+        (self.host_lost)().saturating_add(self.door.lost())
+    }
+
+    /// Puts the chains of an earlier run where they belong; nothing more comes of those of another boot.
+    pub fn resume(&mut self, kept: Vec<(super::ring::KeptChain, Option<String>)>) {
+        let lost = self.lost();
+        for (mut state, other_boot) in kept {
+            let slot = self.state.chains.slot();
+            let members = state.members.clone();
+            if let Some(boot_id) = other_boot {
+                let mut chain = super::chains::Chain::resumed(slot, std::mem::take(&mut state), lost);
+                chain.is_closing = true;
+                if let Some((letter, batch)) = chain.cut(&boot_id, lost, &|_| None) {
+                    self.disk.post(letter, batch);
+                }
+                continue;
+            }
+            self.state.members.extend(members.into_iter().map(|(key, reach)| (key, (slot, reach))));
+            self.state.chains.insert(super::chains::Chain::resumed(slot, state, lost));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! What goes to the disk, and what goes to the server.
+
+use std::time::{Duration, Instant};
+
+use quell_wire::activity::{Process, ProcessKey};
+
+use super::Flight;
+use crate::recorder::chains::QUIET_US;
+use crate::recorder::ring::{Batch, Found};
+
+/// Updates of one chain that are made at one turn.
+const AT_ONCE: usize = 4;
+/// Where no room is for updates, it is looked again after this.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Rows that are handed over at once.
+const ROWS: usize = 4000;
+
+impl Flight {
+    /// A process as the protocol has it.
+    pub(super) fn process(&self, key: ProcessKey) -> Option<Process> {
+        let names = &self.names;
+        self.tree.process(
+            key,
+            |uid| names.user(uid).to_owned(),
+            |mounts| names.container(mounts).to_owned(),
+            |at| self.times.wall_us(at),
+        )
+    }
+
+    /// Hands over what is to be written.
+    pub(super) fn flush(&mut self) {
+        self.state.flush = None;
+        let dirty = std::mem::take(&mut self.state.dirty);
+        let mut processes = std::mem::take(&mut self.state.gone);
+        processes.extend(dirty.into_iter().filter_map(|key| self.process(key)));
+        let items = std::mem::take(&mut self.state.items);
+        if processes.is_empty() && items.is_empty() {
+            return;
+        }
+        self.state.flushed_id =
+            items.iter().map(|item| item.id).max().unwrap_or(0).max(self.state.flushed_id);
+        let mut activities = items.iter().map(|item| item.activity());
+        loop {
+            let rest = processes.split_off(processes.len().min(ROWS));
+            let batch = Batch { processes, activities: activities.by_ref().take(ROWS).collect() };
+            if batch.processes.is_empty() && batch.activities.is_empty() {
+                return;
+            }
+            self.disk.write(batch);
+            processes = rest;
+        }
+    }
+
+    /// Those that are gone from the tree are written once more.
+    pub(super) fn sweep(&mut self, now: u64) {
+        let (names, times, state) = (&self.names, &self.times, &mut self.state);
+        self.tree.sweep(now, |key, entry| {
+            let is_dirty = state.dirty.remove(&key);
+            let chain = entry.chain.and_then(|(slot, _)| state.chains.get_mut(slot));
+            let chain = chain.filter(|chain| chain.waits(key));
+            if !is_dirty && chain.is_none() {
+                return;
+            }
+            let process = entry.process(
+                key,
+                names.user(entry.who.uid).to_owned(),
+                names.container(entry.who.mounts).to_owned(),
+                |at| times.wall_us(at),
+            );
+            if let Some(chain) = chain {
+                chain.gone(process.clone());
+            }
+            if is_dirty {
+                state.gone.push(process);
+            }
+        });
+    }
+
+    /// Tells what is new of chains.
+    pub(super) fn tell(&mut self, now: Instant) {
+        for slot in self.state.chains.slots() {
+            let is_due =
+                self.state.chains.get(slot).is_some_and(|chain| chain.due.is_some_and(|due| due <= now));
+            if is_due {
+                self.tell_of(slot, now);
+            }
+        }
+    }
+
+    fn tell_of(&mut self, slot: u32, now: Instant) {
+        let lost = self.lost();
+        for _ in 0..AT_ONCE {
+            let Some(mut chain) = self.state.chains.remove(slot) else { return };
+            if !self.disk.has_room() {
+                chain.drop_waiting();
+                chain.due = Some(now + PAUSE);
+                self.state.chains.insert(chain);
+                return;
+            }
+            let cut = chain.cut(&self.boot_id, lost, &|key| self.process(key));
+            let is_over = chain.is_closing && chain.is_told();
+            if !is_over {
+                self.state.chains.insert(chain);
+            }
+            let Some((letter, batch)) = cut else { return };
+            self.disk.post(letter, batch);
+            if is_over {
+                self.tree.discharge(slot);
+                return;
+            }
+        }
+    }
+
+    /// The history of a chain came.
+    pub(super) fn history(&mut self, found: Found) {
+        let Some(chain) = self.state.chains.get(found.chain) else { return };
+        let started = self.tree.get(chain.root).map(|root| self.times.wall_us(root.started));
+        // The beginning of the tree is not kept any more. A second's grace, for a clock that was set a little.
+        let is_late =
+            started.zip(found.oldest_us).is_some_and(|(started, oldest)| started < oldest - 1_000_000);
+        if let Some(chain) = self.state.chains.get_mut(found.chain) {
+            if is_late {
+                chain.begins_late();
+            }
+            chain.history(found);
+        }
+    }
+
+    /// The last of a chain is told, and that it is the last.
+    pub(super) fn close(&mut self, slot: u32) {
+        if let Some(chain) = self.state.chains.get_mut(slot) {
+            chain.is_closing = true;
+            chain.hurry(Duration::ZERO);
+        }
+        // Nothing more comes into it, and it makes room at once.
+        while self.state.chains.get(slot).is_some() && self.disk.has_room() {
+            self.tell_of(slot, Instant::now());
+        }
+        if let Some(chain) = self.state.chains.remove(slot) {
+            self.disk.forget(chain.state.id);
+            self.tree.discharge(slot);
+        }
+    }
+
+    pub(super) fn close_quiet(&mut self) {
+        let now_us = self.times.now_us();
+        for slot in self.state.chains.slots() {
+            let is_quiet = self
+                .state
+                .chains
+                .get(slot)
+                .is_some_and(|chain| now_us.saturating_sub(chain.state.detected_us) > QUIET_US);
+            if is_quiet {
+                self.close(slot);
+            }
+        }
+    }
+
+    /// The server wants no more.
+    pub(super) fn closed(&mut self, id: &str) {
+        if let Some(slot) = self.state.chains.by_id(id) {
+            self.state.chains.remove(slot);
+            self.tree.discharge(slot);
+        }
+        self.disk.forget(id.to_owned());
+        // Whatever was made of it before that was heard.
+        self.disk.stored(id.to_owned(), u64::MAX);
+    }
+}

@@ -1,0 +1,343 @@
+//! The flight recorder: what processes do on this endpoint, kept for a while on its disk; what rules say of that; and around
+//! each detection the chain that led to it and came of it, told to the server.
+//!
+//! ```text
+//! quell_host::recorder ─▶ flight (tree, judge, chains) ─▶ disk (ring, courier) ─▶ session
+//!                           ▲   │
+//!                           └───┴─ facts, yara (threads that read files)
+//! ```
+//!
+//! - `flight` is one thread that waits for nothing but its own queue; `tree` knows who made whom, `judge` what rules say.
+//! - `ring` is the file, `disk` the one thread that writes it; a disk that fails holds nobody up.
+//! - `facts` reads files: hashes, packages. `yara` has their content looked at by a confined worker.
+//!
+//! What is lost anywhere is counted, and told: in status, and in the gaps of each chain.
+
+mod chains;
+mod disk;
+mod facts;
+mod flight;
+mod item;
+mod judge;
+mod met;
+mod names;
+mod prevent;
+mod raw;
+mod report;
+mod ring;
+mod scope;
+mod settings;
+mod times;
+mod tree;
+mod yara;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use quell_host::recorder as host;
+use quell_wire::activity::ChainStored;
+use tokio::sync::{oneshot, watch};
+
+use self::disk::Disk;
+use self::facts::Reader;
+pub use self::flight::{Asked, Collected};
+use self::flight::{Door, Flight, Input, Own};
+pub use self::met::Met;
+use self::names::{Names, own_mounts};
+use self::prevent::Hand;
+use self::ring::{Bounds, Ring};
+pub use self::ring::{Error as RingError, Wanted, lineage, newest, reader};
+use self::settings::{Current, effective};
+use self::times::Times;
+use self::yara::Yara;
+use crate::clock::Clock;
+use crate::guard::ExecGuard;
+use crate::outbox::Outbox;
+use crate::protection::Protection;
+use crate::runner::chain;
+use crate::state::StateDir;
+use crate::{facts as machine, random};
+
+/// Between two words to the server about how the recorder does, where nothing happened to it.
+const TOLD: Duration = Duration::from_mins(5);
+const STACK: usize = 1 << 20;
+
+/// Why nothing is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not to be, here.
+    #[error("activity is not recorded here: {0}")]
+    Off(String),
+    /// The ring.
+    #[error(transparent)]
+    Ring(#[from] ring::Error),
+    /// The sources.
+    #[error(transparent)]
+    Sources(#[from] host::Error),
+    /// A thread was not to be had.
+    #[error("a thread of the flight recorder cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What runs while activity is recorded.
+struct Engine {
+    door: Door,
+    disk: Disk,
+    yara: Yara,
+    reader: Reader,
+    sources: Option<Arc<host::Recorder>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Stands {
+    engine: Option<Engine>,
+    /// Why none runs.
+    why: Option<String>,
+    /// A session stands that takes chains.
+    takes_chains: bool,
+}
+
+struct Inner {
+    state: StateDir,
+    outbox: Outbox,
+    clock: Clock,
+    hand: Hand,
+    protection: Protection,
+    stands: Mutex<Stands>,
+}
+
+/// The recorder. Cheap to clone.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Recorder(recording: {})", self.stands().engine.is_some())
+    }
+}
+
+impl Recorder {
+    /// Nothing runs yet.
+    pub fn new(
+        state: StateDir,
+        outbox: Outbox,
+        clock: Clock,
+        guard: ExecGuard,
+        protection: Protection,
+    ) -> Self {
+        let hand = Hand::new(guard, state.clone());
+        let stands = Mutex::new(Stands { why: Some("it has not begun yet".to_owned()), ..Stands::default() });
+        let recorder =
+            Self(Arc::new(Inner { state, outbox: outbox.clone(), clock, hand, protection, stands }));
+        let told = Arc::downgrade(&recorder.0);
+        outbox.on_met(move |met| {
+            if let Some(inner) = told.upgrade() {
+                Self(inner).tell(Input::Met(met));
+            }
+        });
+        recorder
+    }
+
+    fn stands(&self) -> MutexGuard<'_, Stands> {
+        self.0.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, input: Input) {
+        if let Some(engine) = &self.stands().engine {
+            engine.door.tell(input);
+        }
+    }
+
+    /// Records as far as protection says so, until the agent stops.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        if let Err(why) = scope::is_wanted(&self.0.state) {
+            self.stands().why = Some(why);
+            self.report();
+            return;
+        }
+        let mut protection = self.0.protection.current();
+        loop {
+            let current = effective(protection.borrow_and_update().clone());
+            self.settle(current).await;
+            self.report();
+            let again = tokio::select! {
+                changed = protection.changed() => changed.is_ok(),
+                () = self.report_now_and_then() => false,
+                _ = stop.wait_for(|stop| *stop) => false,
+            };
+            if !again {
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    async fn report_now_and_then(&self) {
+        loop {
+            tokio::time::sleep(TOLD).await;
+            self.report();
+        }
+    }
+
+    /// How it does, for the server.
+    fn report(&self) {
+        self.0.protection.tell(self.described());
+    }
+
+    async fn settle(&self, current: Arc<Current>) {
+        if !current.document.record {
+            self.end().await;
+            self.stands().why = Some("the tenant's protection says so".to_owned());
+            return;
+        }
+        if let Some(engine) = &self.stands().engine {
+            engine.door.tell(Input::Current(current));
+            return;
+        }
+        let recorder = self.clone();
+        let begun = tokio::task::spawn_blocking(move || recorder.begin(current)).await;
+        let failed = match begun {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the work was interrupted".to_owned(),
+        };
+        tracing::warn!(why = failed, "activity is not recorded");
+        self.0.outbox.event("recorder_failed", &serde_json::json!({ "problem": failed }));
+        self.stands().why = Some(failed);
+    }
+
+    /// Ends what runs; what was recorded is on the disk then.
+    async fn end(&self) {
+        let Some(mut engine) = self.stands().engine.take() else { return };
+        let ended = tokio::task::spawn_blocking(move || {
+            // First the sources, whose last events still come in.
+            drop(engine.sources.take());
+            engine.door.tell(Input::Stop);
+            for thread in engine.threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = ended.await;
+    }
+
+    /// Puts everything together, and begins.
+    fn begin(&self, current: Arc<Current>) -> Result<(), Error> {
+        let inner = &self.0;
+        let boot_id = machine::boot_id();
+        let (ring, was_damaged) = Ring::open(inner.state.path(), &boot_id)?;
+        if was_damaged {
+            inner.outbox.event("recorder_ring_damaged", &serde_json::json!({ "at": "start" }));
+        }
+        let next_id = ring.next_id(inner.clock.now_us())?;
+        let before = ring.living()?;
+        let kept = ring.chains()?;
+        let door = Door::default();
+        let bounds = Bounds { bytes: current.document.ring_bytes, age_s: current.document.ring_age_s };
+        let found = door.clone();
+        let (disk, writes) = Disk::start(
+            ring,
+            boot_id.clone(),
+            bounds,
+            (inner.outbox.clone(), inner.clock.clone()),
+            Box::new(move |answer| found.tell(Input::Disk(answer))),
+        )?;
+        let matched = door.clone();
+        let yara = Yara::start(Arc::new(move |item, hits| matched.tell(Input::Matched(item, hits))))?;
+        let (learned, scans) = (door.clone(), yara.clone());
+        let reader = Reader::start(
+            Box::new(move |known| learned.tell(Input::Learned(known))),
+            Box::new(move |content| scans.scan(content)),
+        )?;
+        let own = Own { pid: std::process::id(), path: std::env::current_exe().unwrap_or_default() };
+        let mut flight = Flight::new(
+            door.clone(),
+            Times::new(inner.clock.clone()),
+            Names::new(own_mounts()),
+            reader.clone(),
+            yara.clone(),
+            inner.hand.clone(),
+            disk.clone(),
+            own,
+            boot_id,
+            next_id,
+        );
+        flight.before = before.into_iter().map(|process| (process.key, process)).collect::<HashMap<_, _>>();
+        flight.resume(kept);
+        flight.input(Input::Current(current));
+        let batches = door.clone();
+        let wanted = scope::sources(&inner.state);
+        let sources = host::Recorder::start(wanted, move |batch| batches.batch(batch));
+        let sources = match sources {
+            Ok(sources) => Arc::new(sources),
+            Err(error) => {
+                disk.stop();
+                return Err(error.into());
+            }
+        };
+        let counted = Arc::downgrade(&sources);
+        flight.host_lost = Box::new(move || {
+            let standing = counted.upgrade().map(|sources| sources.standing());
+            standing.map_or(0, |standing| standing.counts.iter().map(|count| count.lost).sum())
+        });
+        let thread = std::thread::Builder::new().name("flight".into()).stack_size(STACK);
+        let flies = thread.spawn(move || flight.run())?;
+        let mut stands = self.stands();
+        disk.line(stands.takes_chains);
+        let threads = vec![flies, writes];
+        stands.engine = Some(Engine { door, disk, yara, reader, sources: Some(sources), threads });
+        stands.why = None;
+        Ok(())
+    }
+
+    /// A session stands, and its gateway takes chains or does not; or none stands.
+    pub fn line(&self, takes_chains: bool) {
+        let mut stands = self.stands();
+        stands.takes_chains = takes_chains;
+        if let Some(engine) = &stands.engine {
+            engine.disk.line(takes_chains);
+        }
+    }
+
+    /// The server has updates of a chain, and perhaps wants no more.
+    pub fn stored(&self, stored: ChainStored) {
+        if let Some(engine) = &self.stands().engine {
+            // Of one that is closed nothing more is wanted, whatever is on its way.
+            let serial = if stored.close { u64::MAX } else { stored.serial };
+            engine.disk.stored(stored.chain_id.clone(), serial);
+            if stored.close {
+                engine.door.tell(Input::Closed(stored.chain_id));
+            }
+        }
+    }
+
+    /// Opens the chain around a process.
+    pub fn collect(&self, asked: Asked) -> Result<oneshot::Receiver<Result<Collected, &'static str>>, Error> {
+        let stands = self.stands();
+        let Some(engine) = &stands.engine else {
+            return Err(Error::Off(stands.why.clone().unwrap_or_default()));
+        };
+        let (answer, receiver) = oneshot::channel();
+        engine.door.tell(Input::Ask(asked, answer));
+        Ok(receiver)
+    }
+
+    /// Where the ring lies, for whoever looks something up in it.
+    pub fn ring(&self) -> PathBuf {
+        self.0.state.join(ring::FILE)
+    }
+}
+
+/// A UUID of version 4 (RFC 9562); without randomness one of the clock, which is told apart by nobody else's.
+fn uuid() -> String {
+    let mut bytes: [u8; 16] = random::bytes().unwrap_or_else(|_| {
+        let now = u128::from(times::since_boot());
+        (now | u128::from(std::process::id()) << 96).to_be_bytes()
+    });
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    quell_host::system::BootId(bytes).to_string()
+}

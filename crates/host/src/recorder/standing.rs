@@ -1,0 +1,103 @@
+//! How the recorder stands: which sources it has and why, what they told and what they lost.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::bpf::Lost;
+use super::raw::Kind;
+
+/// Sentences that are kept.
+const PROBLEMS: usize = 16;
+
+/// How the recorder stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What is listened to.
+    pub sources: Vec<Source>,
+    /// What was told and lost since the recorder began, in the order of [`Kind::ALL`].
+    pub counts: Vec<Count>,
+    /// What is not listened to, or not any more, and why. Sentences for a person.
+    pub problems: Vec<String>,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What it tells of.
+    pub covers: &'static [Kind],
+    /// Which: `ebpf`, `connector`, `polling`, `fanotify`, `utmp`.
+    pub name: &'static str,
+    /// Why this one. A sentence for a person.
+    pub reason: String,
+}
+
+/// Of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Which.
+    pub kind: Kind,
+    /// Handed on.
+    pub seen: u64,
+    /// Known to be missing. Where a source says only that something is, each time counts as one.
+    pub lost: u64,
+}
+
+/// What the thread and its owner share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub seen: [AtomicU64; Kind::ALL.len()],
+    lost: [AtomicU64; Kind::ALL.len()],
+    sources: Mutex<Vec<Source>>,
+    problems: Mutex<Vec<String>>,
+    /// What programs in the kernel found no room for.
+    kernel: Mutex<Option<Lost>>,
+}
+
+impl Shared {
+    pub fn source(&self, covers: &'static [Kind], name: &'static str, reason: impl Into<String>) {
+        lock(&self.sources).push(Source { covers, name, reason: reason.into() });
+    }
+
+    pub fn lose(&self, kind: Kind, count: u64) {
+        self.lost[kind as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub fn kernel(&self, lost: Lost) {
+        *lock(&self.kernel) = Some(lost);
+    }
+
+    pub fn problem(&self, problem: &str) {
+        let mut problems = lock(&self.problems);
+        if problems.len() < PROBLEMS && !problems.iter().any(|known| known == problem) {
+            problems.push(problem.to_owned());
+        }
+    }
+
+    pub fn standing(&self) -> Standing {
+        let mut lost = [0; Kind::ALL.len()];
+        if let Some(kernel) = &*lock(&self.kernel) {
+            kernel.each(|kind, count| lost[kind as usize] += count);
+        }
+        let count = |kind: Kind| Count {
+            kind,
+            seen: self.seen[kind as usize].load(Ordering::Relaxed),
+            lost: self.lost[kind as usize].load(Ordering::Relaxed) + lost[kind as usize],
+        };
+        Standing {
+            sources: lock(&self.sources).clone(),
+            counts: Kind::ALL.into_iter().map(count).collect(),
+            problems: lock(&self.problems).clone(),
+        }
+    }
+}
+
+impl Standing {
+    /// What was told and lost of one kind.
+    pub fn count(&self, kind: Kind) -> Count {
+        self.counts.get(kind as usize).copied().unwrap_or(Count { kind, seen: 0, lost: 0 })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,221 @@
+//! What belongs together, and what does not though it looks so.
+
+use quell_incident::join::{self, Joined, LinkKind, Open};
+use quell_incident::{View, summary};
+use quell_wire::activity::{Format, Severity, Source, Verdict};
+
+use crate::scene::{Scene, setting};
+use crate::stories;
+
+/// Whether the second scene joins the incident that the first one began.
+fn joined(first: &Scene, second: &Scene) -> Option<Joined> {
+    let setting = setting();
+    let open = Open {
+        incident: "i1".into(),
+        links: join::links(&View::of(&first.chain), &setting).kept,
+        chains: 1,
+        last_at_us: 0,
+    };
+    join::decide(&join::links(&View::of(&second.chain), &setting).asked, &[open])
+}
+
+fn kinds(joined: Option<Joined>) -> Vec<LinkKind> {
+    joined.map(|joined| joined.reasons.into_iter().map(|reason| reason.kind).collect()).unwrap_or_default()
+}
+
+/// A system program does something in a tree of its own.
+fn ordinary(endpoint: &str, chain: &str, pid: u32, uid: u32) -> Scene {
+    let mut scene = Scene::new(endpoint, chain, pid);
+    let run = scene.run(pid, 0, "/bin/sh -c id");
+    scene.detect(run, Source::Behaviour, Severity::Low, "id", &[]);
+    let process = scene.process(pid);
+    (process.uid, process.login_uid) = (uid, None);
+    process.user = format!("u{uid}");
+    scene
+}
+
+#[test]
+fn what_another_tree_runs_of_what_was_dropped_joins() {
+    let found = joined(&stories::dropper(), &stories::by_cron());
+    assert_eq!(kinds(found.clone()), [LinkKind::Hash, LinkKind::File]);
+    let found = found.unwrap();
+    assert_eq!(found.score, 85);
+    assert_eq!(
+        found.reasons[0].text,
+        "the same content was met before: /tmp/x (SHA-256 111111111111…), within 10 minutes"
+    );
+    assert_eq!(
+        found.reasons[1].text,
+        "the file /tmp/x on web-1 was made or run there before, within 10 minutes"
+    );
+}
+
+#[test]
+fn the_same_chain_and_the_same_tree_join() {
+    let one = stories::dropper();
+    let mut again = stories::dropper();
+    let found = joined(&one, &again).unwrap();
+    assert_eq!((found.score, found.reasons[0].kind), (120, LinkKind::Chain));
+    again.chain.id = "another".into();
+    assert_eq!(joined(&one, &again).unwrap().reasons[0].kind, LinkKind::Tree);
+    // After a start of the endpoint the same number is another process.
+    again.chain.boot_id = "boot-2".into();
+    assert_eq!(joined(&one, &again).unwrap().reasons[0].kind, LinkKind::Hash);
+}
+
+#[test]
+fn what_everybody_has_joins_nothing() {
+    let root = |pid, chain| ordinary("e1", chain, pid, 0);
+    assert_eq!(kinds(joined(&root(100, "a"), &root(200, "b"))), [], "a shell of root");
+    let user = |pid, chain| ordinary("e1", chain, pid, 1000);
+    assert_eq!(kinds(joined(&user(100, "a"), &user(200, "b"))), [LinkKind::User]);
+    assert_eq!(kinds(joined(&user(100, "a"), &user(200, "b").later(0))), [LinkKind::User]);
+    assert_eq!(
+        kinds(joined(&user(100, "a"), &ordinary("e2", "b", 200, 1000))),
+        [],
+        "the same number elsewhere"
+    );
+    assert_eq!(kinds(joined(&user(100, "a"), &ordinary("e1", "b", 200, 1001))), [], "somebody else");
+    // A daemon's tree is everything that it serves.
+    let daemon = |chain: &str, pid: u32| {
+        let mut scene = Scene::new("e1", chain, 100);
+        scene.run(100, 0, "/usr/sbin/sshd");
+        let run = scene.run(pid, 100, "/bin/sh -c id");
+        scene.process(pid).login_uid = None;
+        scene.process(pid).uid = 0;
+        scene.detect(run, Source::Behaviour, Severity::Low, "id", &[]);
+        scene
+    };
+    assert_eq!(kinds(joined(&daemon("a", 101), &daemon("b", 102))), []);
+}
+
+#[test]
+fn a_user_joins_for_half_an_hour_and_never_a_crowd() {
+    let at = |seconds, chain| {
+        let mut scene = Scene::new("e1", chain, 100 + u32::try_from(seconds).unwrap()).later(seconds);
+        let run = scene.run(100 + u32::try_from(seconds).unwrap(), 0, "/bin/sh -c id");
+        scene.detect(run, Source::Behaviour, Severity::Low, "id", &[]);
+        scene
+    };
+    assert_eq!(kinds(joined(&at(0, "a"), &at(1799, "b"))), [LinkKind::User]);
+    assert_eq!(kinds(joined(&at(0, "a"), &at(1802, "b"))), []);
+    let setting = setting();
+    let (one, two) = (at(0, "a").chain, at(60, "b").chain);
+    let asked = join::links(&View::of(&two), &setting).asked;
+    let links = join::links(&View::of(&one), &setting).kept;
+    let open = |chains| Open { incident: "i".into(), links: links.clone(), chains, last_at_us: 0 };
+    assert!(join::decide(&asked, &[open(19)]).is_some());
+    assert!(
+        join::decide(&asked, &[open(20)]).is_none(),
+        "an incident of many chains takes no more by a user alone"
+    );
+}
+
+#[test]
+fn a_packages_program_joins_only_where_its_content_was_recognized() {
+    let program = |source, package: &'static str| {
+        move |endpoint: &str, chain: &str| {
+            let mut scene = Scene::new(endpoint, chain, 100);
+            let run = scene.run(100, 0, "/usr/local/bin/tool");
+            scene.process(100).image.package = package.into();
+            if let Some(quell_wire::activity::Deed::Start(image)) = &mut scene.chain.activities[0].deed {
+                image.package = package.into();
+                image.path = b"/usr/bin/tool".to_vec();
+            }
+            scene.detect(run, source, Severity::High, "tool", &[]);
+            scene
+        }
+    };
+    let kinds = |make: &dyn Fn(&str, &str) -> Scene| kinds(joined(&make("e1", "a"), &make("e2", "b")));
+    assert_eq!(kinds(&program(Source::Behaviour, "tool 1")), []);
+    assert_eq!(kinds(&program(Source::Yara, "tool 1")), []);
+    assert_eq!(kinds(&program(Source::Behaviour, "")), []);
+    assert_eq!(kinds(&program(Source::Yara, "")), [LinkKind::Hash]);
+}
+
+#[test]
+fn of_several_incidents_the_surest_and_then_the_latest_is_chosen() {
+    let setting = setting();
+    let (one, two) = (stories::dropper().chain, stories::by_cron().chain);
+    let asked = join::links(&View::of(&two), &setting).asked;
+    let links = join::links(&View::of(&one), &setting).kept;
+    let of = |kinds: &[LinkKind]| {
+        links.iter().filter(|link| kinds.contains(&link.kind)).cloned().collect::<Vec<_>>()
+    };
+    let open = |incident: &str, kinds: &[LinkKind], last_at_us| Open {
+        incident: incident.into(),
+        links: of(kinds),
+        chains: 1,
+        last_at_us,
+    };
+    let chosen = |open: &[Open]| join::decide(&asked, open).map(|joined| joined.incident);
+    let (hash, file) = ([LinkKind::Hash], [LinkKind::File]);
+    assert_eq!(chosen(&[open("a", &file, 9), open("b", &hash, 1)]).as_deref(), Some("b"));
+    assert_eq!(chosen(&[open("a", &hash, 1), open("b", &hash, 9)]).as_deref(), Some("b"));
+    assert_eq!(chosen(&[open("b", &hash, 9), open("a", &hash, 9)]).as_deref(), Some("a"));
+    assert_eq!(chosen(&[open("a", &hash, 9), open("b", &hash, 9)]).as_deref(), Some("a"));
+    assert_eq!(chosen(&[open("a", &[], 9)]), None);
+}
+
+#[test]
+fn a_title_says_what_happened() {
+    let title = |scene: &Scene| summary::of(&[View::of(&scene.chain)], &setting()).title;
+    assert_eq!(title(&stories::dropper()), "curl dropped /tmp/x and bash ran it on web-1");
+    assert_eq!(title(&stories::by_cron()), "sh ran /tmp/x on web-1");
+    let story = |tell: &dyn Fn(&mut Scene) -> u64, verdict: Verdict| {
+        let mut scene = Scene::new("e1", "c", 100);
+        scene.run(100, 0, "/usr/bin/bash -i");
+        let key = tell(&mut scene);
+        scene.detect(key, Source::Behaviour, Severity::High, "Rule", &[]).verdict = verdict.into();
+        title(&scene)
+    };
+    let detected = |tell: &dyn Fn(&mut Scene) -> u64| story(tell, Verdict::Detected);
+    assert_eq!(
+        detected(&|scene| scene.script(101, 100, "/bin/sh", "/tmp/i.sh")),
+        "bash ran /tmp/i.sh on web-1"
+    );
+    assert_eq!(detected(&|scene| scene.run(101, 100, "/usr/bin/nc -e sh")), "bash ran nc -e sh on web-1");
+    assert_eq!(
+        detected(&|scene| scene.connect(100, "2001:db8::9", 443)),
+        "bash connected to [2001:db8::9]:443 on web-1"
+    );
+    assert_eq!(detected(&|scene| scene.ask(100, "a.example", [1; 4])), "bash asked for a.example on web-1");
+    let moved = |scene: &mut Scene| {
+        scene.script(101, 100, "/usr/bin/python3.11", "/tmp/get.py");
+        scene.create(101, "/tmp/a.part", 0x11, Format::Elf);
+        scene.rename(101, "/tmp/a.part", "/tmp/a", 0x11, Format::Elf);
+        scene.run(102, 101, "/tmp/a")
+    };
+    assert_eq!(detected(&moved), "get.py dropped and ran /tmp/a on web-1");
+    assert_eq!(
+        story(&moved, Verdict::Prevented),
+        "get.py dropped /tmp/a, which was kept from running, on web-1"
+    );
+    let empty = summary::of(&[], &setting());
+    assert_eq!((empty.title.as_str(), empty.severity), ("", "informational"));
+}
+
+#[test]
+fn an_incident_is_as_bad_as_its_worst_detection_and_worse_where_it_is_broad() {
+    let severity = |scene: &Scene| {
+        let told = summary::of(&[View::of(&scene.chain)], &setting());
+        (told.severity, told.severity_reason)
+    };
+    let mut scene = stories::dropper();
+    assert_eq!(
+        severity(&scene),
+        (
+            "critical",
+            "the worst detection is high; a step more, since they span 4 tactics and not all was prevented"
+                .into()
+        )
+    );
+    for hit in &mut scene.chain.detections {
+        hit.verdict = Verdict::Prevented.into();
+    }
+    assert_eq!(severity(&scene), ("high", "the worst detection is high".into()));
+    let told = summary::of(&[View::of(&scene.chain)], &setting());
+    assert_eq!((told.detections, told.prevented), (3, 3));
+    assert_eq!(told.techniques, ["T1053.003", "T1059.004", "T1105", "T1571"]);
+    assert_eq!(told.tactics, ["execution", "persistence", "privilege-escalation", "command-and-control"]);
+}

@@ -1,0 +1,194 @@
+//! What was detected on a chain, joined to the incident that it belongs to, or made one of its own.
+
+use quell_engine::Change;
+use quell_incident::View;
+use quell_incident::join::{self as judge, Links};
+use quell_incident::summary::{self, Summary};
+use quell_store::chain::{self, Chain};
+use quell_store::detection::{self, Detection};
+use quell_store::incident::{self, Incident, group};
+use quell_store::{Error, Micros, Tx, audit};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::gather::{self, Depth};
+use super::search::remember;
+use super::take::From;
+use super::{detected, join, news, word};
+
+/// Activity events of a chain up to which all of it is looked at when something was detected; beyond, the key events alone.
+const LOOKED_AT: i64 = 4_000;
+/// The severity from which on people are told of an incident.
+const HIGH: i64 = 4;
+
+/// The incident of a chain and why its detections belong there; none where a new one begins.
+type Found = Option<(Incident, Option<String>)>;
+
+/// Joins what was detected on a chain to its incident, or makes one of it. `of` is the incident that the chain belongs to, `told`
+/// what is new; what is to be told once it is committed.
+pub(super) fn belong(
+    tx: &mut Tx<'_>,
+    from: &From,
+    row: &mut Chain,
+    (of, told): (Option<Incident>, &[Detection]),
+    now: Micros,
+) -> Result<Vec<Change>, Error> {
+    let depth = if row.activities <= LOOKED_AT { Depth::Whole } else { Depth::Keys };
+    let stored = gather::chain(tx, row, depth)?;
+    let view = View::of(&stored);
+    let setting = gather::setting(tx, from.tenant, [from.endpoint], |_| true, &[])?;
+    let links = judge::links(&view, &setting);
+    if told.is_empty() {
+        // Nothing new but what it may be recognised by.
+        if let Some(incident) = &of {
+            join::keep(tx, from.tenant, incident.id, &links)?;
+        }
+        return Ok(Vec::new());
+    }
+    let summary = summary::of(std::slice::from_ref(&view), &setting);
+    let found = find(tx, from, of, &links, now)?;
+    let is_new = found.is_none();
+    let (mut incident, why) = found.unwrap_or_else(|| (begun(from, &summary, told, now), None));
+    let before = (incident.state.clone(), incident.severity);
+    let is_its_chain = row.incident_id == Some(incident.id);
+    grow(tx, &mut incident, (&summary, told), is_its_chain, &from.name)?;
+    if is_new {
+        incident.number = incident::insert(tx, &incident)?;
+    }
+    incident::grow(tx, &incident)?;
+    if let Some(verb) = verb(is_new, (&before.0, before.1), incident.severity) {
+        audit::append(tx, &record(from, &incident, verb, now))?;
+    }
+    row.incident_id = Some(incident.id);
+    detection::join_chain(tx, (from.tenant, row.id), incident.id, why.as_deref())?;
+    add(tx, from, incident.id, (&summary, told), &links)?;
+    let of_each = |found: &Detection| detected(from.tenant, found.id, Some(incident.id), found.severity);
+    Ok(std::iter::once(news(&incident)).chain(told.iter().map(of_each)).collect())
+}
+
+/// The incident that the chain has, else the one that it has most in common with, else the newest of an endpoint that makes too
+/// many.
+fn find(
+    tx: &mut Tx<'_>,
+    from: &From,
+    of: Option<Incident>,
+    links: &Links,
+    now: Micros,
+) -> Result<Found, Error> {
+    if let Some(incident) = of {
+        return Ok(Some((incident, None)));
+    }
+    let alike = join::find(tx, from.tenant, &links.asked)?;
+    let alike = if alike.is_some() { alike } else { join::of_flood(tx, from.tenant, from.endpoint, now)? };
+    Ok(alike.map(|(incident, why)| (incident, Some(why))))
+}
+
+/// Notes endpoint, techniques and links of an incident.
+fn add(
+    tx: &mut Tx<'_>,
+    from: &From,
+    incident: Uuid,
+    (summary, told): (&Summary, &[Detection]),
+    links: &Links,
+) -> Result<(), Error> {
+    let last_at = told.iter().map(|found| found.at).max().unwrap_or_default();
+    group::put_member(tx, (from.tenant, incident), from.endpoint, told.len() as i64, last_at)?;
+    for technique in &summary.techniques {
+        group::put_technique(tx, from.tenant, incident, technique)?;
+    }
+    join::keep(tx, from.tenant, incident, links)
+}
+
+/// What the trail says of an incident that more was detected of; nothing where it only grew.
+fn verb(is_new: bool, (state, severity): (&str, i64), now: i64) -> Option<&'static str> {
+    match (is_new, state) {
+        (true, _) => Some("incident.create"),
+        (false, "closed") => Some("incident.reopen"),
+        (false, _) => (severity < HIGH && now >= HIGH).then_some("incident.raise"),
+    }
+}
+
+/// An incident of which nothing is written yet.
+fn begun(from: &From, summary: &Summary, told: &[Detection], now: Micros) -> Incident {
+    let first_at = told.iter().map(|found| found.at).min().unwrap_or(now);
+    Incident {
+        tenant_id: from.tenant,
+        id: Uuid::now_v7(),
+        number: 0,
+        title: summary.title.clone(),
+        is_titled: false,
+        severity: 1,
+        is_graded: false,
+        state: "open".to_owned(),
+        resolution: None,
+        assignee_id: None,
+        assignee_name: None,
+        created_at: now,
+        first_at,
+        last_at: first_at,
+        closed_at: None,
+        closed_by: None,
+        merged_into: None,
+        detections: 0,
+        revision: 1,
+        search: String::new(),
+    }
+}
+
+/// Adds what was detected to what an incident says.
+fn grow(
+    tx: &mut Tx<'_>,
+    incident: &mut Incident,
+    (summary, told): (&Summary, &[Detection]),
+    is_its_chain: bool,
+    endpoint: &str,
+) -> Result<(), Error> {
+    let severity = i64::from(summary.severity_number).clamp(1, 5);
+    let is_only = is_its_chain && chain::count_of(tx, incident.tenant_id, incident.id)? == 1;
+    if !incident.is_titled && (is_only || severity > incident.severity) {
+        incident.title.clone_from(&summary.title);
+    }
+    if !incident.is_graded {
+        incident.severity = incident.severity.max(severity);
+    }
+    for found in told {
+        incident.first_at = incident.first_at.min(found.at);
+        incident.last_at = incident.last_at.max(found.at);
+    }
+    incident.detections += told.len() as i64;
+    if incident.state == "closed" {
+        "open".clone_into(&mut incident.state);
+        (incident.resolution, incident.closed_at, incident.closed_by) = (None, None, None);
+    }
+    let title = incident.title.clone();
+    remember(&mut incident.search, [title.as_str(), endpoint].into_iter());
+    for found in told {
+        remember(&mut incident.search, found.search.split('\n'));
+    }
+    Ok(())
+}
+
+fn record(from: &From, incident: &Incident, verb: &str, now: Micros) -> audit::Record {
+    let detail = json!({
+        "number": incident.number,
+        "title": incident.title,
+        "severity": word::severity(incident.severity),
+        "endpoint": from.endpoint,
+        "endpoint_name": from.name,
+    });
+    audit::Record {
+        tenant_id: from.tenant,
+        id: Uuid::now_v7(),
+        at: now,
+        actor_kind: "endpoint".to_owned(),
+        actor_id: from.endpoint.to_string(),
+        actor_name: from.name.clone(),
+        verb: verb.to_owned(),
+        object_kind: "incident".to_owned(),
+        object_id: incident.id.to_string(),
+        outcome: "ok".to_owned(),
+        detail: detail.to_string(),
+        request_id: None,
+        remote: from.remote.clone(),
+    }
+}

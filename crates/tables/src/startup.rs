@@ -1,0 +1,5 @@
+//! Tables of what starts by itself.
+
+pub(crate) mod crontab;
+pub(crate) mod items;
+pub(crate) mod systemd;
