@@ -249,6 +249,26 @@ test("a program is kept from running, and allowed to again", async ({ page, stag
   expect(await run(stage, "/root/kept-off")).toBe("it ran");
 });
 
+test("what led to a program is told by its endpoint, as an incident", async ({ page, stage }) => {
+  const digest = await program(stage, "/root/odd-one");
+  await ask(page, {
+    action: "Collect Chain",
+    endpoint: "web-1",
+    reason: "INC-1: who brought this?",
+    form: async (dialog) => {
+      await wrong(dialog, "SHA-256", `${digest}0`, /64 hex digits/);
+      await dialog.getByRole("textbox", { name: "SHA-256", exact: true }).fill(digest);
+    },
+  });
+  await verified(page);
+  const incidents = async (): Promise<{ number: number }[]> =>
+    (await stage.api<{ items: { number: number }[] }>("GET", "/incidents?endpoint=web-1&text=/root/odd-one")).items;
+  await expect.poll(async () => (await incidents()).length).toBe(1);
+  const [incident] = await incidents();
+  await page.goto(`/incidents/${String(incident?.number)}?tab=activity&kind=file_create`);
+  await expect(page.getByRole("link", { name: /created \/root\/odd-one/ })).toBeVisible();
+});
+
 /** Reached by other ways than the choice of an action: a palette, a button of another screen. */
 const ELSEWHERE = ["endpoint.isolate", "endpoint.restore", "file.restore"];
 

@@ -36,17 +36,19 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
         ));
     }
     let wanted = wanted(&params)?;
-    let mut found = find(&recorder, &boot, &wanted, &params, &job.cancel).await?;
-    if found.is_none() {
-        tokio::time::sleep(WRITTEN).await;
-        found = find(&recorder, &boot, &wanted, &params, &job.cancel).await?;
-    }
+    // The newest is meant, and an older one would be found just as well.
+    tokio::time::sleep(WRITTEN).await;
+    let found = find(&recorder, &boot, &wanted, &params, &job.cancel).await?;
     let Found { key, activity, rows } = match (found, &wanted) {
         (Some(found), _) => found,
         // It has done nothing yet that was recorded.
         (None, Wanted::Process(key)) => Found { key: *key, activity: 0, rows: Vec::new() },
         (None, Wanted::Path(_) | Wanted::Sha256(_)) => {
-            let why = "the recorder of this endpoint has nothing about it in this boot, or not any more";
+            let what = params.path.as_ref().or(params.path_hex.as_ref()).or(params.sha256.as_ref());
+            let what = what.map_or("it", String::as_str);
+            let why = format!(
+                "the recorder of this endpoint has nothing about {what} in this boot, or not any more"
+            );
             return Err(Ending::failed("not_found", why));
         }
     };

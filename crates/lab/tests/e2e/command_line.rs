@@ -119,6 +119,24 @@ fn processes(typist: &mut Typist<'_>, web: &Machine) {
     assert!(typist.fails(&no_such).contains(&pid));
 }
 
+/// What made a program, from the endpoint's recorder; the incident of it stands on the server.
+fn chain(typist: &mut Typist<'_>, web: &Machine) {
+    said(web, "cp /bin/true /opt/odd; /opt/odd");
+    let hash = said(web, "sha256sum /opt/odd | cut -d' ' -f1");
+    let found = typist.act("endpoint.collect_chain", &["--sha256", &hash]);
+    let incidents = || {
+        let page = typist.site.api.get("/incidents?endpoint=web-1").unwrap().good().unwrap();
+        page["items"].as_array().unwrap().clone()
+    };
+    until("an incident", || !incidents().is_empty());
+    let number = incidents()[0]["number"].clone();
+    let path = format!("/incidents/{number}/activity?limit=500");
+    let told = || typist.site.api.get(&path).unwrap().good().unwrap().to_string();
+    until("the copy and its start", || told().contains("created /opt/odd"));
+    assert!(typist.fails(&["endpoint", "collect-chain", "--path", "/none/such"]).contains("/none/such"));
+    assert!(found["pid"].as_u64().unwrap() > 1, "{found:#}");
+}
+
 fn searches(typist: &mut Typist<'_>, web: &Machine) {
     let rules = json!({ "name": "needles", "body": RULES });
     typist.site.api.post("/library/yara", &rules).unwrap().good().unwrap();
@@ -151,6 +169,7 @@ fn every_action_is_done_from_the_command_line() {
     let mut typist = Typist { site: &site, key: site.server.key().to_owned(), used: BTreeSet::new() };
     files(&mut typist, &web);
     processes(&mut typist, &web);
+    chain(&mut typist, &web);
     searches(&mut typist, &web);
     typist.act("endpoint.isolate", &[]);
     all_cut(&ways_out(&web.endpoint, site.lab.outside()).unwrap());

@@ -341,6 +341,43 @@ fn techniques_are_detected_and_their_chains_are_whole() {
     assert!(detected >= 29 && whole >= 27, "{detected} detected, {whole} whole");
 }
 
+#[test]
+fn an_incident_stands_on_the_server_within_a_second_of_the_exec() {
+    let Some(site) = site() else { return };
+    let web = site.watched("web-1").unwrap();
+    let mut waits = Vec::new();
+    for run in 0..100 {
+        // Content of its own each time, so that nothing is known already; the endpoint reads its own clock, right before.
+        let script = format!(
+            "cp /bin/true /tmp/.run-{run}; echo {run} >> /tmp/.run-{run}; date +%s%N; /tmp/.run-{run}"
+        );
+        let began: u64 = crate::said(&web, &script).parse().unwrap();
+        let path = format!("/detections?limit=1&text=/tmp/.run-{run}");
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let page = site.api.get(&path).unwrap().good().unwrap();
+            if page["items"][0]["incident"].is_object() {
+                break;
+            }
+            assert!(Instant::now() < end, "run {run} is in no incident: {page:#}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        waits.push(now.saturating_sub(Duration::from_nanos(began)));
+        if run % 25 == 0 {
+            // A first detection makes an incident of its own; the others come to join one.
+            close_all(&site);
+        }
+    }
+    waits.sort();
+    let (median, p99) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
+    println!(
+        "from exec to an incident that the API tells, {} runs: p50 {median:?}, p99 {p99:?}",
+        waits.len()
+    );
+    assert!(p99 < Duration::from_secs(1), "{waits:?}");
+}
+
 /// Closes every incident, so that the next scenario has one of its own.
 fn close_all(site: &Site) {
     for incident in all(site, "/incidents?state=open,in_progress") {
