@@ -220,6 +220,7 @@ fn guard_seconds(machine: &Machine) -> f64 {
 }
 
 #[test]
+#[ignore = "a measurement, which other work blurs; in the nightly run"]
 fn a_build_is_hardly_slower_under_a_guard() {
     let Some(site) = site() else { return };
     let web = site.machine("web-1").unwrap();
