@@ -8377,6 +8377,8 @@ export interface components {
             alarms: components["schemas"]["Endpoint"][];
             /** @description Agents of the tenant that hold a session with this server now. */
             connected: number;
+            /** @description Incidents that are not closed, by severity, the worst first; absent for who may not read incidents. */
+            incidents?: components["schemas"]["SeverityCount"][] | null;
             /** @description Endpoints that are isolated now, at most 200. */
             isolated: components["schemas"]["Endpoint"][];
             /**
@@ -10304,6 +10306,8 @@ export interface components {
             cannot_prevent: number;
             /** @description Those in which the version that is handed out is in force, bodies of rules too. */
             current: number;
+            /** @description Endpoints in which it is not in force, those that are connected first; at most 100. */
+            laggards: components["schemas"]["ProtectionLaggard"][];
             /** @description Activity events that were lost since the agents' starts, by kind. */
             lost: {
                 [key: string]: number;
@@ -10341,6 +10345,25 @@ export interface components {
         ProtectionExclusionChange: {
             added: number;
             removed: number;
+        };
+        /** @description An endpoint in which the version that is handed out is not in force. */
+        ProtectionLaggard: {
+            /** @description Whether it is connected. */
+            connected: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it is connected and its agent takes none. */
+            takes_none: boolean;
+            /**
+             * Format: int64
+             * @description What is in force there; `null` where it never said, or takes none.
+             */
+            version?: number | null;
         };
         /** @description A mode that would change. */
         ProtectionModeChange: {
@@ -10771,6 +10794,16 @@ export interface components {
         Setup: {
             /** @description Whether it is open. */
             open: boolean;
+        };
+        /** @description How many incidents of a severity. */
+        SeverityCount: {
+            /**
+             * Format: int64
+             * @description At least 1.
+             */
+            count: number;
+            /** @description `informational`, `low`, `medium`, `high` or `critical`. */
+            severity: string;
         };
         /** @description A remote shell. */
         Shell: {

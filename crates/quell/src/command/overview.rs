@@ -44,6 +44,7 @@ fn page(overview: &Value) -> String {
         ("alarms", "to look at", ENDPOINTS),
     ];
     let mut page = vec![format!("{} endpoints connected", text::visible(&field(overview, "/connected")))];
+    page.extend(incidents(overview));
     for (name, heading, columns) in parts {
         let rows = overview.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         page.push(format!("\n{heading}: {}", rows.len()));
@@ -52,4 +53,29 @@ fn page(overview: &Value) -> String {
         }
     }
     page.join("\n")
+}
+
+/// How many incidents are not closed; nothing for who may not read them.
+fn incidents(overview: &Value) -> Option<String> {
+    let rows = overview.get("incidents")?.as_array()?;
+    let counts = rows.iter().map(|row| format!("{} {}", field(row, "/count"), field(row, "/severity")));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let counts = if counts.is_empty() { "none" } else { &counts };
+    Some(text::visible(&format!("incidents not closed: {counts}")).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn incidents_are_told_by_severity_to_who_may_read_them() {
+        let told = |overview: Value| incidents(&overview);
+        let two = json!({ "incidents": [{ "severity": "critical", "count": 1 }, { "severity": "low", "count": 12 }] });
+        assert_eq!(told(two).as_deref(), Some("incidents not closed: 1 critical, 12 low"));
+        assert_eq!(told(json!({ "incidents": [] })).as_deref(), Some("incidents not closed: none"));
+        assert_eq!(told(json!({})), None);
+    }
 }

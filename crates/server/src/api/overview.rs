@@ -3,7 +3,7 @@
 mod not_undone;
 
 use axum::extract::State;
-use quell_store::{Error, Page as StorePage, Tx, endpoint, task};
+use quell_store::{Error, Page as StorePage, Tx, endpoint, incident, task};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -14,6 +14,7 @@ use super::endpoint::Endpoint;
 use super::route::{Route, permit};
 use super::task::Task;
 use crate::auth::{Caller, Permission};
+use crate::incident::word;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -38,21 +39,35 @@ pub(super) struct Overview {
     open: Vec<Task>,
     /// Endpoints with an alarm, which a person should look at and acknowledge, at most 200.
     alarms: Vec<Endpoint>,
+    /// Incidents that are not closed, by severity, the worst first; absent for who may not read incidents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incidents: Option<Vec<SeverityCount>>,
     /// Agents of the tenant that hold a session with this server now.
     connected: usize,
+}
+
+/// How many incidents of a severity.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SeverityCount {
+    /// `informational`, `low`, `medium`, `high` or `critical`.
+    severity: &'static str,
+    /// At least 1.
+    count: u64,
 }
 
 /// What was changed and not undone
 #[utoipa::path(get, path = "/overview", tag = "tasks", responses((status = 200, body = Overview)))]
 async fn show_overview(State(app): State<App>, caller: Caller) -> Result<Json<Overview>, Problem> {
     let tenant = caller.tenant;
-    let rows = app.store.read(move |tx| read(tx, tenant)).await?;
+    let sees_incidents = caller.access().allows(Permission::IncidentRead);
+    let rows = app.store.read(move |tx| read(tx, tenant, sees_incidents)).await?;
     let view = |rows: Vec<endpoint::Endpoint>| rows.into_iter().map(|row| Endpoint::of(&app, row)).collect();
     Ok(Json(Overview {
         isolated: view(rows.isolated),
         alarms: view(rows.alarms),
         not_undone: rows.not_undone,
         open: rows.open,
+        incidents: rows.incidents,
         connected: app.connected_of(tenant),
     }))
 }
@@ -62,9 +77,10 @@ struct Rows {
     alarms: Vec<endpoint::Endpoint>,
     not_undone: Vec<Task>,
     open: Vec<Task>,
+    incidents: Option<Vec<SeverityCount>>,
 }
 
-fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
+fn read(tx: &mut Tx<'_>, tenant: Uuid, sees_incidents: bool) -> Result<Rows, Error> {
     let page = StorePage { after: None, limit: MOST };
     let isolated = endpoint::Filter { isolated: Some(true), ..endpoint::Filter::default() };
     let isolated = endpoint::list(tx, tenant, &isolated, page)?.rows;
@@ -80,5 +96,11 @@ fn read(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Rows, Error> {
     let mut view =
         |rows: Vec<task::Task>| rows.into_iter().map(|row| Task::read(tx, row)).collect::<Result<_, _>>();
     let (not_undone, open) = (view(not_undone)?, view(open)?);
-    Ok(Rows { isolated, alarms, not_undone, open })
+    let incidents = if sees_incidents { Some(unclosed(tx, tenant)?) } else { None };
+    Ok(Rows { isolated, alarms, not_undone, open, incidents })
+}
+
+fn unclosed(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Vec<SeverityCount>, Error> {
+    let counted = incident::list::unclosed(tx, tenant)?.into_iter();
+    Ok(counted.map(|(severity, count)| SeverityCount { severity: word::severity(severity), count }).collect())
 }

@@ -1,6 +1,6 @@
 //! Who holds which version, and how recorders do.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use quell_catalog::protection::Recorder;
 use quell_store::{Error, protection as rows};
@@ -16,6 +16,8 @@ const PAGE: i64 = 2000;
 const VERSIONS: usize = 50;
 /// Refused rules, sources and reasons that are told.
 const TOLD: usize = 50;
+/// Endpoints that are told one by one.
+const NAMED: usize = 100;
 /// Characters of what an agent says.
 const TEXT: usize = 200;
 
@@ -33,6 +35,8 @@ pub(crate) struct Coverage {
     pub takes_none: usize,
     /// How many have which version, newest first; at most 50.
     pub versions: Vec<VersionCount>,
+    /// Endpoints in which it is not in force, those that are connected first; at most 100.
+    pub laggards: Vec<Laggard>,
     /// Endpoints that record activity.
     pub recording: usize,
     /// Endpoints that say that they cannot prevent.
@@ -51,6 +55,23 @@ pub(crate) struct Coverage {
 pub(crate) struct VersionCount {
     pub version: i64,
     pub endpoints: usize,
+}
+
+/// An endpoint in which the version that is handed out is not in force.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ProtectionLaggard)]
+pub(crate) struct Laggard {
+    /// Its id.
+    #[schema(value_type = String, format = Uuid)]
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Whether it is connected and its agent takes none.
+    pub takes_none: bool,
+    /// What is in force there; `null` where it never said, or takes none.
+    pub version: Option<i64>,
 }
 
 /// How a kind of activity is recorded.
@@ -82,23 +103,23 @@ pub(crate) struct RefusedCount {
 impl Protections {
     /// Every active endpoint of a tenant, counted.
     pub(crate) async fn coverage(&self, tenant: Uuid) -> Result<Coverage, Error> {
-        let takes_none: HashSet<Uuid> = self
-            .sessions
-            .all()
-            .into_iter()
-            .filter(|session| session.tenant == tenant && !session.takes_protection())
-            .map(|session| session.endpoint)
-            .collect();
+        let sessions = self.sessions.all().into_iter().filter(|session| session.tenant == tenant);
+        let connected: HashMap<Uuid, bool> =
+            sessions.map(|session| (session.endpoint, session.takes_protection())).collect();
         let newest = self.newest(tenant).map_or(0, |newest| newest.version);
         let (mut count, mut after) = (Count::default(), Uuid::nil());
         loop {
             let page = self.store.read(move |tx| rows::recorders(tx, tenant, after, PAGE)).await?;
             let Some((last, ..)) = page.last() else { break };
             after = *last;
-            for (endpoint, _, written) in page {
-                let takes_none = takes_none.contains(&endpoint);
-                let said = self.unwritten(tenant, endpoint).or(written).filter(|_| !takes_none);
-                count.add(said.as_ref(), newest, takes_none);
+            for (id, name, written) in page {
+                let takes = connected.get(&id).copied();
+                let takes_none = takes == Some(false);
+                let said = self.unwritten(tenant, id).or(written).filter(|_| !takes_none);
+                if !count.add(said.as_ref(), newest, takes_none) {
+                    let version = said.map(|said| said.protection);
+                    count.name(Laggard { id, name, connected: takes.is_some(), takes_none, version });
+                }
             }
         }
         Ok(count.done())
@@ -109,6 +130,8 @@ impl Protections {
 struct Count {
     coverage: Coverage,
     versions: BTreeMap<i64, usize>,
+    /// Connected, and away.
+    laggards: [Vec<Laggard>; 2],
     sources: BTreeMap<(String, String, Option<String>), usize>,
     refused: BTreeMap<(String, String, String), usize>,
 }
@@ -126,21 +149,34 @@ fn note<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
 }
 
 impl Count {
-    fn add(&mut self, said: Option<&rows::Recorder>, newest: i64, takes_none: bool) {
+    /// Whether the newest is in force there.
+    fn add(&mut self, said: Option<&rows::Recorder>, newest: i64, takes_none: bool) -> bool {
         self.coverage.total += 1;
         if takes_none {
             self.coverage.takes_none += 1;
-            return;
+            return false;
         }
         // Whoever never said holds nothing.
         let version = said.map_or(0, |said| said.protection);
-        if newest > 0 && version >= newest {
-            self.coverage.current += 1;
-        } else {
-            self.coverage.behind += 1;
+        let is_current = newest > 0 && version >= newest;
+        self.coverage.current += usize::from(is_current);
+        self.coverage.behind += usize::from(!is_current);
+        if let Some(said) = said {
+            note(&mut self.versions, version);
+            self.recorder(said);
         }
-        let Some(said) = said else { return };
-        note(&mut self.versions, version);
+        is_current
+    }
+
+    fn name(&mut self, laggard: Laggard) {
+        let [connected, away] = &mut self.laggards;
+        let among = if laggard.connected { connected } else { away };
+        if among.len() < NAMED {
+            among.push(laggard);
+        }
+    }
+
+    fn recorder(&mut self, said: &rows::Recorder) {
         let Ok(recorder) = serde_json::from_str::<Recorder>(&said.detail) else { return };
         self.coverage.recording += usize::from(recorder.recording);
         self.coverage.cannot_prevent += usize::from(recorder.prevents == Some(false));
@@ -176,6 +212,7 @@ impl Count {
         refused.sort_by_key(|rule| std::cmp::Reverse(rule.endpoints));
         refused.truncate(TOLD);
         Coverage {
+            laggards: self.laggards.into_iter().flatten().take(NAMED).collect(),
             versions: versions.map(|(version, endpoints)| VersionCount { version, endpoints }).collect(),
             sources,
             refused,
@@ -201,12 +238,24 @@ mod tests {
         let refusing = r#"{"recording": true, "prevents": false, "lost": {"start": 3},
             "sources": [{"activity": "process", "means": "ebpf"}],
             "refused": [{"source": "yara", "rule": "r", "problem": "a\nb"}], "unknown": 1}"#;
-        count.add(Some(&said(4, refusing)), 4, false);
-        count.add(Some(&said(3, refusing)), 4, false);
-        count.add(Some(&said(4, "nonsense")), 4, false);
-        count.add(None, 4, false);
-        count.add(None, 4, true);
+        let is_current = [
+            count.add(Some(&said(4, refusing)), 4, false),
+            count.add(Some(&said(3, refusing)), 4, false),
+            count.add(Some(&said(4, "nonsense")), 4, false),
+            count.add(None, 4, false),
+            count.add(None, 4, true),
+        ];
+        assert_eq!(is_current, [true, false, true, false, false]);
+        for number in 0..=NAMED {
+            let (id, name, connected) = (Uuid::nil(), number.to_string(), number == NAMED);
+            count.name(Laggard { id, name, connected, takes_none: false, version: None });
+        }
         let all = count.done();
+        assert_eq!(
+            (all.laggards.len(), all.laggards[0].connected),
+            (NAMED, true),
+            "those that can be asked why first"
+        );
         assert_eq!((all.total, all.current, all.behind, all.takes_none), (5, 2, 2, 1));
         assert_eq!((all.recording, all.cannot_prevent, all.lost.get("start")), (2, 2, Some(&6)));
         assert_eq!(all.versions[0], VersionCount { version: 4, endpoints: 2 });

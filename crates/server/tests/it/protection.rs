@@ -458,6 +458,9 @@ async fn an_agent_that_lies_or_knows_no_protection_disturbs_nobody() {
     assert!(old.session.is_quiet(Duration::from_millis(200)).await);
     let (_, shown) = world.get(PATH).await;
     assert_eq!(shown["endpoints"]["takes_none"], json!(1), "{shown}");
+    let laggards = shown["endpoints"]["laggards"].as_array().unwrap();
+    let silent = laggards.iter().find(|one| one["takes_none"] == json!(true)).unwrap();
+    assert_eq!((&silent["connected"], &silent["version"]), (&json!(true), &Value::Null), "{shown}");
     for _ in 0..5 {
         old.tell(1, &json!({})).await;
     }

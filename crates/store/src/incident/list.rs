@@ -87,6 +87,8 @@ macro_rules! page {
 
 sql! {
     COUNT = concat!("SELECT COUNT(*) ", filter!());
+    UNCLOSED = "SELECT severity, COUNT(*) FROM incident WHERE tenant_id = $1 AND state <> 'closed' \
+        GROUP BY severity ORDER BY severity DESC";
     BY_LAST_UP = page!("(i.last_at, i.id) >", "i.last_at, i.id");
     BY_LAST_DOWN = page!("(i.last_at, i.id) <", "i.last_at DESC, i.id DESC");
     BY_SEVERITY_UP = page!("(i.severity, i.id) >", "i.severity, i.id");
@@ -174,4 +176,9 @@ pub fn count(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter) -> Result<u64, Erro
     let given = Given::of(filter);
     let count = tx.query_opt(COUNT, &given.params(&tenant, filter), |mut row| row.take::<i64>())?;
     Ok(count.unwrap_or(0).unsigned_abs())
+}
+
+/// How many incidents of the tenant are not closed, by severity, the worst first; no row for none.
+pub fn unclosed(tx: &mut Tx<'_>, tenant: Uuid) -> Result<Vec<(i64, u64)>, Error> {
+    tx.query(UNCLOSED, &[&tenant], |mut row| Ok((row.take()?, row.take::<i64>()?.unsigned_abs())))
 }
