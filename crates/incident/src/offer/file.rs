@@ -46,7 +46,7 @@ pub fn prevent_run(view: &View<'_>, object: Object<'_>, at_us: i64, setting: &Se
         Told::new("packaged", text)
     });
     let offer = offer.warn(system_warning(object, "kept from running")).warn(copy);
-    offer.warn(interpreter_warning(object)).on(setting.endpoint(&view.chain.endpoint))
+    offer.on(setting.endpoint(&view.chain.endpoint))
 }
 
 /// `file.quarantine` of a file where it is now.
@@ -73,7 +73,6 @@ fn taken(action: ActionKind, view: &View<'_>, object: Object<'_>, at_us: i64, se
         offer =
             offer
                 .warn(system_warning(object, word))
-                .warn(interpreter_warning(object))
                 .warn(now.is_moved.then(|| {
                     Told::new("moved", format!("it was {} and got this name since", object.label()))
                 }))
@@ -111,7 +110,35 @@ fn is_nameless(object: Object<'_>) -> bool {
 }
 
 fn untouchable(object: Object<'_>) -> Option<Told> {
-    system::is_own(object.path).then(|| Told::new("protected", "it is this platform's own program"))
+    if system::is_own(object.path) {
+        return Some(Told::new("protected", "it is this platform's own program"));
+    }
+    everybodys(object)
+}
+
+/// A program that was there for everybody is no way to stop whoever used it: the machine fails without it, and what it was told
+/// comes with the next one.
+fn everybodys(object: Object<'_>) -> Option<Told> {
+    let is_system = object.kind != ObjectKind::Script && system::is_system_path(object.path);
+    let is_interpreter = object.kind != ObjectKind::Script && system::is_interpreter(object.path);
+    let package = text::shown(object.package().as_bytes(), text::NAME);
+    let instead = if object.kind == ObjectKind::Program {
+        "terminate the process, or act on the file that told it what to do"
+    } else {
+        "put back the package's own file"
+    };
+    if is_interpreter && (is_system || !package.is_empty()) {
+        let of = if package.is_empty() { String::new() } else { format!(" of the package {package}") };
+        let what = "what it did, it was told, and no file of its own holds that";
+        return Some(Told::new(
+            "interpreter",
+            format!("it is an interpreter{of} that the system runs on; {what}: {instead}"),
+        ));
+    }
+    (!package.is_empty()).then(|| {
+        let why = "without it, everything on this endpoint that uses it fails";
+        Told::new("packaged", format!("it belongs to the package {package}: {why}; {instead}"))
+    })
 }
 
 fn unreachable(object: Object<'_>) -> Option<Told> {
@@ -134,32 +161,12 @@ fn unreachable(object: Object<'_>) -> Option<Told> {
     })
 }
 
-/// What is the machine's own is never touched without being told so.
+/// What may be the machine's own is never touched without being told so.
 fn system_warning(object: Object<'_>, word: &str) -> Option<Told> {
-    let package = object.package();
-    if !package.is_empty() {
-        let package = text::shown(package.as_bytes(), text::NAME);
-        return Some(Told::new(
-            "packaged",
-            format!(
-                "it belongs to the package {package}: {word}, everything on this endpoint that uses it fails"
-            ),
-        ));
-    }
     system::is_system_path(object.path).then(|| {
         Told::new(
             "system_path",
             format!("it lies among the system's own programs: {word}, other programs may fail"),
-        )
-    })
-}
-
-fn interpreter_warning(object: Object<'_>) -> Option<Told> {
-    let is_bare = object.kind == ObjectKind::Program && system::is_interpreter(object.path);
-    is_bare.then(|| {
-        Told::new(
-            "interpreter",
-            "it is an interpreter that was told what to do in its arguments: no file holds that",
         )
     })
 }

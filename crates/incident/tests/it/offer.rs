@@ -3,7 +3,7 @@
 use quell_catalog::ActionKind;
 use quell_incident::offer::{self, Offers};
 use quell_incident::{Setting, View};
-use quell_wire::activity::{Connection, Deed, FileDeed, Format, Login, Severity, Source};
+use quell_wire::activity::{Connection, Deed, FileDeed, Format, Image, Login, Severity, Source};
 use serde_json::{Map, Value, json};
 
 use crate::scene::{Scene, endpoint, hash, setting};
@@ -82,14 +82,47 @@ fn of_an_interpreter_the_script_is_the_object() {
     assert_eq!(
         told(&bare),
         [
-            "file.prevent_run packaged interpreter",
-            "file.quarantine packaged interpreter",
-            "file.delete packaged interpreter",
+            "file.prevent_run !interpreter",
+            "file.quarantine !interpreter",
+            "file.delete !interpreter",
             "process.terminate"
         ]
     );
-    let warning = &bare.get(ActionKind::FileQuarantine).unwrap().warnings[0];
-    assert!(warning.text.contains("sh 1.0-1") && warning.text.contains("moved away"), "{}", warning.text);
+    let why = bare.get(ActionKind::FileQuarantine).unwrap().refused.as_ref().unwrap();
+    assert!(why.text.contains("sh 1.0-1") && why.text.contains("terminate the process"), "{}", why.text);
+}
+
+#[test]
+fn what_the_machine_runs_on_is_not_taken_from_it() {
+    let mut scene = Scene::new("e1", "c", 100);
+    let refused = |offers: &Offers| told(offers).iter().filter(|line| line.contains(" !")).count();
+    for (number, path) in [
+        "/usr/bin/dash",
+        "/usr/bin/bash",
+        "/usr/bin/python3",
+        "/usr/bin/python3.13",
+        "/bin/busybox",
+        "/usr/bin/curl",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let start = scene.run(101 + u32::try_from(number).unwrap(), 100, &format!("{path} -c x"));
+        let offers = of(&scene, start, &setting());
+        assert_eq!(refused(&offers), 3, "{path}: {:?}", told(&offers));
+        assert_eq!(told(&offers)[3], "process.terminate", "{path}");
+    }
+    // In a container no package is known: an interpreter is one still, and another program may be anybody's.
+    let bare = |path: &str| Image { path: path.into(), sha256: hash(3), ..Image::default() };
+    let start = scene.start(201, 100, bare("/usr/bin/python3"));
+    assert_eq!(told(&of(&scene, start, &setting()))[0], "file.prevent_run !interpreter");
+    let start = scene.start(202, 100, bare("/usr/bin/xz-helper"));
+    assert_eq!(told(&of(&scene, start, &setting()))[1], "file.quarantine system_path");
+    // An interpreter that was brought along is the intruder's own.
+    let start = scene.start(203, 100, bare("/tmp/.x/python3"));
+    assert_eq!(told(&of(&scene, start, &setting()))[1], "file.quarantine");
+    let over = scene.write(203, "/usr/bin/bash", 4, Format::Elf);
+    assert_eq!(refused(&of(&scene, over, &setting())), 3);
 }
 
 #[test]
