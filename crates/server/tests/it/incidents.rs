@@ -215,7 +215,7 @@ async fn incidents_are_listed_shown_and_worked_on() {
     let (status, list) = analyst.get("/api/v1/incidents?count=true&state=open&severity=high,critical").await;
     assert_eq!((status, &list["total"]), (200, &json!(1)), "{list}");
     let row = items(&list).remove(0);
-    assert_eq!(row["title"], "bash dropped and ran /tmp/x on web-1");
+    assert_eq!(row["title"], "Program run from a world-writable directory: x on web-1");
     assert_eq!(
         (&row["number"], &row["severity"], &row["state"]),
         (&json!(1), &json!("high"), &json!("open"))
@@ -245,8 +245,16 @@ async fn incidents_are_listed_shown_and_worked_on() {
         let (status, problem) = analyst.get(&format!("/api/v1/incidents?{query}")).await;
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_query")), "{query}");
     }
+    // The overview counts them, for who may read them.
+    let overview = analyst.get("/api/v1/overview").await.1;
+    assert_eq!(overview["incidents"], json!([{ "severity": "high", "count": 1 }]));
+    let outside = world.person("olga", &["operations"]).await;
+    let (status, overview) = outside.get("/api/v1/overview").await;
+    assert_eq!((status, overview.get("incidents")), (200, None));
     let csv = analyst.request(Method::GET, "/api/v1/incidents?format=csv").send().await.unwrap();
-    assert!(csv.text().await.unwrap().contains("\"bash dropped and ran /tmp/x on web-1\""));
+    assert!(
+        csv.text().await.unwrap().contains("\"Program run from a world-writable directory: x on web-1\"")
+    );
     // By number and by id.
     let id = row["id"].as_str().unwrap();
     let (status, shown) = analyst.get("/api/v1/incidents/1").await;

@@ -69,7 +69,7 @@ pub fn hit(id: &str, activity: u64, severity: Severity) -> Detection {
     }
 }
 
-async fn stored(session: &mut Session, update: ChainUpdate) -> ChainStored {
+pub(super) async fn stored(session: &mut Session, update: ChainUpdate) -> ChainStored {
     session.say(FromAgent::Chain(update)).await;
     acknowledged(session).await
 }
@@ -81,11 +81,11 @@ async fn acknowledged(session: &mut Session) -> ChainStored {
     }
 }
 
-fn answer(chain: &str, serial: u64, close: bool) -> ChainStored {
+pub(super) fn answer(chain: &str, serial: u64, close: bool) -> ChainStored {
     ChainStored { chain_id: chain.to_owned(), serial, close }
 }
 
-async fn incidents(rig: &Rig) -> Vec<Incident> {
+pub(super) async fn incidents(rig: &Rig) -> Vec<Incident> {
     let tenant = rig.tenant;
     let all = incident::list::Filter::default();
     rig.read(move |tx| incident::list::list(tx, tenant, &all, (incident::list::By::Number, true), None, 1000))
@@ -93,7 +93,7 @@ async fn incidents(rig: &Rig) -> Vec<Incident> {
         .0
 }
 
-async fn chain_of(rig: &Rig, endpoint: Uuid, name: &'static str) -> Option<chain::Chain> {
+pub(super) async fn chain_of(rig: &Rig, endpoint: Uuid, name: &'static str) -> Option<chain::Chain> {
     let tenant = rig.tenant;
     rig.read(move |tx| chain::by_name(tx, tenant, endpoint, name)).await
 }
@@ -107,7 +107,7 @@ async fn a_chain_becomes_an_incident_and_grows() {
     assert_eq!(stored(&mut session, update("c", 1)).await, answer("c", 1, false));
     let made = incidents(&rig).await.remove(0);
     assert_eq!((made.number, made.severity, made.detections, made.state.as_str()), (1, 4, 1, "open"));
-    assert_eq!(made.title, "bash dropped and ran /tmp/x on web-1");
+    assert_eq!(made.title, "Program run from a world-writable directory: x on web-1");
     assert_eq!(rig.audited("incident.create", "ok").await, 1);
     let mut told = Vec::new();
     while told.len() < 2 {
