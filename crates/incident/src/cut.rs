@@ -143,7 +143,7 @@ pub fn plan(views: &[View<'_>], severity: Severity, setting: &Setting) -> Plan {
         others,
         plan: Plan::default(),
         ends: Vec::new(),
-        beyond: 0,
+        beyond: Beyond::default(),
     };
     for endpoint in draft.malice.endpoints(views) {
         draft.isolate(&endpoint);
@@ -169,7 +169,24 @@ struct Draft<'v, 'a> {
     plan: Plan,
     /// Steps that end processes, each with those that it ends, as index of the chain and of the node.
     ends: Vec<(u32, BTreeSet<Place>)>,
-    beyond: usize,
+    beyond: Beyond,
+}
+
+/// Steps for which there was no room.
+#[derive(Default)]
+struct Beyond {
+    count: usize,
+    /// What the first of them would have been.
+    first: Vec<String>,
+}
+
+impl Beyond {
+    fn add(&mut self, what: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(what());
+        }
+    }
 }
 
 /// A process, as index of its chain and of its node.
@@ -231,7 +248,9 @@ impl Draft<'_, '_> {
             (None, None) => {}
             // Two chains told of the same thing.
             (None, Some(params)) if self.has(sketch.endpoint.as_ref(), offer.action, params) => {}
-            (None, Some(_)) if self.plan.steps.len() >= STEPS => self.beyond += 1,
+            (None, Some(_)) if self.plan.steps.len() >= STEPS => {
+                self.beyond.add(|| format!("{title}: {}{place}", offer.object));
+            }
             (None, Some(_)) => {
                 let number = u32::try_from(self.plan.steps.len() + 1).unwrap_or(u32::MAX);
                 self.plan.steps.push(sketch.step(number));
@@ -289,10 +308,14 @@ impl Draft<'_, '_> {
     }
 
     fn finish(mut self) -> Plan {
-        if self.beyond > 0 {
+        let Beyond { count: beyond, first } = std::mem::take(&mut self.beyond);
+        if beyond > 0 {
+            let rest = beyond - first.len();
+            let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+            let steps = count(beyond, "step", "steps");
             let text = format!(
-                "{} more would follow: a plan has at most {STEPS}",
-                count(self.beyond, "step", "steps")
+                "a plan has at most {STEPS} steps, and {steps} found no room: {}{rest}; look at the proposal again once this one is done",
+                first.join("; ")
             );
             self.plan.left.push(Told::new("beyond", text));
         }

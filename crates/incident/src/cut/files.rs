@@ -24,7 +24,7 @@ impl Draft<'_, '_> {
         for ((id, path), bad) in self.malice.files.clone() {
             let object = Object { sha256: content(&bad), ..bad.object };
             let mut is_new = || object.sha256.is_empty() || done.insert((id.clone(), object.sha256.to_vec()));
-            if !bad.is_program || !is_new() || self.is_full() {
+            if !bad.is_program || !is_new() || self.is_full(ActionKind::FilePreventRun, (&id, object)) {
                 continue;
             }
             let view = &self.views[bad.chain];
@@ -62,7 +62,8 @@ impl Draft<'_, '_> {
             if !path.is_empty() && (!is_own || is_over) {
                 self.by_hand(&id, &path, &bad);
             }
-            if !is_own || is_over && !is_shared || self.is_full() {
+            let is_full = |draft: &mut Self| draft.is_full(ActionKind::FileQuarantine, (&id, bad.object));
+            if !is_own || is_over && !is_shared || is_full(self) {
                 continue;
             }
             let view = &self.views[bad.chain];
@@ -92,10 +93,13 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// Whether there is no room for another step; then it is counted.
-    fn is_full(&mut self) -> bool {
+    /// Whether there is no room for another step; then it is noted.
+    fn is_full(&mut self, action: ActionKind, (endpoint, object): (&str, Object<'_>)) -> bool {
         let is_full = self.plan.steps.len() >= super::STEPS;
-        self.beyond += usize::from(is_full);
+        if is_full {
+            let (title, place) = (action.spec().title, self.setting.name_of(endpoint));
+            self.beyond.add(|| format!("{title}: {} on {place}", object.label()));
+        }
         is_full
     }
 

@@ -136,6 +136,27 @@ fn a_fork_bomb_is_judged_in_no_time() {
 }
 
 #[test]
+fn a_plan_that_would_be_too_long_says_what_it_leaves_out() {
+    let mut scene = Scene::new("e1", "c", 100);
+    let first = scene.run(100, 0, "/tmp/x");
+    for number in 0..250_u32 {
+        let path = format!("/tmp/f{number:03}");
+        scene.create(100, &path, u8::try_from(number % 250).unwrap(), Format::Elf);
+    }
+    scene.detect(first, Source::Yara, Severity::High, "x", &[]);
+    let plan = cut::plan(&[View::of(&scene.chain)], Severity::High, &setting());
+    assert_eq!(plan.steps.len(), cut::STEPS);
+    let beyond: Vec<_> = plan.left.iter().filter(|told| told.code == "beyond").collect();
+    assert_eq!(beyond.len(), 1, "{:?}", plan.left);
+    let text = &beyond[0].text;
+    assert!(text.starts_with("a plan has at most 200 steps, and ") && text.len() < 1500, "{text}");
+    assert!(
+        text.contains("Prevent Run: /tmp/f") && text.contains(" on web-1") && text.contains("; and "),
+        "{text}"
+    );
+}
+
+#[test]
 fn one_path_that_is_written_and_moved_for_ever_is_judged_in_no_time() {
     let mut scene = Scene::new("e1", "c", 100);
     let first = scene.run(100, 0, "/tmp/x");

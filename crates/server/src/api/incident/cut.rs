@@ -35,6 +35,9 @@ use crate::incident::{CHAINS, gather, word};
 use crate::problem::{Code, Problem};
 use crate::state::{App, Inner};
 
+/// What is proposed can be asked for as a whole.
+const _: () = assert!(cut::STEPS <= MOST_STEPS);
+
 pub(super) fn show_route() -> Route {
     permit(Permission::IncidentRead, routes!(propose_cut))
 }
