@@ -52,6 +52,9 @@ impl Disk {
 }
 
 /// Opened before anything is mounted, so that no mount can hide it.
+/// dpkg's records.
+const PACKAGES: &str = "/var/lib/dpkg";
+
 struct Source {
     fd: OwnedFd,
     directory: bool,
@@ -130,6 +133,10 @@ fn system(root: &Path) -> io::Result<()> {
     }
     let bind = |path: &str| Source::open(&Share { host: path.into(), inside: path.into() })?.bind(root);
     bind("/usr")?;
+    // Which packages those programs came with is the machine's too.
+    if Path::new(PACKAGES).is_dir() {
+        bind(PACKAGES)?;
+    }
     for directory in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         let host = Path::new("/").join(directory);
         match fs::symlink_metadata(&host) {

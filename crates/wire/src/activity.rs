@@ -101,6 +101,10 @@ pub struct Image {
     /// Controlling terminal; empty where none.
     #[prost(string, tag = "11")]
     pub terminal: String,
+    /// Which package brought this very content, where the path is not its own: a copy of `/bin/bash` in `/tmp`. Empty where
+    /// none is known to.
+    #[prost(string, tag = "12")]
+    pub copy_of: String,
 }
 
 /// A file that an interpreter runs.
@@ -181,6 +185,9 @@ pub struct FileDeed {
     /// What its first bytes say.
     #[prost(enumeration = "Format", tag = "6")]
     pub format: i32,
+    /// Which package brought this very content, as [`Image::copy_of`].
+    #[prost(string, tag = "7")]
+    pub copy_of: String,
 }
 
 /// What a file is.
@@ -471,7 +478,7 @@ impl Image {
         let length: usize = self.arguments.iter().map(|argument| argument.len() + 1).sum();
         holds(length <= limits::COMMAND_LINE, "arguments")?;
         holds(is_digest(&self.sha256), "sha256")?;
-        holds(is_short(&self.package) && is_short(&self.terminal), "package")?;
+        holds(is_short(&self.package) && is_short(&self.copy_of) && is_short(&self.terminal), "package")?;
         holds(i64::try_from(self.size).is_ok(), "size")?;
         let script = self.script.as_ref();
         holds(script.is_none_or(|script| is_path(&script.path) && is_digest(&script.sha256)), "script")
@@ -488,6 +495,7 @@ impl Activity {
             Deed::Start(image) => image.check(),
             Deed::FileCreate(file) | Deed::FileWrite(file) | Deed::FileRename(file) => {
                 holds(is_path(&file.path) && is_path(&file.from) && is_digest(&file.sha256), "file")?;
+                holds(is_short(&file.copy_of), "copy_of")?;
                 holds(i64::try_from(file.size).is_ok(), "size")
             }
             Deed::Connect(connection) | Deed::Listen(connection) => {

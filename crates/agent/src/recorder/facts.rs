@@ -3,6 +3,7 @@
 //!
 //! Only files are opened that keep nobody waiting (`quell_host::guard::open_local`, `quell_host::process::open_program`).
 
+mod copies;
 mod digest;
 mod packages;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use quell_host::process::{Identity, container_of, open_program};
 
+use self::copies::Copies;
 pub use self::digest::Key;
 use self::digest::{Read, read};
 use self::packages::Packages;
@@ -109,6 +111,7 @@ impl Reader {
             shared: shared.clone(),
             known: HashMap::new(),
             packages: Packages::default(),
+            copies: Copies::default(),
             buffer: Vec::new(),
             tell,
             scan,
@@ -153,6 +156,7 @@ struct Work {
     shared: Arc<Shared>,
     known: HashMap<Key, Read>,
     packages: Packages,
+    copies: Copies,
     buffer: Vec<u8>,
     tell: Tell,
     scan: Scan,
@@ -201,6 +205,7 @@ impl Work {
         if self.packages.is_other() {
             // What belongs to whom may be another now.
             self.known.clear();
+            self.copies.forget();
             lock(&self.shared.fresh).clear();
         }
         match job {
@@ -224,17 +229,18 @@ impl Work {
             return;
         }
         let image = &program.image;
-        // By the process itself: what it runs need not lie under any name. Once it has ended, by the name.
+        // By the process itself: what it runs need not lie under any name. Once it has ended, by the name: as it was for it, or as
+        // it is for us, where that is the same file.
+        let is_this = |file: &File| program.inode.is_some() && is_it(file, program.inode);
+        let named = |by| place(&image.path, by).and_then(|path| open(&path)).filter(is_this);
         let opened = open_program(by).ok().filter(|file| is_it(file, program.inode));
-        let opened = opened.or_else(|| {
-            let named = place(&image.path, foreign.then_some(by))?;
-            open(&named).filter(|file| program.inode.is_some() && is_it(file, program.inode))
-        });
+        let opened = opened.or_else(|| if foreign { named(Some(by)) } else { None }).or_else(|| named(None));
         let mut facts = Facts::default();
         if let Some(file) = opened {
             let name = (!foreign).then_some(image.path.as_slice());
             if let Some((key, known)) = self.look(&file, name) {
-                (facts.sha256, facts.size, facts.package) = (known.sha256, known.size, known.package);
+                (facts.sha256, facts.size) = (known.sha256, known.size);
+                (facts.package, facts.copy_of) = (known.package, known.copy_of);
                 if let (Some(item), true) = (item, facts.package.is_empty()) {
                     self.scan(file, &image.path, item, key);
                 } else if let Some(inode) = program.inode.filter(|_| !facts.package.is_empty()) {
@@ -263,16 +269,48 @@ impl Work {
             return;
         }
         let Some((key, known)) = self.look(&file, None) else { return };
-        let _ = late.set(Facts { sha256: known.sha256, size: known.size, ..Facts::default() });
+        let Read { sha256, size, copy_of, .. } = known;
+        let _ = late.set(Facts { sha256, size, copy_of, ..Facts::default() });
         self.scan(file, &path, item, key);
     }
 
-    /// Reads a file, or remembers what was read of it. `name`: where packages know it.
+    /// Learns what a file is, or remembers it. `name`: where packages know it.
     fn look(&mut self, file: &File, name: Option<&[u8]>) -> Option<(Key, Read)> {
         let key = Key::of(file)?;
         if let Some(known) = self.known.get(&key) {
             return Some((key, known.clone()));
         }
+        let mut known = self.learn(file, key, name)?;
+        if known.package.is_empty() {
+            known.copy_of = self.original(&known);
+        }
+        if key.is_settled() {
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(key, known.clone());
+        }
+        Some((key, known))
+    }
+
+    /// The package whose program has the same content; empty where none is known.
+    fn original(&mut self, copy: &Read) -> Arc<str> {
+        let Some(digest) = copy.sha256.filter(|_| copy.size > 0) else { return Arc::default() };
+        for path in self.copies.of_size(copy.size) {
+            let name = path.as_os_str().as_bytes();
+            let known = open(&path).and_then(|file| self.learn(&file, Key::of(&file)?, Some(name)));
+            if let Some(known) = known
+                && known.sha256 == Some(digest)
+                && !known.package.is_empty()
+            {
+                return known.package;
+            }
+        }
+        Arc::default()
+    }
+
+    /// Reads a file, and whose it is. `name`: where packages know it.
+    fn learn(&mut self, file: &File, key: Key, name: Option<&[u8]>) -> Option<Read> {
         let owner = name.and_then(|name| self.packages.owner(name));
         let mut known =
             read(file, &key, owner.as_ref().and_then(|owner| owner.md5).is_some(), &mut self.buffer)?;
@@ -282,13 +320,7 @@ impl Work {
         {
             known.package = owner.package;
         }
-        if key.is_settled() {
-            if self.known.len() >= KNOWN {
-                self.known.clear();
-            }
-            self.known.insert(key, known.clone());
-        }
-        Some((key, known))
+        Some(known)
     }
 
     fn remember(&self, inode: Inode, facts: &Facts) {

@@ -13,6 +13,8 @@ pub struct Facts {
     pub size: u64,
     /// The package that it belongs to, with version; empty where none.
     pub package: Arc<str>,
+    /// The package that brought the same content, where the file is no package's; empty where none.
+    pub copy_of: Arc<str>,
     /// SHA-256 of the script, where it is an interpreter's.
     pub script: Option<[u8; 32]>,
 }
@@ -39,11 +41,17 @@ impl Program {
             image.sha256 = facts.sha256.map(Vec::from).unwrap_or_default();
             image.size = facts.size;
             image.package = facts.package.to_string();
+            image.copy_of = facts.copy_of.to_string();
             if let Some(script) = &mut image.script {
                 script.sha256 = facts.script.map(Vec::from).unwrap_or_default();
             }
         }
         image
+    }
+
+    /// Whether it is a copy of a package's program, as far as is known by now.
+    pub fn is_copy(&self) -> bool {
+        self.late.get().is_some_and(|facts| !facts.copy_of.is_empty())
     }
 
     /// SHA-256 of what decides what it does: the script, where it is an interpreter's, else the executable.
@@ -89,6 +97,11 @@ impl Item {
         Activity { id: self.id, at_us: self.at_us, process: self.key, deed: Some(deed) }
     }
 
+    /// Whether its file is a copy of a package's program, as far as is known by now.
+    pub fn is_copy(&self) -> bool {
+        self.late().and_then(|late| late.get()).is_some_and(|facts| !facts.copy_of.is_empty())
+    }
+
     /// Where facts come to.
     pub fn late(&self) -> Option<&Late> {
         match &self.what {
@@ -118,6 +131,7 @@ fn with_facts(mut deed: Deed, facts: Option<&Facts>) -> Deed {
         (&mut deed, facts)
     {
         file.sha256 = facts.sha256.map(Vec::from).unwrap_or_default();
+        file.copy_of = facts.copy_of.to_string();
         // The size of what was hashed.
         if facts.sha256.is_some() {
             file.size = facts.size;

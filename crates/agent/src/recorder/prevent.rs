@@ -42,6 +42,8 @@ pub struct Deal<'a> {
     /// The process has just begun the program; else it did something.
     pub is_start: bool,
     pub program: &'a Arc<Program>,
+    /// A package brought the same content: to keep it from running would keep the package's program from it.
+    pub is_copy: bool,
     /// The file that is meant, where it is another, and its hash.
     pub file: (&'a [u8], Option<[u8; 32]>),
 }
@@ -76,6 +78,9 @@ impl Hand {
     pub fn prevent(&self, deal: &Deal<'_>) -> Done {
         // Content on the disk that does not run yet: whoever wrote it may be anybody's tool.
         if deal.source == Source::Yara && !deal.is_start {
+            if deal.is_copy {
+                return not("a package brought the same content, which runs on.".to_owned());
+            }
             return not(format!("its content cannot be kept from running: {}.", self.why_not()));
         }
         let mut done = self.end(deal);
@@ -154,7 +159,7 @@ fn content<'a>(deal: &Deal<'a>) -> Option<(&'a [u8], [u8; 32])> {
     let is_packaged = path == deal.program.image.path
         && deal.program.late.get().is_some_and(|facts| !facts.package.is_empty());
     // How a program of the system was used says nothing of the program; what is in it does.
-    let is_spared = is_packaged || is_system && deal.source != Source::Yara;
+    let is_spared = deal.is_copy || is_packaged || is_system && deal.source != Source::Yara;
     (!is_spared).then_some((path, digest))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use quell_wire::activity::{Activity, Deed, Detection, Process, ProcessKey};
+use quell_wire::activity::{Activity, Deed, Detection, Image, Process, ProcessKey};
 use quell_wire::limits;
 
 use super::{Chain, Counts, Entry, LeftOut, Node, Place, View};
@@ -48,13 +48,16 @@ impl<'a> View<'a> {
 
     fn pack(&mut self) {
         let known = self.nodes.iter().filter_map(|node| node.process).map(|process| &process.image);
-        let started = self.entries.iter().filter_map(|entry| match &entry.activity.deed {
-            Some(Deed::Start(image)) => Some(image),
+        let known = known.map(packaged);
+        let told = self.entries.iter().filter_map(|entry| match &entry.activity.deed {
+            Some(Deed::Start(image)) => Some(packaged(image)),
+            Some(Deed::FileCreate(file) | Deed::FileWrite(file) | Deed::FileRename(file)) => {
+                Some((file.sha256.as_slice(), file.copy_of.as_str()))
+            }
             _ => None,
         });
-        let packaged =
-            known.chain(started).filter(|image| !image.package.is_empty() && !image.sha256.is_empty());
-        self.packaged = packaged.map(|image| (image.sha256.as_slice(), image.package.as_str())).collect();
+        let all = known.chain(told);
+        self.packaged = all.filter(|(sha256, package)| !sha256.is_empty() && !package.is_empty()).collect();
     }
 
     fn mark(&mut self) {
@@ -127,6 +130,12 @@ fn all_keys(known: &HashMap<ProcessKey, &Process>, activities: &[&Activity]) -> 
 /// When a process started, for the order among siblings; the key decides where that is equal.
 fn order(known: &HashMap<ProcessKey, &Process>, key: ProcessKey) -> (u64, i64, u32) {
     (key.start, known.get(&key).map_or(0, |process| process.started_at_us), key.pid)
+}
+
+/// A program's content, and the package that brought that content.
+fn packaged(image: &Image) -> (&[u8], &str) {
+    let package = if image.package.is_empty() { &image.copy_of } else { &image.package };
+    (&image.sha256, package)
 }
 
 fn hang<'a>(

@@ -136,6 +136,7 @@ fn image(image: &Image) -> Value {
         "sha256": hash(&image.sha256),
         "size": image.size,
         "package": image.package,
+        "copy_of": image.copy_of,
         "nameless": image.nameless,
         "in_memory": image.in_memory,
         "terminal": image.terminal,
@@ -188,8 +189,10 @@ fn file(file: &FileDeed) -> Value {
         Format::Elf => Some("elf"),
         Format::Script => Some("script"),
     };
-    let mut told =
-        json!({ "sha256": hash(&file.sha256), "size": file.size, "mode": file.mode, "format": format });
+    let mut told = json!({
+        "sha256": hash(&file.sha256), "size": file.size, "mode": file.mode, "format": format,
+        "copy_of": file.copy_of,
+    });
     bytes(&mut told, "path", &file.path);
     if !file.from.is_empty() {
         bytes(&mut told, "from", &file.from);

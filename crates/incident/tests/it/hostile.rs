@@ -31,6 +31,7 @@ pub fn chain() -> Scene {
         size: u64::MAX,
         mode: u32::MAX,
         format: Format::Elf.into(),
+        copy_of: "\u{202e}<b>".into(),
     };
     let written = scene.deed(100, Deed::FileCreate(file(b"")));
     scene.deed(100, Deed::FileRename(file(&bad)));

@@ -188,6 +188,7 @@ fn file(path: &str, from: &str, content: u8, format: Format) -> FileDeed {
         size: 4096,
         mode: if format == Format::Unspecified { 0o100_644 } else { 0o100_755 },
         format: format.into(),
+        ..FileDeed::default()
     }
 }
 

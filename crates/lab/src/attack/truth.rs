@@ -182,8 +182,20 @@ pub struct Lay {
 }
 
 /// What an endpoint shares with the machine, and what the kernel makes.
-const NOT_OURS: &[&str] =
-    &["bin", "dev", "lib", "lib32", "lib64", "libx32", "opt/quell", "proc", "sbin", "sys", "usr"];
+const NOT_OURS: &[&str] = &[
+    "bin",
+    "dev",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "opt/quell",
+    "proc",
+    "sbin",
+    "sys",
+    "usr",
+    "var/lib/dpkg",
+];
 
 /// The regular files of an endpoint's own.
 pub fn files(root: &Path) -> BTreeMap<PathBuf, Lay> {

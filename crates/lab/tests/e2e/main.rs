@@ -22,6 +22,7 @@ mod offline;
 mod osquery;
 mod processes;
 mod protection;
+mod recorder;
 mod release;
 mod script;
 mod shell;
@@ -88,15 +89,19 @@ fn said(machine: &Machine, script: &str) -> String {
     finished.stdout.trim().to_owned()
 }
 
-/// Pid and start time, on the endpoint, of the only process whose command line matches.
+/// Pid and start time, on the endpoint, of the only process whose command line matches; waits for it.
 fn process(machine: &Machine, pattern: &str) -> (u32, u64) {
     let look = format!(
         "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^{pattern}' && \
          sed 's/.*) //' $p/stat | cut -d' ' -f20 | sed \"s|^|${{p#/proc/}} |\"; done; :"
     );
-    let found = said(machine, &look);
+    let mut found = String::new();
+    until(&format!("a process {pattern}"), || {
+        found = said(machine, &look);
+        !found.is_empty()
+    });
     let mut numbers = found.split_whitespace();
-    let pid = numbers.next().unwrap_or_else(|| panic!("no process {pattern}")).parse().unwrap();
+    let pid = numbers.next().unwrap().parse().unwrap();
     let start = numbers.next().unwrap().parse().unwrap();
     assert_eq!(numbers.next(), None, "several processes {pattern}: {found}");
     (pid, start)

@@ -62,6 +62,7 @@ export function imageRows(image: Image): Row[] {
     ],
     ["SHA-256", image.sha256 == null ? undefined : <Digest key="sha" sha256={image.sha256} />],
     ["Package", image.package == null ? undefined : <Name key="package">{image.package}</Name>],
+    ["Content of the package", image.copy_of == null ? undefined : <Name key="copy">{image.copy_of}</Name>],
     ["Size", image.size == null ? undefined : bytes(image.size)],
     [
       "Working directory",
@@ -183,6 +184,7 @@ export function deedRows(event: Activity): Row[] {
         ),
       ],
       ["SHA-256", file.sha256 == null ? undefined : <Digest key="sha" sha256={file.sha256} />],
+      ["Content of the package", file.copy_of == null ? undefined : <Name key="copy">{file.copy_of}</Name>],
       ["Size", bytes(file.size)],
       ["Mode", (file.mode & 0o7777).toString(8).padStart(4, "0")],
       [

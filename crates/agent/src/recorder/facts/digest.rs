@@ -33,6 +33,8 @@ pub struct Read {
     pub md5: Option<[u8; 16]>,
     pub size: u64,
     pub package: Arc<str>,
+    /// The package whose program has the same content, where this file is no package's.
+    pub copy_of: Arc<str>,
 }
 
 impl Key {
@@ -102,7 +104,7 @@ pub fn read(file: &File, key: &Key, with_md5: bool, buffer: &mut Vec<u8>) -> Opt
         return None;
     }
     let sha256 = <[u8; 32]>::try_from(sha256.finish().as_ref()).ok();
-    Some(Read { sha256, md5: md5.map(|md5| md5.finalize().into()), size: at, package: Arc::default() })
+    Some(Read { sha256, md5: md5.map(|md5| md5.finalize().into()), size: at, ..Read::default() })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Flight {
     /// Content that was written is handed to the execution guard; the hit comes back with what came of it. Whether it does.
     fn block(&self, item: &Arc<Item>, hit: &Hit) -> bool {
         let (Some(sha256), false) = (hit.sha256, matches!(item.what, What::Start(_))) else { return false };
-        if hit.source != Source::Yara {
+        if hit.source != Source::Yara || item.is_copy() {
             return false;
         }
         let (door, item, hit) = (self.door.clone(), item.clone(), hit.clone());
@@ -120,6 +120,7 @@ impl Flight {
             is_ended,
             is_start: matches!(item.what, What::Start(_)),
             program: &program,
+            is_copy: item.is_copy() || program.is_copy(),
             file: (hit.path.as_slice(), hit.sha256),
         };
         self.hand.prevent(&deal)

@@ -73,6 +73,7 @@ impl Flight {
                 sha256: row.image.sha256.as_slice().try_into().ok(),
                 size: row.image.size,
                 package: row.image.package.as_str().into(),
+                copy_of: row.image.copy_of.as_str().into(),
                 script: row.image.script.as_ref().and_then(|script| script.sha256.as_slice().try_into().ok()),
             };
             let _ = late.set(facts);

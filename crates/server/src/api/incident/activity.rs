@@ -108,6 +108,8 @@ pub(crate) struct FileDeed {
     mode: u32,
     /// `elf` or `script`, where it can be run.
     format: Option<&'static str>,
+    /// The package that brought this very content under another name, with version.
+    copy_of: Option<String>,
 }
 
 /// One end of a conversation with another.
@@ -274,6 +276,7 @@ impl FileDeed {
             size: file.size,
             mode: file.mode,
             format: word::format(file.format()),
+            copy_of: some(file.copy_of.clone()),
         }
     }
 }

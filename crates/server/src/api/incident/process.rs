@@ -108,6 +108,8 @@ pub(crate) struct Image {
     sha256: Option<String>,
     /// The package that it belongs to, with version.
     package: Option<String>,
+    /// The package that brought this very content, where the path is not its own: a copy of `/bin/bash` in `/tmp`.
+    copy_of: Option<String>,
     /// What is interpreted.
     script: Option<Script>,
     /// It has no name in any directory: it was deleted, or never had one.
@@ -173,6 +175,7 @@ impl Image {
             directory: some(text(&image.directory).0),
             sha256: digest(&image.sha256),
             package: some(image.package.clone()),
+            copy_of: some(image.copy_of.clone()),
             script: image.script.as_ref().map(Script::of),
             nameless: image.nameless,
             in_memory: image.in_memory,
