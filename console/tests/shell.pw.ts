@@ -112,7 +112,8 @@ test("a shell is opened, used over a break, seen and ended by another, and found
   await pasting.getByRole("button", { name: "Cancel" }).click();
   await expect(pasting).toBeHidden();
   expect(await shown(page)).not.toContain("pasted");
-  await page.locator(".xterm-helper-textarea").focus();
+  // The terminal is where one was, a moment later.
+  await expect(page.locator(".xterm-helper-textarea")).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(page.locator(".xterm-helper-textarea")).toBeFocused();
   await page.keyboard.press("Control+c");
