@@ -9,7 +9,7 @@ mod links;
 
 use serde::Serialize;
 
-pub use links::links;
+pub use links::{leaves, links, of_content, of_file};
 
 const MINUTE_US: i64 = 60 * 1_000_000;
 const DAY_US: i64 = 24 * 60 * MINUTE_US;

@@ -79,13 +79,17 @@ sql! {
     OF_INCIDENT = concat!("SELECT ", columns!(), " FROM chain WHERE tenant_id = $1 AND incident_id = $2 ORDER BY id LIMIT $3");
     UPDATE = "UPDATE chain SET serial = $3, is_closed = $4, updated_at = $5, processes = $6, activities = $7, detections = $8, \
         bytes = $9, lost = $10, processes_beyond = $11, activities_beyond = $12, dropped = $13, begins_late = $14, \
-        incident_id = $15, root_pid = $16, root_start = $17 WHERE tenant_id = $1 AND id = $2 AND serial = $3 - 1";
+        incident_id = COALESCE(incident_id, $15), root_pid = $16, root_start = $17 WHERE tenant_id = $1 AND id = $2 AND serial = $3 - 1";
     HELD = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2";
     OPEN = "SELECT COUNT(*) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 AND is_closed = 0";
     SILENT = "SELECT id FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 AND is_closed = 0 ORDER BY updated_at, id LIMIT 1";
     CLOSE = "UPDATE chain SET is_closed = 1 WHERE tenant_id = $1 AND id = $2 AND is_closed = 0";
     OPEN_OF = "SELECT endpoint_id, name, serial FROM chain WHERE tenant_id = $1 AND incident_id = $2 AND is_closed = 0 \
         ORDER BY id LIMIT 1000";
+    HOLDING = "SELECT i.id FROM chain c JOIN incident i ON i.tenant_id = c.tenant_id AND i.id = c.incident_id \
+        JOIN chain_process p ON p.tenant_id = c.tenant_id AND p.chain_id = c.id AND p.pid = $5 AND p.start = $6 \
+        WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.boot_id = $3 AND c.id <> $4 AND i.state <> 'closed' \
+        ORDER BY i.last_at DESC, i.id LIMIT 1";
     MOVE = "UPDATE chain SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
     COUNT_OF = "SELECT COUNT(*) FROM chain WHERE tenant_id = $1 AND incident_id = $2";
     LOOSE = "SELECT tenant_id, id FROM chain WHERE incident_id IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2";
@@ -146,7 +150,8 @@ pub fn count_of(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid) -> Result<i64, Er
     Ok(tx.query_opt(COUNT_OF, &[&tenant, &incident], |mut row| row.take())?.unwrap_or(0))
 }
 
-/// Notes what an update brought. `chain` is as it is from now on; `false` where its serial does not follow what is stored.
+/// Notes what an update brought. `chain` is as it is from now on; `false` where its serial does not follow what is stored. The
+/// incident that it belongs to stays, since that may have been merged into another meanwhile: [`move_all`] changes it.
 pub fn update(tx: &mut Tx<'_>, chain: &Chain) -> Result<bool, Error> {
     let values: [&dyn crate::Param; 17] = [
         &chain.tenant_id,
@@ -210,6 +215,12 @@ pub fn open_of(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid) -> Result<Vec<Open
     tx.query(OPEN_OF, &[&tenant, &incident], |mut row| {
         Ok(Open { endpoint_id: row.take()?, name: row.take()?, serial: row.take()? })
     })
+}
+
+/// The incident, not closed, of another chain of the same endpoint and boot that has this process: id and start.
+pub fn holding(tx: &mut Tx<'_>, chain: &Chain, (pid, start): (i64, i64)) -> Result<Option<Uuid>, Error> {
+    let Chain { tenant_id, endpoint_id, boot_id, id, .. } = chain;
+    tx.query_opt(HOLDING, &[tenant_id, endpoint_id, boot_id, id, &pid, &start], |mut row| row.take())
 }
 
 /// Gives all chains of an incident to another.

@@ -117,6 +117,9 @@ sql! {
         AND incident_id IS NULL RETURNING id";
     FILL = "UPDATE detection SET sha256 = $4 WHERE tenant_id = $1 AND chain_id = $2 AND activity = $3 AND sha256 IS NULL";
     JOIN = "UPDATE detection SET incident_id = $3, joined = $4 WHERE tenant_id = $1 AND id = $2 AND incident_id IS NULL";
+    OF_PRODUCTS = concat!("SELECT ", columns!(), " FROM detection d WHERE d.tenant_id = $1 AND d.endpoint_id = $2 \
+        AND d.origin = 'product' AND d.at >= $3 ORDER BY d.at DESC, d.id LIMIT $4");
+    EXPLAIN = "UPDATE detection SET joined = $3 WHERE tenant_id = $1 AND incident_id = $2 AND joined IS NULL";
     MOVE = "UPDATE detection SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
     LOOSE_BEFORE = "DELETE FROM detection WHERE incident_id IS NULL AND received_at < $1 AND (tenant_id, id) IN \
         (SELECT tenant_id, id FROM detection WHERE incident_id IS NULL AND received_at < $1 LIMIT $2)";
@@ -264,6 +267,22 @@ pub fn fill(
 /// Gives a detection that belongs to no incident to one; `false` where it belongs to one.
 pub fn join(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, incident: Uuid, why: &str) -> Result<bool, Error> {
     tx.execute(JOIN, &[&tenant, &id, &incident, &why]).map(|rows| rows == 1)
+}
+
+/// What other products told of an endpoint since then, the latest first, at most `limit`.
+pub fn of_products(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    endpoint: Uuid,
+    since: Micros,
+    limit: i64,
+) -> Result<Vec<Detection>, Error> {
+    tx.query(OF_PRODUCTS, &[&tenant, &endpoint, &since, &limit], read)
+}
+
+/// Says of those detections of an incident that began it why they belong to another, before they are given to it.
+pub fn explain(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid, why: &str) -> Result<(), Error> {
+    tx.execute(EXPLAIN, &[&tenant, &incident, &why]).map(drop)
 }
 
 /// Gives all detections of an incident to another. How many there were.

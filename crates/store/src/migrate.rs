@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(16, "protection", include_str!("../../../migrations/0016_protection.sql"))
     },
     Migration::of(17, "response_plan", include_str!("../../../migrations/0017_response_plan.sql")),
+    Migration::of(18, "incident_lookup", include_str!("../../../migrations/0018_incident_lookup.sql")),
 ];
 
 /// The schema version that this program writes.

@@ -88,6 +88,8 @@ pub struct Filter {
     pub endpoint_id: Option<Uuid>,
     /// Only those that were asked for from this incident.
     pub incident_id: Option<Uuid>,
+    /// Only those that were asked for from an incident, whichever.
+    pub of_incidents: bool,
 }
 
 /// The counters of a task after one more command ended.
@@ -132,6 +134,10 @@ sql! {
         AND (state = $4 OR CAST($4 AS TEXT) IS NULL) AND (action = $5 OR CAST($5 AS TEXT) IS NULL) \
         AND (requester_id = $6 OR CAST($6 AS TEXT) IS NULL) AND (CAST($7 AS TEXT) IS NULL OR id IN (SELECT task_id FROM command \
         WHERE tenant_id = $1 AND endpoint_id = CAST($7 AS TEXT))) ORDER BY id DESC LIMIT $8");
+    LIST_OF_INCIDENTS = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND id < $2 AND incident_id IS NOT NULL \
+        AND (state = $3 OR CAST($3 AS TEXT) IS NULL) AND (action = $4 OR CAST($4 AS TEXT) IS NULL) \
+        AND (requester_id = $5 OR CAST($5 AS TEXT) IS NULL) AND (CAST($6 AS TEXT) IS NULL OR id IN (SELECT task_id FROM command \
+        WHERE tenant_id = $1 AND endpoint_id = CAST($6 AS TEXT))) ORDER BY id DESC LIMIT $7");
     LIST_OF_STATE = concat!("SELECT ", columns!(), " FROM task WHERE tenant_id = $1 AND state = $2 AND id < $3 \
         ORDER BY id DESC LIMIT $4");
     APPROVED = "UPDATE task SET state = 'queued' WHERE tenant_id = $1 AND id = $2 AND state = 'pending_approval'";
@@ -246,6 +252,7 @@ pub fn by_key(
 /// A page of a tenant's tasks, newest first.
 pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Result<Paged<Task>, Error> {
     let after = page.after.unwrap_or(Uuid::max());
+    let fetch = page.fetch();
     let rows = match filter {
         // The index by state serves only a statement that always names one.
         Filter {
@@ -254,20 +261,28 @@ pub fn list(tx: &mut Tx<'_>, tenant: Uuid, filter: &Filter, page: Page) -> Resul
             requester_id: None,
             endpoint_id: None,
             incident_id: None,
-        } => tx.query(LIST_OF_STATE, &[&tenant, state, &after, &page.fetch()], read)?,
-        Filter { state, action, requester_id, endpoint_id, incident_id: Some(incident) } => tx.query(
+            of_incidents: false,
+        } => tx.query(LIST_OF_STATE, &[&tenant, state, &after, &fetch], read)?,
+        Filter { state, action, requester_id, endpoint_id, incident_id: Some(incident), .. } => tx.query(
             LIST_OF_INCIDENT,
-            &[&tenant, &after, incident, state, action, requester_id, endpoint_id, &page.fetch()],
+            &[&tenant, &after, incident, state, action, requester_id, endpoint_id, &fetch],
             read,
         )?,
+        // Those that were asked for from incidents are few too.
+        Filter { state, action, requester_id, endpoint_id, incident_id: None, of_incidents: true } => tx
+            .query(
+                LIST_OF_INCIDENTS,
+                &[&tenant, &after, state, action, requester_id, endpoint_id, &fetch],
+                read,
+            )?,
         // The commands of one endpoint are few among all; its tasks are found from them.
-        Filter { state, action, requester_id, endpoint_id: Some(endpoint), incident_id: None } => tx.query(
+        Filter { state, action, requester_id, endpoint_id: Some(endpoint), .. } => tx.query(
             LIST_OF_ENDPOINT,
-            &[&tenant, &after, endpoint, state, action, requester_id, &page.fetch()],
+            &[&tenant, &after, endpoint, state, action, requester_id, &fetch],
             read,
         )?,
-        Filter { state, action, requester_id, endpoint_id: None, incident_id: None } => {
-            tx.query(LIST, &[&tenant, &after, state, action, requester_id, &page.fetch()], read)?
+        Filter { state, action, requester_id, endpoint_id: None, .. } => {
+            tx.query(LIST, &[&tenant, &after, state, action, requester_id, &fetch], read)?
         }
     };
     Ok(page.cut(rows, |task| task.id))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use quell_wire::activity::{Deed, FileDeed, Format, Process, ProcessKey, Source};
+use quell_wire::activity::{Activity, Deed, FileDeed, Format, Process, ProcessKey, Source};
 use sha2::{Digest as _, Sha256};
 
 use super::{Link, LinkKind, Links};
@@ -21,7 +21,8 @@ const EMPTY: [u8; 32] = [
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// The links of a chain as it stands.
+/// The links of a chain as it stands; of a part of it, those of that part. What was detected on events that the part has not
+/// is to be left out of it: without its event, a detection's file may be anything.
 pub fn links(view: &View<'_>, setting: &Setting) -> Links {
     let mut gathered =
         Gathered { view, setting, endpoint: setting.name_of(&view.chain.endpoint), links: Links::default() };
@@ -39,6 +40,28 @@ pub fn links(view: &View<'_>, setting: &Setting) -> Links {
     gathered.links.finish()
 }
 
+/// Whether an activity event leaves links by itself: it ran, or made, something that is not everybody's.
+pub fn leaves(activity: &Activity) -> bool {
+    match &activity.deed {
+        Some(Deed::Start(image)) => is_telling(Object::of_image(image), false),
+        Some(Deed::FileCreate(file) | Deed::FileWrite(file) | Deed::FileRename(file)) => can_run(file),
+        Some(Deed::Connect(_) | Deed::Listen(_) | Deed::Dns(_) | Deed::Login(_)) | None => false,
+    }
+}
+
+/// The link of a content, by its SHA-256.
+pub fn of_content(sha256: &[u8], label: &str, at_us: i64) -> Link {
+    let value = hex(sha256);
+    let shown = format!("{label} (SHA-256 {}…)", value.get(..12).unwrap_or_default());
+    Link { kind: LinkKind::Hash, value, shown, at_us }
+}
+
+/// The link of a file on an endpoint, which is given by its id and its name.
+pub fn of_file((endpoint, name): (&str, &str), path: &[u8], at_us: i64) -> Link {
+    let value = digest(LinkKind::File, &[endpoint.as_bytes(), path]);
+    Link { kind: LinkKind::File, value, shown: format!("{} on {name}", shown(path, NAME)), at_us }
+}
+
 struct Gathered<'v, 'a> {
     view: &'v View<'a>,
     setting: &'v Setting,
@@ -48,7 +71,10 @@ struct Gathered<'v, 'a> {
 
 impl Gathered<'_, '_> {
     fn push(&mut self, kind: LinkKind, value: String, shown: String, at_us: i64, is_asked: bool) {
-        let link = Link { kind, value, shown, at_us };
+        self.add(Link { kind, value, shown, at_us }, is_asked);
+    }
+
+    fn add(&mut self, link: Link, is_asked: bool) {
         if is_asked {
             self.links.asked.push(link.clone());
         }
@@ -64,6 +90,9 @@ impl Gathered<'_, '_> {
     }
 
     fn chain_and_tree(&mut self) {
+        if self.view.chain.detections.is_empty() {
+            return;
+        }
         let (chain, at_us) = (self.view.chain, self.last_at());
         let value = digest(LinkKind::Chain, &[chain.endpoint.as_bytes(), chain.id.as_bytes()]);
         self.push(LinkKind::Chain, value, shown(chain.id.as_bytes(), NAME), at_us, true);
@@ -80,18 +109,11 @@ impl Gathered<'_, '_> {
         let Some(object) = object.filter(Object::is_file) else { return };
         let is_everybodys = object.sha256 == EMPTY || self.setting.is_packaged(self.view, object.sha256);
         if object.sha256.len() == EMPTY.len() && !is_everybodys {
-            let name = format!("{} (SHA-256 {}…)", object.label(), &hex(&object.sha256[..6]));
-            self.push(LinkKind::Hash, hex(object.sha256), name, at_us, is_asked);
+            self.add(of_content(object.sha256, &object.label(), at_us), is_asked);
         }
         if !object.path.is_empty() {
-            let value = digest(LinkKind::File, &[self.view.chain.endpoint.as_bytes(), object.path]);
-            self.push(
-                LinkKind::File,
-                value,
-                format!("{} on {}", object.label(), self.endpoint),
-                at_us,
-                is_asked,
-            );
+            let place = (self.view.chain.endpoint.as_str(), self.endpoint.as_str());
+            self.add(of_file(place, object.path, at_us), is_asked);
         }
     }
 
@@ -112,20 +134,9 @@ impl Gathered<'_, '_> {
 
     /// What the chain made and what it ran.
     fn activity(&mut self) {
-        for entry in &self.view.entries {
-            let at_us = entry.activity.at_us;
-            match &entry.activity.deed {
-                Some(Deed::Start(image)) => {
-                    let object = Object::of_image(image);
-                    self.object(is_telling(object, false).then_some(object), at_us, true);
-                }
-                Some(Deed::FileCreate(file) | Deed::FileWrite(file) | Deed::FileRename(file))
-                    if can_run(file) =>
-                {
-                    self.object(Object::of(entry.activity), at_us, false);
-                }
-                _ => {}
-            }
+        for entry in self.view.entries.iter().filter(|entry| leaves(entry.activity)) {
+            let is_start = matches!(entry.activity.deed, Some(Deed::Start(_)));
+            self.object(Object::of(entry.activity), entry.activity.at_us, is_start);
         }
     }
 }

@@ -223,6 +223,36 @@ fn a_title_stays_a_line_whatever_it_is_made_of() {
 }
 
 #[test]
+fn what_a_chain_does_later_is_what_the_next_one_is_known_by() {
+    // The part that comes after the detection: a copy under another name.
+    let mut first = stories::dropper();
+    let told = first.chain.activities.len();
+    first.create(102, "/usr/local/lib/.u", 0x44, Format::Elf);
+    let mut part = first.chain.clone();
+    part.activities.drain(..told);
+    part.detections.clear();
+    let mut second = Scene::new("e1", "c2", 300).later(3600);
+    let image = quell_wire::activity::Image {
+        path: b"/usr/local/lib/.u".to_vec(),
+        sha256: crate::scene::hash(0x44),
+        ..Default::default()
+    };
+    let run = second.start(300, 0, image);
+    second.detect(run, Source::Behaviour, Severity::High, "Hidden program", &[]);
+    second.process(300).login_uid = None;
+    second.process(300).uid = 0;
+    let setting = setting();
+    let kept = join::links(&View::of(&part), &setting).kept;
+    assert_eq!(kept.iter().map(|link| link.kind).collect::<Vec<_>>(), [LinkKind::Hash, LinkKind::File]);
+    let open = Open { incident: "i1".into(), links: kept, chains: 1, last_at_us: 0 };
+    let joined = join::decide(&join::links(&View::of(&second.chain), &setting).asked, &[open]).unwrap();
+    assert_eq!(
+        joined.reasons[0].text,
+        "the same content was met before: /usr/local/lib/.u (SHA-256 444444444444…), within 60 minutes"
+    );
+}
+
+#[test]
 fn an_incident_is_as_bad_as_its_worst_detection_and_worse_where_it_is_broad() {
     let severity = |scene: &Scene| {
         let told = summary::of(&[View::of(&scene.chain)], &setting());

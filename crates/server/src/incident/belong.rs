@@ -8,13 +8,14 @@ use quell_store::chain::{self, Chain};
 use quell_store::detection::{self, Detection};
 use quell_store::incident::{self, Incident, group};
 use quell_store::{Error, Micros, Tx, audit};
-use serde_json::json;
+use quell_wire::activity::Source;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::gather::{self, Depth};
 use super::search::remember;
 use super::take::From;
-use super::{detected, join, news, word};
+use super::{detected, join, news, product, word};
 
 /// Activity events of a chain up to which all of it is looked at when something was detected; beyond, the key events alone.
 const LOOKED_AT: i64 = 4_000;
@@ -38,15 +39,13 @@ pub(super) fn belong(
     let view = View::of(&stored);
     let setting = gather::setting(tx, from.tenant, [from.endpoint], |_| true, &[])?;
     let links = judge::links(&view, &setting);
-    if told.is_empty() {
-        // Nothing new but what it may be recognised by.
-        if let Some(incident) = &of {
-            join::keep(tx, from.tenant, incident.id, &links)?;
-        }
-        return Ok(Vec::new());
-    }
     let summary = summary::of(std::slice::from_ref(&view), &setting);
-    let found = find(tx, from, of, &links, now)?;
+    let is_asked = told.iter().any(|found| found.source == word::source(Source::Asked));
+    let named = if is_asked || of.is_none() { product::told(tx, from, &view, &links)? } else { Vec::new() };
+    let found = match of {
+        Some(incident) => Some((incident, None)),
+        None => find(tx, from, row, (&view, &links, &named), now)?,
+    };
     let is_new = found.is_none();
     let (mut incident, why) = found.unwrap_or_else(|| (begun(from, &summary, told, now), None));
     let before = (incident.state.clone(), incident.severity);
@@ -55,9 +54,10 @@ pub(super) fn belong(
     if is_new {
         incident.number = incident::insert(tx, &incident)?;
     }
+    product::take_in(tx, &mut incident, &named)?;
     incident::grow(tx, &incident)?;
     if let Some(verb) = verb(is_new, (&before.0, before.1), incident.severity) {
-        audit::append(tx, &record(from, &incident, verb, now))?;
+        audit::append(tx, &record(from, incident.id, verb, &detail(from, &incident), now))?;
     }
     row.incident_id = Some(incident.id);
     detection::join_chain(tx, (from.tenant, row.id), incident.id, why.as_deref())?;
@@ -66,21 +66,26 @@ pub(super) fn belong(
     Ok(std::iter::once(news(&incident)).chain(told.iter().map(of_each)).collect())
 }
 
-/// The incident that the chain has, else the one that it has most in common with, else the newest of an endpoint that makes too
-/// many.
+/// The incident that a chain has most in common with, else the one that holds what it was asked for, else the newest of an
+/// endpoint that makes too many.
 fn find(
     tx: &mut Tx<'_>,
     from: &From,
-    of: Option<Incident>,
-    links: &Links,
+    row: &Chain,
+    (view, links, named): (&View<'_>, &Links, &product::Told),
     now: Micros,
 ) -> Result<Found, Error> {
-    if let Some(incident) = of {
-        return Ok(Some((incident, None)));
+    let mut found = join::find(tx, from.tenant, &links.asked, None)?;
+    if found.is_none() {
+        found = join::holding(tx, row, view)?;
     }
-    let alike = join::find(tx, from.tenant, &links.asked)?;
-    let alike = if alike.is_some() { alike } else { join::of_flood(tx, from.tenant, from.endpoint, now)? };
-    Ok(alike.map(|(incident, why)| (incident, Some(why))))
+    if found.is_none() {
+        found = product::incident_of(tx, named)?;
+    }
+    if found.is_none() {
+        found = join::of_flood(tx, from.tenant, from.endpoint, now)?;
+    }
+    Ok(found.map(|(incident, why)| (incident, Some(why))))
 }
 
 /// Notes endpoint, techniques and links of an incident.
@@ -96,7 +101,7 @@ fn add(
     for technique in &summary.techniques {
         group::put_technique(tx, from.tenant, incident, technique)?;
     }
-    join::keep(tx, from.tenant, incident, links)
+    join::keep(tx, from.tenant, incident, (links, join::LINKS))
 }
 
 /// What the trail says of an incident that more was detected of; nothing where it only grew.
@@ -168,14 +173,18 @@ fn grow(
     Ok(())
 }
 
-fn record(from: &From, incident: &Incident, verb: &str, now: Micros) -> audit::Record {
-    let detail = json!({
+fn detail(from: &From, incident: &Incident) -> Value {
+    json!({
         "number": incident.number,
         "title": incident.title,
         "severity": word::severity(incident.severity),
         "endpoint": from.endpoint,
         "endpoint_name": from.name,
-    });
+    })
+}
+
+/// What the trail says of an incident that an endpoint's chain made or changed.
+pub(super) fn record(from: &From, incident: Uuid, verb: &str, detail: &Value, now: Micros) -> audit::Record {
     audit::Record {
         tenant_id: from.tenant,
         id: Uuid::now_v7(),
@@ -185,7 +194,7 @@ fn record(from: &From, incident: &Incident, verb: &str, now: Micros) -> audit::R
         actor_name: from.name.clone(),
         verb: verb.to_owned(),
         object_kind: "incident".to_owned(),
-        object_id: incident.id.to_string(),
+        object_id: incident.to_string(),
         outcome: "ok".to_owned(),
         detail: detail.to_string(),
         request_id: None,

@@ -40,15 +40,37 @@ pub(crate) fn chain(tx: &mut Tx<'_>, row: &chain::Chain, depth: Depth) -> Result
             found
         }
     };
-    let processes = rows::processes(tx, tenant, id, limits::CHAIN_PROCESSES as i64)?;
+    let activities = activities.iter().filter_map(|row| activity(&row.body)).collect();
+    Ok(Chain { activities, detections: detections.iter().map(told).collect(), ..bare(tx, row)? })
+}
+
+/// A chain with its processes, these activity events, and what was detected on them if anything was.
+pub(super) fn part(
+    tx: &mut Tx<'_>,
+    row: &chain::Chain,
+    activities: &[Activity],
+    has_keys: bool,
+) -> Result<Chain, Error> {
+    let mut part = Chain { activities: activities.to_vec(), ..bare(tx, row)? };
+    if has_keys {
+        let all = detection::of_chain(tx, row.tenant_id, row.id, limits::CHAIN_DETECTIONS as i64)?;
+        let ids: BTreeSet<u64> = activities.iter().map(|activity| activity.id).collect();
+        part.detections = all.iter().map(told).filter(|hit| ids.contains(&hit.activity)).collect();
+    }
+    Ok(part)
+}
+
+/// A chain with its processes alone.
+fn bare(tx: &mut Tx<'_>, row: &chain::Chain) -> Result<Chain, Error> {
+    let processes = rows::processes(tx, row.tenant_id, row.id, limits::CHAIN_PROCESSES as i64)?;
     Ok(Chain {
         id: row.id.to_string(),
         endpoint: row.endpoint_id.to_string(),
         boot_id: row.boot_id.clone(),
         root: key(row.root_pid, row.root_start),
         processes: processes.iter().filter_map(|row| process(&row.body)).collect(),
-        activities: activities.iter().filter_map(|row| activity(&row.body)).collect(),
-        detections: detections.iter().map(told).collect(),
+        activities: Vec::new(),
+        detections: Vec::new(),
         gaps: Gaps {
             lost: row.lost.unsigned_abs(),
             processes_beyond: row.processes_beyond.unsigned_abs(),

@@ -7,7 +7,7 @@ use quell_incident::join::{Link, LinkKind};
 use quell_incident::text::shown;
 use quell_ingest::{Event, Severity, Verdict};
 use quell_store::endpoint::{self, Filter};
-use quell_store::incident::{self, group};
+use quell_store::incident;
 use quell_store::{Error, Micros, Page, Tx, detection};
 use quell_wire::activity::is_technique;
 use quell_wire::limits;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::search::remember;
 use super::update::plausible;
-use super::{DETECTIONS, detected, join, news};
+use super::{detected, join, news, product};
 
 /// Names and addresses that are looked up for one request; what comes beyond is on no endpoint.
 const LOOKUPS: usize = 500;
@@ -111,7 +111,7 @@ pub(crate) fn take(
             continue;
         }
         row.endpoint_id = places.of(tx, tenant, event)?;
-        let found = join::find(tx, tenant, &links(event, row.at))?;
+        let found = join::find(tx, tenant, &links(event, &row), None)?;
         if let Some((_, why)) = &found {
             row.joined = Some(why.clone());
         }
@@ -130,38 +130,29 @@ pub(crate) fn take(
     Ok(taken)
 }
 
-/// Adds an event to its incident. Its word does not change how bad that is.
+/// Adds an event to its incident.
 fn grow(
     tx: &mut Tx<'_>,
     mut of: incident::Incident,
     row: &detection::Detection,
 ) -> Result<incident::Incident, Error> {
-    of.first_at = of.first_at.min(row.at);
-    of.last_at = of.last_at.max(row.at);
-    of.detections = (of.detections + 1).min(DETECTIONS);
-    remember(&mut of.search, row.search.split('\n'));
+    product::note(tx, &mut of, row)?;
     incident::grow(tx, &of)?;
-    if let Some(endpoint) = row.endpoint_id {
-        group::put_member(tx, (of.tenant_id, of.id), endpoint, 1, row.at)?;
-    }
-    let techniques: Vec<String> = serde_json::from_str(&row.techniques).unwrap_or_default();
-    for technique in &techniques {
-        group::put_technique(tx, of.tenant_id, of.id, technique)?;
-    }
     Ok(of)
 }
 
-/// By what an event is known to belong to an incident: the contents that it names.
-fn links(event: &Event, at: Micros) -> Vec<Link> {
+/// By what an event is known to belong to an incident: the contents that it names, and the file on its endpoint.
+fn links(event: &Event, row: &detection::Detection) -> Vec<Link> {
     let is_sha256 = |hash: &&str| hash.len() == 64;
     let hashes: BTreeSet<&str> = event.hashes().filter(is_sha256).take(16).collect();
     let link = |hash: &str| Link {
         kind: LinkKind::Hash,
         value: hash.to_owned(),
         shown: format!("SHA-256 {}…", hash.get(..12).unwrap_or_default()),
-        at_us: at,
+        at_us: row.at,
     };
-    hashes.into_iter().map(link).collect()
+    let file = product::of_row(row, "that endpoint").into_iter().filter(|link| link.kind == LinkKind::File);
+    hashes.into_iter().map(link).chain(file).collect()
 }
 
 fn row(tenant: Uuid, event: &Event, now: Micros) -> detection::Detection {

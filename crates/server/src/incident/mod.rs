@@ -1,7 +1,8 @@
 //! Incidents: what endpoints detected, taken in with the chain of what led to it, and joined to what belongs together.
 //!
 //! [`update`] makes rows of what an agent sent, outside of any transaction; [`take`] writes them and everything that follows
-//! in one; [`belong`] joins it. What belongs together is judged by `quell_incident`; [`join`] looks up for it what may.
+//! in one; [`belong`] joins it, and [`late`] what is learned a moment after. What belongs together is judged by `quell_incident`;
+//! [`join`] and [`product`] look up for it what may.
 
 mod belong;
 pub(crate) mod budget;
@@ -9,6 +10,9 @@ pub(crate) mod gather;
 mod hit;
 pub(crate) mod ingest;
 pub(crate) mod join;
+mod late;
+pub(crate) mod merge;
+mod product;
 pub(crate) mod retention;
 pub(crate) mod search;
 pub(crate) mod take;

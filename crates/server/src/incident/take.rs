@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 
 use quell_engine::Change;
+use quell_incident::View;
+use quell_incident::join::{self, Links};
 use quell_store::chain::{self, Chain, batch};
 use quell_store::incident::{self, Incident};
 use quell_store::{Error, Tx, detection};
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use super::belong::belong;
 use super::update::{Update, signed};
-use super::{BYTES_OF_ENDPOINT, CHAINS_OF_ENDPOINT, hit};
+use super::{BYTES_OF_ENDPOINT, CHAINS_OF_ENDPOINT, gather, hit, late};
 
 /// Whose update it is.
 #[derive(Clone, Debug)]
@@ -48,10 +50,8 @@ impl Taken {
 /// Writes an update.
 pub(crate) fn take(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Taken, Error> {
     let has_detections = !update.detections.is_empty();
-    if has_detections {
-        incident::serialise(tx, from.tenant)?;
-    }
-    let known = chain::by_name(tx, from.tenant, from.endpoint, &update.name)?;
+    let leaves_links = update.activities.iter().any(join::leaves);
+    let (known, is_alone) = look_up(tx, from, update, leaves_links)?;
     let Some(mut row) = (match known {
         Some(row) => Some(row),
         None if update.serial > 1 => return Ok(Taken::nothing(0, false)),
@@ -72,8 +72,12 @@ pub(crate) fn take(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Take
     }
     let told = write(tx, from, &mut row, update)?;
     let mut news = Vec::new();
-    if !told.is_empty() || changes_a_key(tx, &row, update)? {
+    let changes_a_key = fill_keys(tx, &row, update)?;
+    if !told.is_empty() {
         news = belong(tx, from, &mut row, (of, &told), update.received_at)?;
+    } else if let Some(of) = of.filter(|_| leaves_links || changes_a_key) {
+        let links = links_of_part(tx, from, &row, (update, changes_a_key))?;
+        news = late::go_on(tx, from, &mut row, (of, &links), (is_alone, update.received_at))?;
     }
     row.serial = update.serial;
     row.is_closed = update.is_closed;
@@ -81,6 +85,23 @@ pub(crate) fn take(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Take
         return Err(Error::Conflict("chain".to_owned()));
     }
     Ok(Taken { serial: row.serial, close: row.is_closed, news })
+}
+
+/// The chain of an update, and whether what follows may make, join or merge incidents: that is one transaction's at a time.
+fn look_up(
+    tx: &mut Tx<'_>,
+    from: &From,
+    update: &Update,
+    leaves_links: bool,
+) -> Result<(Option<Chain>, bool), Error> {
+    let known = chain::by_name(tx, from.tenant, from.endpoint, &update.name)?;
+    let may_merge = |row: &Chain| leaves_links && late::is_young(row, update.received_at);
+    if update.detections.is_empty() && !known.as_ref().is_some_and(may_merge) {
+        return Ok((known, false));
+    }
+    // Before anything is written: whoever waits for another's rows must not be waited for.
+    incident::serialise(tx, from.tenant)?;
+    Ok((chain::by_name(tx, from.tenant, from.endpoint, &update.name)?, true))
 }
 
 /// Whether an incident takes more. One that was a true positive goes on when something is detected again; one that was
@@ -160,22 +181,31 @@ fn write(
     Ok(told)
 }
 
-/// Whether an update changes an activity event on which something was detected before: its hash may have come.
-fn changes_a_key(tx: &mut Tx<'_>, row: &Chain, update: &Update) -> Result<bool, Error> {
+/// Brings the hashes of what was detected before, where they come only now. Whether the update tells of any of that again.
+fn fill_keys(tx: &mut Tx<'_>, row: &Chain, update: &Update) -> Result<bool, Error> {
     if row.detections == 0 || update.activities.is_empty() {
         return Ok(false);
     }
     let marks = detection::marks(tx, row.tenant_id, row.id, limits::CHAIN_DETECTIONS as i64)?;
     let keys: BTreeSet<i64> = marks.into_iter().map(|mark| mark.activity).collect();
-    let mut is_key = false;
-    for activity in &update.activities {
-        let id = signed(activity.id);
-        if keys.contains(&id) {
-            is_key = true;
-            if let Some(sha256) = hit::hash(activity) {
-                detection::fill(tx, (row.tenant_id, row.id), id, sha256)?;
-            }
+    let mut is_any = false;
+    for activity in update.activities.iter().filter(|activity| keys.contains(&signed(activity.id))) {
+        is_any = true;
+        if let Some(sha256) = hit::hash(activity) {
+            detection::fill(tx, (row.tenant_id, row.id), signed(activity.id), sha256)?;
         }
     }
-    Ok(is_key)
+    Ok(is_any)
+}
+
+/// The links of what an update tells, among all processes of its chain.
+fn links_of_part(
+    tx: &mut Tx<'_>,
+    from: &From,
+    row: &Chain,
+    (update, has_keys): (&Update, bool),
+) -> Result<Links, Error> {
+    let part = gather::part(tx, row, &update.activities, has_keys)?;
+    let setting = gather::setting(tx, from.tenant, [from.endpoint], |_| true, &[])?;
+    Ok(join::links(&View::of(&part), &setting))
 }

@@ -8,6 +8,7 @@ mod copy;
 mod deliver;
 mod enrol;
 mod hostile;
+mod joining;
 mod rig;
 mod session;
 mod upload;

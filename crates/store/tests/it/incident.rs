@@ -153,7 +153,7 @@ async fn numbers_rise_and_are_never_given_twice(world: &World) {
 }
 
 async fn incidents_are_found_by_everything_that_a_list_filters_by(world: &World) {
-    use incident::list::{By, Filter, count, list};
+    use incident::list::{By, Filter, count, list, unclosed};
     let (tenant, endpoint, person) = (world.tenant, world.endpoint("web-1").await, Uuid::now_v7());
     let one = made(world, "Curl ran 100%_!", 5, 30).await;
     let two = made(world, "cron", 2, 20).await;
@@ -191,6 +191,7 @@ async fn incidents_are_found_by_everything_that_a_list_filters_by(world: &World)
     assert_eq!(found(none()).await, all);
     assert_eq!(found(Filter { states: Some(" open in_progress ".into()), ..none() }).await, [all[0], all[2]]);
     assert_eq!(found(Filter { states: Some(" closed ".into()), ..none() }).await, [all[1]]);
+    assert_eq!(world.read(move |tx| unclosed(tx, tenant)).await, [(5, 1), (2, 1)]);
     assert_eq!(found(Filter { severities: Some(" 1 5 ".into()), ..none() }).await, [all[0]]);
     assert_eq!(found(Filter { resolutions: Some(" benign ".into()), ..none() }).await, [all[1]]);
     assert_eq!(found(Filter { assignee: Some(person), ..none() }).await, [all[1]]);
@@ -499,6 +500,9 @@ async fn all_that_an_incident_has_can_go_over_to_another(world: &World) {
     let tasks =
         world.read(move |tx| quell_store::task::list(tx, tenant, &filter, Page::default())).await.rows;
     assert_eq!((tasks.len(), tasks[0].activity.as_deref()), (1, Some("c/1")));
+    let filter = quell_store::task::Filter { of_incidents: true, ..Default::default() };
+    let all = world.read(move |tx| quell_store::task::list(tx, tenant, &filter, Page::default())).await.rows;
+    assert_eq!(all, tasks);
 }
 
 fn note_of(tenant_id: Uuid, incident_id: Uuid, body: &str) -> note::Note {

@@ -1,8 +1,8 @@
 //! `POST /incidents/merge`.
 
 use axum::extract::State;
-use quell_store::incident::{self as store, Incident as Row, group};
-use quell_store::{Tx, audit, chain, detection};
+use quell_store::incident::{self as store, Incident as Row};
+use quell_store::{Tx, audit};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,8 +14,7 @@ use crate::api::body::Json;
 use crate::api::route::{Route, permit};
 use crate::api::text::checked;
 use crate::auth::{Caller, Permission};
-use crate::incident::search::remember;
-use crate::incident::{CHAINS, DETECTIONS};
+use crate::incident::merge as joining;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -109,32 +108,12 @@ fn take_over(
     (from, into): (&Row, &mut Row),
     (reason, now): (&str, i64),
 ) -> Result<(), Problem> {
-    let tenant = caller.tenant;
-    let chains = chain::count_of(tx, tenant, from.id)? + chain::count_of(tx, tenant, into.id)?;
-    if chains > CHAINS || from.detections + into.detections > DETECTIONS {
+    if joining::is_too_much(tx, from, into)? {
         let detail =
             format!("incident {} and {} together are more than one incident holds", from.number, into.number);
         return Err(Problem::new(Code::Conflict, detail));
     }
-    chain::move_all(tx, tenant, from.id, into.id)?;
-    detection::move_all(tx, tenant, from.id, into.id)?;
-    group::move_all(tx, tenant, from.id, into.id)?;
-    into.first_at = into.first_at.min(from.first_at);
-    into.last_at = into.last_at.max(from.last_at);
-    into.detections += from.detections;
-    if !into.is_graded {
-        into.severity = into.severity.max(from.severity);
-    }
-    remember(&mut into.search, from.search.split('\n'));
-    let mut closed = from.clone();
-    closed.detections = 0;
-    "closed".clone_into(&mut closed.state);
-    closed.resolution = Some("duplicate".to_owned());
-    closed.closed_at = Some(now);
-    closed.closed_by = Some(caller.name().to_owned());
-    closed.merged_into = Some(into.id);
-    store::grow(tx, &closed)?;
-    store::change(tx, &closed)?;
+    joining::take_over(tx, (from, into), caller.name(), now)?;
     let detail = json!({ "number": from.number, "into": into.number, "reason": reason });
     audit::append(tx, &caller.record(now, "incident.close", "incident", &from.id.to_string(), &detail))?;
     Ok(())

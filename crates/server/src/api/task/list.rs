@@ -146,6 +146,7 @@ impl Wanted {
                 Origin::Incident(id) => Some(id),
                 Origin::Whatever | Origin::AnyIncident => None,
             },
+            of_incidents: self.origin == Origin::AnyIncident,
         }
     }
 
@@ -161,7 +162,6 @@ impl Wanted {
         let any = |list: &[String], value: &String| list.is_empty() || list.contains(value);
         any(&self.states, &row.state)
             && any(&self.actions, &row.action)
-            && (self.origin != Origin::AnyIncident || row.incident_id.is_some())
             && self.created_from.as_ref().is_none_or(|wanted| {
                 row.created_from == *wanted || row.created_from.split('/').next() == Some(wanted)
             })
