@@ -85,3 +85,38 @@ fn every_operation_answers_problems_and_has_words_and_an_id_of_its_own() {
         }
     }
 }
+
+/// Of two schemas with one name the document has one, and nothing says so.
+#[test]
+fn no_two_schemas_have_one_name() {
+    let mut found = std::collections::BTreeMap::new();
+    let mut waiting = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            for name in schemas(&std::fs::read_to_string(&path).unwrap()) {
+                let other = found.insert(name.clone(), path.clone());
+                assert!(other.is_none(), "{name}: {} and {}", other.unwrap().display(), path.display());
+            }
+        }
+    }
+    assert!(found.len() > 150, "{}", found.len());
+}
+
+/// Names of the schemas that a source file declares.
+fn schemas(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let parts: Vec<&str> = source.split("#[derive(").skip(1).collect();
+    for part in parts.into_iter().filter(|part| part.split(')').next().unwrap().contains("ToSchema")) {
+        let called = |text: &'static str| {
+            let place = part.find(text)? + text.len();
+            let end = part[place..].find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+            Some((place, part[place..place + end].to_owned()))
+        };
+        let own = ["struct ", "enum "].into_iter().filter_map(called).min().unwrap();
+        let given = called("schema(as = ").filter(|given| given.0 < own.0);
+        names.push(given.unwrap_or(own).1);
+    }
+    names
+}

@@ -30,6 +30,29 @@ pub(crate) async fn until_event(stream: &mut Response, wanted: &[&str]) -> Strin
     text
 }
 
+/// A browser hears only of the kinds that it names.
+#[test]
+fn the_console_listens_to_every_kind_of_news() {
+    let read =
+        |path: &str| std::fs::read_to_string(format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (changes, console) = (read("crates/engine/src/change.rs"), read("console/src/api/stream.ts"));
+    let body = changes.split("pub enum Change {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let variants = body.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {"));
+    let kind = |name: &str| {
+        let words = name.chars().enumerate().flat_map(|(place, letter)| {
+            (place > 0 && letter.is_uppercase()).then_some('_').into_iter().chain(letter.to_lowercase())
+        });
+        words.collect::<String>()
+    };
+    let mut kinds: Vec<String> = variants.map(kind).collect();
+    assert!(kinds.len() >= 9 && kinds.contains(&"break_glass".to_owned()), "{kinds:?}");
+    kinds.extend(["resync", "beat"].map(str::to_owned));
+    let list = console.split("const KINDS = [").nth(1).unwrap().split("];").next().unwrap();
+    for kind in kinds {
+        assert!(list.contains(&format!("\"{kind}\"")), "the console does not listen to `{kind}`");
+    }
+}
+
 #[tokio::test]
 async fn news_come_as_they_happen_to_the_tenant_that_they_are_of() {
     let world = World::new().await;
