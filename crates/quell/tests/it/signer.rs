@@ -108,12 +108,7 @@ fn keys_and_policy_are_changed_at_the_signer() {
     assert_eq!(status(&site)["policy"]["max_targets"], 50);
     // The first protection document may be signed by now; an order is not.
     let verified = site.say(&["signer", "log", "--verify", "--dir", folder]);
-    assert!(
-        verified.code == 0 && verified.out.starts_with("intact; "),
-        "{}{}",
-        verified.out,
-        verified.err
-    );
+    assert!(verified.code == 0 && verified.out.starts_with("intact; "), "{}{}", verified.out, verified.err);
 }
 
 #[test]
