@@ -88,3 +88,14 @@ export function bytes(count: number): string {
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
+
+/** `30 minutes`, `1 day`, `90 minutes`. */
+export function longWords(seconds: number): string {
+  for (const [one, size] of [
+    ["day", 86_400],
+    ["hour", 3600],
+    ["minute", 60],
+  ] as const)
+    if (seconds % size === 0) return count(seconds / size, one);
+  return count(seconds, "second");
+}

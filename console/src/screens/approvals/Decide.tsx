@@ -8,10 +8,9 @@ import { useMe } from "../../api/me";
 import { Copy } from "../../ui/Copy";
 import { Deed } from "../../ui/Deed";
 import { Failure } from "../../ui/Failure";
-import { clip, inert } from "../../ui/text";
+import { clip, inert, longWords } from "../../ui/text";
 import classes from "./Approvals.module.css";
 import { blastOf, hinders, ownDecision, planOf, targetsOf, type Request } from "./request";
-import { longWords } from "./settings/policy";
 import { canSignHere } from "./signing";
 import { useDecision } from "./useDecision";
 

@@ -1,30 +1,29 @@
 /// Who must agree to what: the approval settings of the tenant.
 
-import { Alert, Button, Group, Loader, Tabs, Text } from "@mantine/core";
+import { Alert, Loader, Tabs, Text } from "@mantine/core";
 import { IconAdjustments, IconClockHour4, IconListNumbers, IconShieldLock, IconUsersGroup } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { useMe, whyNot } from "../../../api/me";
 import { useFilters } from "../../../app/url";
-import { Deed } from "../../../ui/Deed";
+import { Saved } from "../../../ui/draft/Saved";
+import { Unsaved } from "../../../ui/draft/Unsaved";
 import { Failure } from "../../../ui/Failure";
 import { Page } from "../../../ui/Page";
-import { count } from "../../../ui/text";
 import { Earlier } from "./Earlier";
 import { Managed } from "./Managed";
 import { Protected } from "./Protected";
 import { Review } from "./Review";
 import { Rules } from "./Rules";
-import classes from "./Settings.module.css";
 import { Tester } from "./Tester";
-import { useDraft } from "./usePolicy";
+import { usePolicy } from "./usePolicy";
 
 const TABS = ["rules", "managed", "protected", "try", "earlier"];
 
 export default function ApprovalSettings() {
   const me = useMe();
   const [filters, set] = useFilters();
-  const draft = useDraft();
+  const draft = usePolicy();
   const [isReviewing, review] = useState(false);
   const why = whyNot(me, "policy.manage");
   const tab = TABS.find((each) => each === filters["tab"]) ?? "rules";
@@ -35,7 +34,11 @@ export default function ApprovalSettings() {
       about="Who must agree before something is carried out. They hold for requests from now on; what waits goes on waiting for those who were asked."
     >
       <Failure error={stored.error} retry={() => void stored.refetch()} mb="sm" />
-      {draft.former === undefined ? null : <Saved putBack={draft.putBack} why={why} />}
+      {draft.former === undefined ? null : (
+        <Saved putBack={draft.putBack} why={why}>
+          Saved. The settings hold for requests from now on.
+        </Saved>
+      )}
       {why === undefined ? null : (
         <Alert color="gray" variant="outline" mb="sm" py={8}>
           <Text size="sm">You may read these settings, and not change them. {why}</Text>
@@ -80,33 +83,22 @@ export default function ApprovalSettings() {
             <Protected settings={settings} policy={policy} change={draft.change} why={why} />
           </Tabs.Panel>
           <Tabs.Panel value="try">
-            <Tester policy={policy} isChanged={draft.isChanged} />
+            <Tester policy={policy} isChanged={draft.lines.length > 0} />
           </Tabs.Panel>
           <Tabs.Panel value="earlier">
-            <Earlier now={draft.now ?? policy} names={draft.names} take={draft.take} why={why} />
+            <Earlier now={draft.now ?? policy} names={draft.names} take={draft.change} why={why} />
           </Tabs.Panel>
         </Tabs>
       )}
-      {draft.isChanged ? (
-        <div className={classes.unsaved} role="region" aria-label="Changes that are not saved">
-          <Text size="sm" fw={600} role="status">
-            {count(draft.lines.filter((line) => line.sign === "+").length || draft.lines.length, "change")} not saved
-          </Text>
-          <Group gap="xs">
-            <Button variant="default" onClick={draft.discard}>
-              Discard
-            </Button>
-            <Deed
-              why={why}
-              onClick={() => {
-                review(true);
-              }}
-            >
-              Look and save…
-            </Deed>
-          </Group>
-        </div>
-      ) : null}
+      <Unsaved
+        lines={draft.lines}
+        isStale={draft.isStale}
+        why={why}
+        discard={draft.discard}
+        look={() => {
+          review(true);
+        }}
+      />
       {isReviewing ? (
         <Review
           lines={draft.lines}
@@ -117,28 +109,5 @@ export default function ApprovalSettings() {
         />
       ) : null}
     </Page>
-  );
-}
-
-/** After saving: the way back. */
-function Saved({ putBack, why }: { putBack: () => Promise<void>; why: string | undefined }) {
-  const [error, setError] = useState<unknown>(null);
-  return (
-    <Alert color="teal" variant="outline" mb="sm" py={8} role="status">
-      <Group justify="space-between" gap="xs">
-        <Text size="sm">Saved. The settings hold for requests from now on.</Text>
-        <Deed
-          size="compact-sm"
-          variant="default"
-          why={why}
-          onClick={() => {
-            void putBack().catch(setError);
-          }}
-        >
-          Put the former back
-        </Deed>
-      </Group>
-      <Failure error={error} />
-    </Alert>
   );
 }

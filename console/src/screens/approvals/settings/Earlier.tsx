@@ -6,12 +6,12 @@ import { IconClockHour4 } from "@tabler/icons-react";
 import { $api, type Schemas } from "../../../api/client";
 import { holds, useMe } from "../../../api/me";
 import { Deed } from "../../../ui/Deed";
+import { Lines } from "../../../ui/draft/Lines";
 import { Empty } from "../../../ui/Empty";
 import { Name } from "../../../ui/Name";
 import { Time } from "../../../ui/Time";
 import { Unread } from "../../../ui/Unread";
 import { changes, whole, type Names, type Policy } from "./policy";
-import { Lines } from "./Review";
 import classes from "./Settings.module.css";
 
 type Props = { now: Policy; names: Names; take: (policy: Policy) => void; why: string | undefined };

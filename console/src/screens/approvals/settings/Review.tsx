@@ -3,23 +3,9 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 
+import { Lines } from "../../../ui/draft/Lines";
+import type { Line } from "../../../ui/draft/lines";
 import { Failure } from "../../../ui/Failure";
-import { inert } from "../../../ui/text";
-import type { Line } from "./policy";
-import classes from "./Settings.module.css";
-
-export function Lines({ lines }: { lines: Line[] }) {
-  return (
-    <ul className={classes.lines}>
-      {lines.map((line) => (
-        <li key={`${line.sign} ${line.text}`} data-sign={line.sign}>
-          <b aria-label={line.sign === "+" ? "new" : "gone"}>{line.sign === "+" ? "+" : "−"}</b>
-          <bdi>{inert(line.text)}</bdi>
-        </li>
-      ))}
-    </ul>
-  );
-}
 
 export function Review({ lines, save, close }: { lines: Line[]; save: () => Promise<void>; close: () => void }) {
   const [error, setError] = useState<unknown>(null);

@@ -7,10 +7,10 @@ import { useState } from "react";
 import { $api } from "../../../api/client";
 import { Failure } from "../../../ui/Failure";
 import { State } from "../../../ui/State";
-import { clip, inert, words } from "../../../ui/text";
+import { clip, inert, longWords, words } from "../../../ui/text";
 import approvals from "../Approvals.module.css";
 import { Endpoints } from "./EndpointPicker";
-import { CLASSES, longWords, type Policy } from "./policy";
+import { CLASSES, type Policy } from "./policy";
 import classes from "./Settings.module.css";
 
 const ANSWERS: Record<string, { state: string; label: string }> = {

@@ -4,8 +4,9 @@ import { ActionIcon, Group, Select, Stack, Text, Title, Tooltip } from "@mantine
 import { IconPlus, IconTrash } from "@tabler/icons-react";
 
 import { Deed } from "../../../ui/Deed";
+import { longWords } from "../../../ui/text";
 import { ActionsField } from "./ActionsField";
-import { longWords, type Policy, type Validity as Row } from "./policy";
+import type { Policy, Validity as Row } from "./policy";
 import classes from "./Settings.module.css";
 
 /** The most that the server takes. */

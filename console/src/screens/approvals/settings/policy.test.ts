@@ -1,6 +1,7 @@
 import { describe as group, expect, it } from "vitest";
 
-import { changes, describe, longWords, shadowedBy, shortage, whole, type Policy, type Rule } from "./policy";
+import { longWords } from "../../../ui/text";
+import { changes, describe, shadowedBy, shortage, whole, type Policy, type Rule } from "./policy";
 
 const NAMES = { action: (id: string) => id, role: (id: string) => id };
 

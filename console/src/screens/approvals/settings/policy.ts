@@ -1,6 +1,7 @@
 /// The approval policy as the server keeps it, told in words, so that two of them can be compared.
 
-import { count, words } from "../../../ui/text";
+import { linesBetween, type Line } from "../../../ui/draft/lines";
+import { longWords, words } from "../../../ui/text";
 
 export type People = { quorum: number; roles: string[] };
 export type Requirement = "nothing" | "auto" | "refused" | { people: People };
@@ -71,17 +72,6 @@ export function ruleWords(rule: Rule, names: Names): string {
   return `${upper(listed(rule.actions.map(names.action)))} by ${classWords(rule.requesters)}: ${requireWords(rule.require, names)}`;
 }
 
-/** `30 minutes`, `1 day`, `90 minutes`. */
-export function longWords(seconds: number): string {
-  for (const [one, size] of [
-    ["day", 86_400],
-    ["hour", 3600],
-    ["minute", 60],
-  ] as const)
-    if (seconds % size === 0) return count(seconds / size, one);
-  return count(seconds, "second");
-}
-
 /** One fact a line; what stands in both of two policies is the same in both. */
 export function describe(policy: Policy, names: Names): string[] {
   const { managed } = policy;
@@ -104,15 +94,9 @@ export function describe(policy: Policy, names: Names): string[] {
   ];
 }
 
-export type Line = { sign: "-" | "+"; text: string };
-
 /** What changes between two policies, in their order. */
 export function changes(before: Policy, after: Policy, names: Names): Line[] {
-  const [was, is] = [describe(before, names), describe(after, names)];
-  return [
-    ...was.filter((text) => !is.includes(text)).map((text): Line => ({ sign: "-", text })),
-    ...is.filter((text) => !was.includes(text)).map((text): Line => ({ sign: "+", text })),
-  ];
+  return linesBetween(describe(before, names), describe(after, names));
 }
 
 /** Somebody who may decide: which human, with which roles. */

@@ -1,9 +1,10 @@
 /// The settings, a draft of them, and who could decide: read once for all parts of the screen.
 
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 
 import { $api, api } from "../../../api/client";
+import { useDraft } from "../../../api/draft";
 import { holds, useMe } from "../../../api/me";
 import { refresh } from "../../../api/query";
 import { tagged } from "../../../api/tagged";
@@ -77,63 +78,25 @@ export function useDeciders(): Decider[] | undefined {
 }
 
 /** What the server keeps, what is being changed, and how it is saved. */
-export function useDraft() {
+export function usePolicy() {
   const stored = useQuery({
     queryKey: ["get", "/api/v1/approval-policy"],
     queryFn: ({ signal }) => tagged(api.GET("/api/v1/approval-policy", { signal })),
   });
-  const [draft, setDraft] = useState<{ base: Policy; tag: string; policy: Policy } | undefined>();
-  const [former, setFormer] = useState<Policy | undefined>();
   const names = useNames();
-  const [settings, tag] = [stored.data?.data, stored.data?.tag];
+  const settings = stored.data?.data;
   const now = useMemo(() => (settings === undefined ? undefined : whole(settings.policy as Policy)), [settings]);
-  const policy = draft?.policy ?? now;
-  const lines = useMemo(() => (draft === undefined ? [] : changes(draft.base, draft.policy, names)), [draft, names]);
-  const change = (next: Policy): void => {
-    if (now === undefined || tag === undefined) return;
-    setDraft({ base: draft?.base ?? now, tag: draft?.tag ?? tag, policy: next });
-  };
-
-  /** Puts `next` in place of `base`; the server refuses where it does not stand there any more. */
-  const put = async (base: Policy, seen: string, next: Policy): Promise<void> => {
-    try {
-      await api.PUT("/api/v1/approval-policy", {
-        params: { header: { "If-Match": seen } },
-        body: next as never,
-      });
-    } catch (failure) {
-      await refresh("/api/v1/approval-policy");
-      throw failure;
-    }
-    setFormer(base);
-    setDraft(undefined);
-    await refresh("/api/v1/approval-policy", "/api/v1/audit");
-  };
-  return {
-    stored,
-    settings,
+  const draft = useDraft<Policy>({
     now,
-    policy,
-    names,
-    lines,
-    isChanged: lines.length > 0,
-    former,
-    change,
-    discard: () => {
-      setDraft(undefined);
-    },
-    save: async () => {
-      if (draft !== undefined) await put(draft.base, draft.tag, draft.policy);
-    },
-    putBack: async () => {
-      if (former !== undefined && now !== undefined && tag !== undefined) await put(now, tag, former);
-      setFormer(undefined);
-    },
-    /** Begins a draft with earlier settings. */
-    take: (earlier: Policy) => {
-      change(whole(earlier));
-    },
-  };
+    tag: stored.data?.tag,
+    put: (next, seen) =>
+      api.PUT("/api/v1/approval-policy", { params: { header: { "If-Match": seen } }, body: next as never }),
+    read: () => refresh("/api/v1/approval-policy", "/api/v1/audit"),
+  });
+  const { value: policy, base } = draft;
+  const lines = useMemo(
+    () => (base === undefined || policy === undefined ? [] : changes(base, policy, names)),
+    [base, policy, names],
+  );
+  return { ...draft, stored, settings, now, policy, names, lines };
 }
-
-export type Draft = ReturnType<typeof useDraft>;
