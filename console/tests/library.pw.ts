@@ -44,6 +44,48 @@ test("rules are refused at their line, added, changed, compared and archived", a
   await expect(page.getByRole("row").filter({ hasText: "beacon" })).toBeVisible();
 });
 
+test("behaviour rules are refused at their line, uploaded, changed and compared", async ({ page, stage }) => {
+  const before = `title: Fetched into shared memory
+id: 1b0a7d5e-2f4c-4c59-9a35-0c2f4f6a7e11
+level: high
+tags: [attack.t1105]
+logsource: {product: linux, category: process_creation}
+detection:
+  place:
+    CommandLine|contains: /dev/shm/
+  condition: place
+`;
+  await signIn(page, stage, "maria");
+  await page.goto("/library?kind=sigma");
+  await settled(page);
+  await page.getByRole("button", { name: "Add a set of behaviour rules" }).first().click();
+  await page.getByLabel("Name", { exact: false }).first().fill("shared-memory");
+  const text = page.getByRole("textbox", { name: "Text" });
+  await text.fill(before.replace("condition: place", "condition: palce"));
+  await page.getByRole("button", { name: "Check it" }).click();
+  const place = page.getByRole("button", { name: /^Line 9/ });
+  await expect(place).toBeVisible();
+  await place.click();
+  await expect(text).toBeFocused();
+  await page
+    .locator("input[type=file]")
+    .setInputFiles({ name: "shared-memory.yml", mimeType: "application/yaml", buffer: Buffer.from(before) });
+  await expect(text).toHaveValue(before);
+  await page.getByRole("button", { name: "Check it" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "1 rules" })).toBeVisible();
+  await page.getByRole("button", { name: "Add the set of behaviour rules" }).click();
+  await expect(page).toHaveURL(/\/library\/sigma\/shared-memory/);
+  await expect(page.getByText("Protection does not use it.")).toBeVisible();
+
+  await page.getByRole("button", { name: "New version" }).click();
+  await page.getByRole("textbox", { name: "Text" }).fill(before.replace("level: high", "level: critical"));
+  await page.getByRole("button", { name: "Add version 2" }).click();
+  await expect(page.getByRole("navigation", { name: "Versions" })).toContainText("2 · newest");
+  await page.getByText("What changed").click();
+  await expect(page.getByRole("region", { name: "From version 1 to version 2" })).toContainText("level: critical");
+  await accessible(page, "a set of behaviour rules");
+});
+
 test("the rows of two endpoints are one list", async ({ page, stage }) => {
   await signIn(page, stage, "ana");
   const endpoints = ["web-1", "db-1"].map((name) => stage.told.endpoints[name] ?? name);

@@ -18,7 +18,7 @@ export type PickerProps = {
   change: (value: string) => void;
 };
 
-const LIBRARY = ["script", "yara", "query", "evidence", "kit", "indicators"];
+const LIBRARY = ["script", "yara", "sigma", "query", "evidence", "kit", "indicators"];
 
 export const pickers: Record<string, (props: PickerProps) => ReactNode> = Object.fromEntries(
   LIBRARY.map((kind) => [kind, libraryPicker(kind)]),

@@ -4,7 +4,8 @@ import { Anchor, Box, Group, SegmentedControl, Skeleton, Stack, Text, Title } fr
 import { Link } from "@tanstack/react-router";
 
 import { $api } from "../../api/client";
-import { useFilters } from "../../app/url";
+import { holds, useMe } from "../../api/me";
+import { useFilters, writeSearch } from "../../app/url";
 import { Facts } from "../../ui/Facts";
 import { Name } from "../../ui/Name";
 import { Raw } from "../../ui/Raw";
@@ -18,6 +19,9 @@ import type { WholeDetection } from "../incidents/types";
 import { kindWords, processName, sourceWords } from "../incidents/words";
 import { EventActivities } from "./EventActivities";
 import { EventResponse } from "./EventResponse";
+
+/** What finds by rules of the protection. */
+const RULED = ["behaviour", "yara"];
 
 export function EventPanel({ id, isOfIncident }: { id: string; isOfIncident: boolean }) {
   const answer = $api.useQuery("get", "/api/v1/detections/{id}", { params: { path: { id } } });
@@ -100,14 +104,7 @@ function Known({ event, isOfIncident }: { event: WholeDetection; isOfIncident: b
             event.endpoint_hint == null ? undefined : <Name key="hint">{event.endpoint_hint}</Name>,
           ],
           ["Source", <Name key="source">{sourceWords(event.source)}</Name>],
-          [
-            "Rule",
-            event.rule === "" ? undefined : (
-              <Name key="rule" length={120}>
-                {event.rule}
-              </Name>
-            ),
-          ],
+          ["Rule", event.rule === "" ? undefined : <Rule key="rule" event={event} />],
           [
             "Techniques",
             event.techniques.length === 0 ? undefined : <Techniques key="t" ids={event.techniques} most={8} />,
@@ -165,5 +162,21 @@ function Known({ event, isOfIncident }: { event: WholeDetection; isOfIncident: b
       )}
       {event.record == null ? null : <Raw value={event.record} label="What the product told" />}
     </>
+  );
+}
+
+/** The rule that hit; where it is one of ours, with the way to what is done about its hits. */
+function Rule({ event }: { event: WholeDetection }) {
+  const me = useMe();
+  const name = <Name length={120}>{event.rule}</Name>;
+  if (!RULED.includes(event.source) || !holds(me, "protection.read")) return name;
+  return (
+    <Anchor
+      size="sm"
+      component={Link}
+      to={`/settings/protection${writeSearch({ tab: "rules", source: event.source, text: event.rule })}`}
+    >
+      {name}
+    </Anchor>
   );
 }

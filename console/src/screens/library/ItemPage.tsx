@@ -33,6 +33,7 @@ import { Time } from "../../ui/Time";
 import { Unread } from "../../ui/Unread";
 import { Body, Difference } from "./Code";
 import classes from "./Code.module.css";
+import { InForce } from "./InForce";
 import { KINDS, kindOf, knownOf } from "./kinds";
 import { Runs } from "./Runs";
 
@@ -77,7 +78,7 @@ function Shown({ item }: { item: Item }) {
   const older = versions.filter((each) => each.version !== version.version);
   const against = older.find((each) => String(each.version) === search["against"]);
   const pinned = version === newest ? item.name : `${item.name}@${String(version.version)}`;
-  const isKnown = actions.some(({ id }) => id === about.action);
+  const use = actions.some(({ id }) => id === about.use?.action) ? about.use : undefined;
   return (
     <Page
       title={item.name}
@@ -113,24 +114,25 @@ function Shown({ item }: { item: Item }) {
           >
             New version
           </Deed>
-          {isKnown ? (
+          {use === undefined ? null : (
             <Deed
-              why={whyNot(me, "task.submit", about.action) ?? (isArchived ? "It is archived." : undefined)}
+              why={whyNot(me, "task.submit", use.action) ?? (isArchived ? "It is archived." : undefined)}
               leftSection={<IconPlayerPlay size={16} aria-hidden />}
               onClick={() => {
-                act({ action: about.action, params: { [about.param]: pinned } });
+                act({ action: use.action, params: { [use.param]: pinned } });
               }}
             >
               Use {version === newest ? "it" : `version ${String(version.version)}`}…
             </Deed>
-          ) : null}
+          )}
         </>
       }
     >
       <Failure error={change.error} />
       {isArchived ? (
         <Alert variant="default" mb="md" icon={<IconArchive aria-hidden />}>
-          Archived <Time at={item.archived_at} /> by <Name length={60}>{item.archived_by}</Name>: no new task names it.
+          Archived <Time at={item.archived_at} /> by <Name length={60}>{item.archived_by}</Name>:{" "}
+          {about.use === undefined ? "it is named by nothing new." : "no new task names it."}
         </Alert>
       ) : null}
       <Box className={classes.columns}>
@@ -142,7 +144,8 @@ function Shown({ item }: { item: Item }) {
           }}
         />
         <Stack gap="md" miw={0}>
-          <About version={version} command={isKnown ? commandOf(about, pinned) : undefined} />
+          <About version={version} command={use === undefined ? undefined : commandOf(use, pinned)} />
+          {about.isProtection === true ? <InForce item={item} version={version} /> : null}
           <Group gap="sm">
             <SegmentedControl
               size="xs"
@@ -176,7 +179,7 @@ function Shown({ item }: { item: Item }) {
             )}
           </Group>
           <Content version={version} against={against} />
-          {holds(me, "task.read") ? <Runs version={version} /> : null}
+          {use !== undefined && holds(me, "task.read") ? <Runs version={version} /> : null}
         </Stack>
       </Box>
     </Page>
@@ -220,9 +223,9 @@ function Versions({ versions, shown, choose }: VersionsProps) {
   );
 }
 
-function commandOf(about: { action: string; param: string }, pinned: string): string {
-  const verb = about.action.replace(".", " ").replaceAll("_", "-");
-  return `quell act ${verb} --${about.param.replaceAll("_", "-")} ${pinned} --endpoint NAME --reason TEXT --wait`;
+function commandOf(use: { action: string; param: string }, pinned: string): string {
+  const verb = use.action.replace(".", " ").replaceAll("_", "-");
+  return `quell act ${verb} --${use.param.replaceAll("_", "-")} ${pinned} --endpoint NAME --reason TEXT --wait`;
 }
 
 function About({ version, command }: { version: Version; command: string | undefined }) {

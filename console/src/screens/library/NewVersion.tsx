@@ -37,12 +37,13 @@ function raw(body: Blob): { body: never; bodySerializer: (body: unknown) => Blob
 }
 
 /** What a script can run in: as the catalogue has it for the action that runs them. */
-function useInterpreters(): { value: string; label: string }[] {
+function useInterpreters(kind: Kind): { value: string; label: string }[] {
+  const id = KINDS.script.use?.action ?? "";
   const action = $api.useQuery(
     "get",
     "/api/v1/actions/{id}",
-    { params: { path: { id: KINDS.script.action } } },
-    { staleTime: Infinity },
+    { params: { path: { id } } },
+    { enabled: kind === "script", staleTime: Infinity },
   );
   return useMemo(() => {
     const field = fieldsOf((action.data?.params_schema ?? {}) as Schema).find(({ name }) => name === "interpreter");
@@ -102,7 +103,7 @@ function Form({ kind, before, description: given }: FormProps) {
   const [text, setText] = useState(before?.body ?? "");
   const [file, setFile] = useState<File | undefined>();
   const digest = useDigest(text);
-  const interpreters = useInterpreters();
+  const interpreters = useInterpreters(kind);
   const interpreter = kind === "script" ? (chosen ?? guess(text) ?? null) : null;
   const body = (): Blob => file ?? new Blob([text]);
   const add = useMutation({
@@ -160,7 +161,11 @@ function Form({ kind, before, description: given }: FormProps) {
   return (
     <Page
       title={before === undefined ? `New ${about.one}` : `New version of ${before.name}`}
-      about="A version is added and never changed. What takes it is asked for, and approved, by its SHA-256."
+      about={
+        about.use === undefined
+          ? "A version is added and never changed. What takes it names it."
+          : "A version is added and never changed. What takes it is asked for, and approved, by its SHA-256."
+      }
     >
       <form onSubmit={submit}>
         <Stack gap="md" maw={960}>
@@ -283,8 +288,17 @@ function Form({ kind, before, description: given }: FormProps) {
           )}
           {before === undefined ? null : (
             <Alert variant="default" icon={<IconInfoCircle aria-hidden />} p="xs">
-              Requests that name <b>{before.name}</b> without a version take this one from now on; what is asked for
-              already stays as it is.
+              {about.use === undefined ? (
+                <>
+                  Protection stays with the version of <b>{before.name}</b> that is set there, until somebody sets this
+                  one.
+                </>
+              ) : (
+                <>
+                  Requests that name <b>{before.name}</b> without a version take this one from now on; what is asked for
+                  already stays as it is.
+                </>
+              )}
             </Alert>
           )}
           <Failure error={failed} />

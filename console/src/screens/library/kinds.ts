@@ -1,6 +1,6 @@
-/// What the library holds, in words, and the action that each of it is for.
+/// What the library holds, in words, and what each of it is for.
 
-export type Kind = "script" | "yara" | "query" | "evidence" | "kit" | "indicators";
+export type Kind = "script" | "yara" | "sigma" | "query" | "evidence" | "kit" | "indicators";
 
 type About = {
   /** Of many. */
@@ -8,9 +8,10 @@ type About = {
   /** Of one. */
   one: string;
   about: string;
-  /** What takes it, and by which parameter. */
-  action: string;
-  param: string;
+  /** The action that takes it, and by which parameter. */
+  use?: { action: string; param: string };
+  /** Whether the protection of endpoints takes it. */
+  isProtection?: boolean;
   /** Bytes that a body may have, as the API says. */
   most: number;
   /** How it is written here; what is no text is uploaded. */
@@ -26,8 +27,7 @@ export const KINDS: Record<Kind, About> = {
     title: "Scripts",
     one: "script",
     about: "Run on endpoints with arguments.",
-    action: "endpoint.run_script",
-    param: "script",
+    use: { action: "endpoint.run_script", param: "script" },
     most: MIB,
     isText: true,
     files: ".sh,.bash,.py,.ps1",
@@ -36,18 +36,26 @@ export const KINDS: Record<Kind, About> = {
     title: "YARA rules",
     one: "set of rules",
     about: "Looked for in files and in the memory of processes.",
-    action: "endpoint.run_yara",
-    param: "rules",
+    use: { action: "endpoint.run_yara", param: "rules" },
+    isProtection: true,
     most: 8 * MIB,
     isText: true,
     files: ".yar,.yara,.txt",
+  },
+  sigma: {
+    title: "Behaviour rules",
+    one: "set of behaviour rules",
+    about: "Sigma rules for what endpoints record: processes, files, connections, names, logins.",
+    isProtection: true,
+    most: 4 * MIB,
+    isText: true,
+    files: ".yml,.yaml",
   },
   query: {
     title: "Queries",
     one: "query",
     about: "SQL over an endpoint’s tables, with what it is for.",
-    action: "endpoint.run_osquery",
-    param: "query",
+    use: { action: "endpoint.run_osquery", param: "query" },
     most: MIB,
     isText: true,
     files: ".yaml,.yml",
@@ -56,8 +64,7 @@ export const KINDS: Record<Kind, About> = {
     title: "Evidence",
     one: "set of definitions",
     about: "What to collect from an endpoint, as ForensicArtifacts definitions.",
-    action: "endpoint.collect_evidence",
-    param: "definitions",
+    use: { action: "endpoint.collect_evidence", param: "definitions" },
     most: 8 * MIB,
     isText: true,
     files: ".yaml,.yml",
@@ -66,8 +73,7 @@ export const KINDS: Record<Kind, About> = {
     title: "Kits",
     one: "investigation kit",
     about: "Signed bundles of scripts, tools, queries and definitions.",
-    action: "endpoint.run_investigation_kit",
-    param: "kit",
+    use: { action: "endpoint.run_investigation_kit", param: "kit" },
     most: 64 * MIB,
     isText: false,
     files: ".zip,.tar,.kit",
@@ -76,8 +82,7 @@ export const KINDS: Record<Kind, About> = {
     title: "Indicators",
     one: "list of indicators",
     about: "Hashes, addresses, domains and URLs for the block list.",
-    action: "blocklist.add",
-    param: "list",
+    use: { action: "blocklist.add", param: "list" },
     most: 64 * MIB,
     isText: true,
     files: ".csv,.txt,.json",

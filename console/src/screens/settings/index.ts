@@ -8,6 +8,7 @@ import {
   IconKey,
   IconMail,
   IconPlugConnected,
+  IconShieldHalf,
   IconSignature,
   IconUsers,
   IconUserShield,
@@ -19,6 +20,13 @@ import type { Screen } from "../../app/screen";
 const group = "Settings";
 
 export const screens: Screen[] = [
+  {
+    path: "/settings/protection",
+    title: "Protection",
+    load: () => import("./protection/Protection"),
+    needs: "protection.read",
+    nav: { group, icon: IconShieldHalf, key: "n" },
+  },
   {
     path: "/settings/people",
     title: "People",

@@ -41,6 +41,8 @@ export function Health({ endpoint }: { endpoint: EndpointWithHealth }) {
             </Word>
           ),
         ],
+        ["Protection", <Protection key="protection" recorder={endpoint.recorder} />],
+        ["Recorder", <Recorder key="recorder" recorder={endpoint.recorder} />],
         ["Alarm", endpoint.alarm ? <Word tone="bad">see above</Word> : "none"],
         ["Orders", orders(health.open_commands, health.queued_commands)],
         [
@@ -68,6 +70,36 @@ function Certificate({ endpoint }: { endpoint: EndpointWithHealth }) {
     default:
       return <Word tone="ok">good until {end}</Word>;
   }
+}
+
+type Told = { recorder: EndpointWithHealth["recorder"] };
+
+/** Which version of what is set is in force there. */
+function Protection({ recorder }: Told) {
+  if (recorder == null || recorder.protection === 0) return <Word tone="warn">none that its agent told of</Word>;
+  const version = `version ${String(recorder.protection)}`;
+  return recorder.current ? (
+    <Word tone="ok">{version} is in force</Word>
+  ) : (
+    <Word tone="warn">{version} is in force; there is a newer one</Word>
+  );
+}
+
+/** Whether it records what happens, in its agent's words. */
+function Recorder({ recorder }: Told) {
+  const { recording, why } = (recorder?.detail ?? {}) as { recording?: unknown; why?: unknown };
+  const reason =
+    typeof why === "string" ? (
+      <>
+        : <Name length={200}>{why}</Name>
+      </>
+    ) : null;
+  if (recording === true) return <Word tone={reason === null ? "ok" : "warn"}>records{reason}</Word>;
+  return recording === false ? (
+    <Word tone="warn">does not record{reason}</Word>
+  ) : (
+    <Word tone="quiet">not told yet</Word>
+  );
 }
 
 function orders(open: number, queued: number): string {
