@@ -812,6 +812,19 @@ function page(items: unknown[], total = items.length): Answer {
 }
 
 /** A server that knows this intrusion alone; `undefined` is left to whom it is asked of else. */
+/** Incidents are open, and nothing else goes on. */
+const OVERVIEW = {
+  isolated: [],
+  not_undone: [],
+  open: [],
+  alarms: [],
+  incidents: [
+    { severity: "critical", count: 1 },
+    { severity: "medium", count: 1204 },
+  ],
+  connected: 2,
+};
+
 export class Told {
   readonly state = fresh();
   /** What was sent: method, path and body. */
@@ -827,6 +840,8 @@ export class Told {
         return this.incidents(method, parts.slice(1), url.searchParams, body);
       case "detections":
         return this.detections(parts[1], url.searchParams);
+      case "overview":
+        return { status: 200, body: OVERVIEW };
       case "response-plans":
         return this.plans(method, parts.slice(1));
       case "tasks":

@@ -12,10 +12,13 @@ test.describe.configure({ timeout: 240_000, mode: "serial" });
 const REASON = "INC-1: stop it";
 const PROGRAMS = ["a1", "a2", "a3", "b1", "b2", "b3", "b4"];
 
-/** Programs are dropped where everybody may write and run from there; one talks to a port. Each has content of its own. */
-const INTRUSION = `
+/**
+ * Programs are dropped where everybody may write and run from there. Each has content of its own, and another on each endpoint:
+ * what has the same content anywhere is one incident.
+ */
+const intrusion = (endpoint: string): string => `
 for name in ${PROGRAMS.join(" ")}; do
-  cp /bin/sleep /tmp/.$name; echo $name >> /tmp/.$name; chmod +x /tmp/.$name
+  cp /bin/sleep /tmp/.$name; echo $name ${endpoint} >> /tmp/.$name; chmod +x /tmp/.$name
 done
 for name in b1 b2 b3 b4; do /tmp/.$name 900 & done
 wait
@@ -30,7 +33,10 @@ interface Row {
 /** Lets it happen; the incident that comes of it. */
 async function intrude(stage: Stage, endpoint: string): Promise<Row> {
   const file = "/root/x.sh";
-  await stage.sh(endpoint, `cat > ${file} <<'END'\n${INTRUSION}\nEND\nsetsid sh ${file} </dev/null >/dev/null 2>&1 &`);
+  await stage.sh(
+    endpoint,
+    `cat > ${file} <<'END'\n${intrusion(endpoint)}\nEND\nsetsid sh ${file} </dev/null >/dev/null 2>&1 &`,
+  );
   const found = async (): Promise<Row | undefined> =>
     (await stage.api<{ items: Row[] }>("GET", `/incidents?endpoint=${endpoint}&state=open`)).items[0];
   await expect.poll(found, { timeout: 30_000 }).toBeDefined();
@@ -118,11 +124,18 @@ const CASES = [
 
 test("each response action of each kind of event does what it says", async ({ page, stage }) => {
   await signIn(page, stage, "maria");
-  await page.goto("/incidents");
+  await page.goto("/");
   await settled(page);
+  const open = page.getByRole("region", { name: "Incidents that are open" });
+  await expect(open).toContainText("Nothing that was detected is open");
   const incident = await intrude(stage, "web-1");
-  // It comes by itself.
-  await expect(page.getByRole("link", { name: new RegExp(`#${String(incident.number)} `) })).toBeVisible();
+  // It comes by itself: to the overview, and to the list.
+  const link = new RegExp(`#${String(incident.number)} `);
+  await expect(open.getByRole("link", { name: link })).toBeVisible();
+  await expect(open.getByRole("navigation").getByRole("link", { name: /^1 \w+$/ })).toBeVisible();
+  await open.getByRole("link", { name: "All of them" }).click();
+  await expect(page).toHaveURL(/\/incidents\?state=open,in_progress/);
+  await expect(page.getByRole("link", { name: link })).toBeVisible();
   for (const { kind, event, deed, action, holds } of CASES) {
     await test.step(`${deed} on ${kind}`, async () => {
       const details = page.getByTestId("details");

@@ -66,6 +66,45 @@ test("the list is walked by keys, filtered in the address, and closed in bulk", 
   await expect(page).toHaveURL(/\/incidents\/17$/);
 });
 
+test("several are merged into one, which is chosen", async ({ page, stage }) => {
+  const fixture = await told(page, stage);
+  await page.goto("/incidents");
+  await settled(page);
+  await page.getByLabel("Select incident 16").check();
+  await expect(page.getByRole("button", { name: "Merge" })).toHaveAttribute("aria-disabled", "true");
+  await page.getByLabel("Select incident 17").check();
+  await page.getByRole("button", { name: "Merge" }).click();
+  const dialog = page.getByRole("dialog", { name: "Merge 2 incidents" });
+  await dialog.getByRole("radio", { name: /^#17/ }).check();
+  await dialog.getByLabel("Reason").fill("one intruder");
+  await accessible(page, "merging incidents");
+  await dialog.getByRole("button", { name: "Merge", exact: true }).click();
+  await expect(page).toHaveURL(/\/incidents\/17$/);
+  const sent = sentTo(fixture, "/merge");
+  expect(sent).toHaveLength(1);
+  expect(sent[0]).toMatchObject({ into: INCIDENT, reason: "one intruder" });
+  expect(sent[0]?.["incidents"]).toHaveLength(1);
+});
+
+for (const theme of ["light", "dark"] as const) {
+  test(`${theme}: the overview counts what is open by severity, and leads there`, async ({ page, stage }) => {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    await told(page, stage);
+    for (const width of [390, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto("/");
+      await settled(page);
+      const open = page.getByRole("region", { name: "Incidents that are open" });
+      await expect(open.getByRole("link", { name: "1,204 medium" })).toBeVisible();
+      await accessible(page, `the overview at ${String(width)}`);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(beyond).toBeLessThanOrEqual(0);
+      await open.getByRole("link", { name: "1 critical" }).click();
+      await expect(page).toHaveURL(/\/incidents\?.*severity=critical/);
+    }
+  });
+}
+
 for (const theme of ["light", "dark"] as const) {
   test(`${theme}: the chain tells what is missing, marks key events, and is walked by keys`, async ({
     page,

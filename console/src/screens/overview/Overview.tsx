@@ -1,4 +1,4 @@
-/// What an analyst sees first: what is changed and not undone, what waits, what runs, what fails.
+/// What an analyst sees first: what was detected, what is changed and not undone, what waits, what runs, what fails.
 
 import { Button, Grid, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { IconBolt, IconDevices } from "@tabler/icons-react";
@@ -16,6 +16,7 @@ import { Unread } from "../../ui/Unread";
 import { moment } from "../tasks/since";
 import { Alarms } from "./Alarms";
 import { Changed } from "./Changed";
+import { Incidents } from "./Incidents";
 import { Calm, Part, Some, TaskRow } from "./Part";
 import { isMine, useWaiting, Waiting } from "./Waiting";
 import classes from "./Overview.module.css";
@@ -42,7 +43,7 @@ export default function Overview() {
   }
   const seen = answer.data;
   return (
-    <Page title="Overview" about="What is changed now, what waits, what runs and what failed.">
+    <Page title="Overview" about="What was detected, what is changed now, what waits, what runs and what failed.">
       <Stack gap="md">
         <Stale error={answer.error} at={answer.dataUpdatedAt} retry={() => void answer.refetch()} />
         <Tiles seen={seen} failed={failed.error === null ? failed.data : null} />
@@ -51,6 +52,7 @@ export default function Overview() {
         <Grid gap="md">
           <Grid.Col span={{ base: 12, lg: 7 }}>
             <Stack gap="md">
+              <Incidents counts={seen.incidents ?? undefined} />
               <Changed tasks={seen.not_undone} isolated={seen.isolated} />
               <Failed tasks={failed.data?.items}>
                 <Stale error={failed.error} at={failed.dataUpdatedAt} retry={() => void failed.refetch()} />
@@ -160,6 +162,7 @@ function First({ seen }: { seen: Seen }) {
           like: it changes nothing on the endpoint.
         </Text>
         <Button
+          flex="none"
           leftSection={<IconBolt size={16} aria-hidden />}
           onClick={() => {
             act({});
