@@ -29,7 +29,7 @@ export type { Column } from "./table/column";
 
 export type Selection = { ids: ReadonlySet<string>; change: (ids: Set<string>) => void };
 
-type Props<Row> = {
+export type TableProps<Row> = {
   /** What the rows are, in the plural: the name of the table, and of what is remembered of it. */
   label: string;
   columns: Column<Row>[];
@@ -58,7 +58,7 @@ const BELOW = 18;
 /** Rows before the end at which more are read. */
 const AHEAD = 60;
 
-export function DataTable<Row>(props: Props<Row>) {
+export function DataTable<Row>(props: TableProps<Row>) {
   const { label, columns, pages, id, to, name, selection, current, sort, onSort, of, empty, tools } = props;
   const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
   const [chosen, choose] = useSetting<string[] | null>(`columns.${label.toLowerCase().replaceAll(" ", "-")}`, null);

@@ -1,56 +1,45 @@
 /// Events of all origins, or those of one incident, with what is known of the chosen one on the right; live.
 
-import { Button, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconArrowUp, IconRadar2 } from "@tabler/icons-react";
+import { IconRadar2 } from "@tabler/icons-react";
 import { keepPreviousData } from "@tanstack/react-query";
-import { useMemo, useRef, useState, type UIEvent } from "react";
+import { useMemo } from "react";
 
 import { $api } from "../../api/client";
 import { PAGED, usePages } from "../../api/pages";
 import { ID, oneOf, sift, someOf } from "../../app/rules";
 import { useFilters, writeSearch, type Search } from "../../app/url";
-import { DataTable } from "../../ui/DataTable";
 import { Empty } from "../../ui/Empty";
 import { Export, Filters, type Choice } from "../../ui/Filters";
+import { LiveTable } from "../../ui/LiveTable";
 import { Odd } from "../../ui/Odd";
-import { count, words } from "../../ui/text";
+import { COMMON, several, SEVERITY } from "../incidents/filters";
 import { Since } from "../incidents/IncidentFilters";
 import { Split } from "../incidents/page/Split";
 import { TechniqueBox } from "../incidents/TechniqueBox";
 import type { Detection, WholeIncident } from "../incidents/types";
-import { SEVERITIES, sourceWords, VERDICTS } from "../incidents/words";
+import { sourceWords, VERDICTS } from "../incidents/words";
 import { EndpointBox } from "../tasks/EndpointBox";
-import { useHold } from "../tasks/hold";
 import { given } from "../tasks/schema";
-import { isMoment, moment } from "../tasks/since";
+import { moment } from "../tasks/since";
 import { columns, narrowColumns } from "./columns";
 import { EventPanel } from "./EventPanel";
 
 const SOURCES = ["block_list", "yara", "behaviour", "asked", "falco", "wazuh", "suricata", "ocsf"];
 
 const RULES = {
+  ...COMMON,
   origin: oneOf(["endpoint", "product"]),
-  severity: someOf(SEVERITIES),
   verdict: someOf(VERDICTS),
   incident: (value: string) => value === "none" || /^\d{1,12}$/.test(value) || ID(value),
-  endpoint: ID,
-  technique: (value: string) => /^T\d{4}(\.\d{3})?$/.test(value),
-  since: isMoment,
-  until: isMoment,
   sort: oneOf(["at", "-at", "severity", "-severity", "received", "-received"]),
   event: ID,
 };
 
 function choicesOf(isOfOne: boolean): Choice[] {
   return [
-    {
-      name: "severity",
-      label: "Severity",
-      isMany: true,
-      options: SEVERITIES.map((value) => ({ value, label: words(value) })),
-      width: 150,
-    },
+    SEVERITY,
     {
       name: "origin",
       label: "Origin",
@@ -60,20 +49,8 @@ function choicesOf(isOfOne: boolean): Choice[] {
       ],
       width: 140,
     },
-    {
-      name: "source",
-      label: "Source",
-      isMany: true,
-      options: SOURCES.map((value) => ({ value, label: sourceWords(value) })),
-      width: 150,
-    },
-    {
-      name: "verdict",
-      label: "Verdict",
-      isMany: true,
-      options: VERDICTS.map((value) => ({ value, label: words(value) })),
-      width: 150,
-    },
+    several("source", "Source", SOURCES, sourceWords),
+    several("verdict", "Verdict", VERDICTS),
     ...(isOfOne
       ? []
       : [{ name: "incident", label: "Incident", options: [{ value: "none", label: "Of no incident" }], width: 150 }]),
@@ -115,55 +92,31 @@ export function EventTable({ incident }: { incident?: WholeIncident }) {
     { ...PAGED, placeholderData: keepPreviousData },
   );
   const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
-  const frame = useRef<HTMLDivElement>(null);
-  const [isDown, setDown] = useState(false);
-  const [pages, fresh] = useHold<Detection>(usePages<Detection>(answer), ids, isDown);
+  const pages = usePages<Detection>(answer);
   const shown = understood["event"];
   const path = incident === undefined ? "/events" : `/incidents/${String(incident.number)}`;
   const choices = useMemo(() => choicesOf(incident !== undefined), [incident]);
   const table = (
-    <div
-      ref={frame}
-      onScrollCapture={(event: UIEvent) => {
-        setDown((event.target as HTMLElement).scrollTop > 60);
+    <LiveTable
+      label="Events"
+      one="event"
+      columns={columns}
+      narrowColumns={narrowColumns}
+      pages={pages}
+      id={ids}
+      to={(event) => `${path}${writeSearch({ ...search, event: event.id })}`}
+      name={(event) => `event ${event.title}`}
+      {...(shown === undefined ? {} : { current: shown })}
+      sort={query.sort ?? "-at"}
+      onSort={(next) => {
+        set({ sort: next === "-at" ? undefined : next });
       }}
-    >
-      <DataTable
-        label="Events"
-        columns={isNarrow ? narrowColumns : columns}
-        pages={pages}
-        id={ids}
-        to={(event) => `${path}${writeSearch({ ...search, event: event.id })}`}
-        name={(event) => `event ${event.title}`}
-        {...(shown === undefined ? {} : { current: shown })}
-        sort={query.sort ?? "-at"}
-        onSort={(next) => {
-          set({ sort: next === "-at" ? undefined : next });
-        }}
-        of={JSON.stringify(query)}
-        tools={
-          <>
-            {fresh > 0 ? (
-              <Button
-                size="compact-sm"
-                variant="light"
-                leftSection={<IconArrowUp size={14} aria-hidden />}
-                onClick={() => {
-                  setDown(false);
-                  frame.current?.querySelector("[data-testid=rows]")?.scrollTo({ top: 0 });
-                }}
-              >
-                {count(fresh, "new event")}
-              </Button>
-            ) : null}
-            <Export path="/api/v1/detections" query={wanted} />
-          </>
-        }
-        empty={
-          <None isFiltered={Object.keys(query).some((name) => name !== "sort" && !(incident && name === "incident"))} />
-        }
-      />
-    </div>
+      of={JSON.stringify(query)}
+      tools={<Export path="/api/v1/detections" query={wanted} />}
+      empty={
+        <None isFiltered={Object.keys(query).some((name) => name !== "sort" && !(incident && name === "incident"))} />
+      }
+    />
   );
   return (
     <>

@@ -5,31 +5,20 @@ import { Select } from "@mantine/core";
 import { useMe } from "../../api/me";
 import { useFilters } from "../../app/url";
 import { Filters, type Choice } from "../../ui/Filters";
-import { clip, inert, words } from "../../ui/text";
+import { clip, inert } from "../../ui/text";
 import { EndpointBox } from "../tasks/EndpointBox";
 import { PRESETS } from "../tasks/since";
+import { several, SEVERITY } from "./filters";
 import { usePeople } from "./people";
 import { TechniqueBox } from "./TechniqueBox";
-import { RESOLUTIONS, SEVERITIES, STATES } from "./words";
+import { RESOLUTIONS, STATES } from "./words";
 
 export function IncidentFilters() {
   const me = useMe();
   const people = usePeople();
   const choices: Choice[] = [
-    {
-      name: "severity",
-      label: "Severity",
-      isMany: true,
-      options: SEVERITIES.map((value) => ({ value, label: words(value) })),
-      width: 150,
-    },
-    {
-      name: "state",
-      label: "State",
-      isMany: true,
-      options: STATES.map((value) => ({ value, label: words(value) })),
-      width: 150,
-    },
+    SEVERITY,
+    several("state", "State", STATES),
     {
       name: "resolution",
       label: "Resolution",

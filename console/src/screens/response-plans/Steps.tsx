@@ -5,12 +5,12 @@ import { Link } from "@tanstack/react-router";
 
 import { Name } from "../../ui/Name";
 import { State } from "../../ui/State";
+import { Step as Numbered, Steps as Ordered } from "../../ui/Steps";
 import { Time } from "../../ui/Time";
 import { stopped, withoutEvents } from "../incidents/words";
 import { useShort } from "../tasks/catalogue";
 import { sayTargets } from "../tasks/words";
 import { failureWords, type Step, type StepApproval, type WholePlan } from "./plan";
-import classes from "./plan.module.css";
 
 export function Steps({ plan }: { plan: WholePlan }) {
   return (
@@ -18,7 +18,7 @@ export function Steps({ plan }: { plan: WholePlan }) {
       <Title order={2} size="h3" mb={8}>
         Steps, in this order
       </Title>
-      <ol className={classes.steps}>
+      <Ordered>
         {plan.steps.map((step) => (
           <One
             key={step.number}
@@ -27,7 +27,7 @@ export function Steps({ plan }: { plan: WholePlan }) {
             approval={plan.approvals.find(({ task }) => task === step.task.id)}
           />
         ))}
-      </ol>
+      </Ordered>
     </section>
   );
 }
@@ -36,53 +36,48 @@ function One({ step, steps, approval }: { step: Step; steps: Step[]; approval: S
   const { task } = step;
   const params = useShort(task);
   return (
-    <li className={classes.step} data-state={task.state}>
-      <span className={classes.number} aria-hidden>
-        {step.number}
-      </span>
-      <div className={classes.text}>
-        <Group justify="space-between" gap="xs" align="flex-start">
-          <Anchor size="sm" fw={600} component={Link} to={`/tasks/${task.id}`}>
-            {task.title}
-            {task.target_count === 0 ? null : (
-              <>
-                {" on "}
-                <Name length={60}>{sayTargets(task)}</Name>
-              </>
-            )}
-          </Anchor>
-          <State state={task.state} reason={task.reason_code} />
-        </Group>
-        {params === "" ? null : (
-          <Text size="sm" ff="monospace" fz="xs" style={{ overflowWrap: "anywhere" }}>
-            <Name length={300}>{params}</Name>
-          </Text>
-        )}
-        {step.why === "" ? null : (
-          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-            <Name length={600}>{stopped(withoutEvents(step.why))}</Name>
-          </Text>
-        )}
-        <Text size="xs" c="dimmed">
-          {failureWords(step, steps)}
-          {step.needs.length === 0
-            ? ""
-            : ` It needs ${step.needs.length === 1 ? "step" : "steps"} ${step.needs.join(", ")}.`}
-          {approval === undefined
-            ? " It needs no approval."
-            : approval.state === "auto"
-              ? " The settings approve it."
-              : approval.state === "pending"
-                ? ` It waits for ${approval.quorum === 1 ? "one person" : `${String(approval.quorum)} people`}.`
-                : ` Approval: ${approval.state}.`}
-          {task.ended_at == null ? null : (
+    <Numbered number={step.number} isOn={task.state !== "canceled" && task.state !== "rejected"}>
+      <Group justify="space-between" gap="xs" align="flex-start">
+        <Anchor size="sm" fw={600} component={Link} to={`/tasks/${task.id}`}>
+          {task.title}
+          {task.target_count === 0 ? null : (
             <>
-              {" Ended "}
-              <Time at={task.ended_at} />.
+              {" on "}
+              <Name length={60}>{sayTargets(task)}</Name>
             </>
           )}
+        </Anchor>
+        <State state={task.state} reason={task.reason_code} />
+      </Group>
+      {params === "" ? null : (
+        <Text size="sm" ff="monospace" fz="xs" style={{ overflowWrap: "anywhere" }}>
+          <Name length={300}>{params}</Name>
         </Text>
-      </div>
-    </li>
+      )}
+      {step.why === "" ? null : (
+        <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+          <Name length={600}>{stopped(withoutEvents(step.why))}</Name>
+        </Text>
+      )}
+      <Text size="xs" c="dimmed">
+        {failureWords(step, steps)}
+        {step.needs.length === 0
+          ? ""
+          : ` It needs ${step.needs.length === 1 ? "step" : "steps"} ${step.needs.join(", ")}.`}
+        {approval === undefined
+          ? " It needs no approval."
+          : approval.state === "auto"
+            ? " The settings approve it."
+            : approval.state === "pending"
+              ? ` It waits for ${approval.quorum === 1 ? "one person" : `${String(approval.quorum)} people`}.`
+              : ` Approval: ${approval.state}.`}
+        {task.ended_at == null ? null : (
+          <>
+            {" Ended "}
+            <Time at={task.ended_at} />.
+          </>
+        )}
+      </Text>
+    </Numbered>
   );
 }

@@ -1,10 +1,9 @@
 /// Response management: what was asked for, by whom, and how it stands; live.
 
-import { Button, Group } from "@mantine/core";
-import { useMediaQuery } from "@mantine/hooks";
-import { IconArrowUp, IconBan, IconBolt, IconListCheck, IconX } from "@tabler/icons-react";
+import { Button } from "@mantine/core";
+import { IconBan, IconBolt, IconListCheck, IconX } from "@tabler/icons-react";
 import { keepPreviousData } from "@tanstack/react-query";
-import { useMemo, useRef, useState, type UIEvent } from "react";
+import { useMemo, useState } from "react";
 
 import { useAct } from "../../act/start";
 import { $api } from "../../api/client";
@@ -12,17 +11,16 @@ import { useMe, whyNot } from "../../api/me";
 import { PAGED, usePages } from "../../api/pages";
 import { ID, oneOf, sift, someOf } from "../../app/rules";
 import { useFilters, type Search } from "../../app/url";
-import { DataTable } from "../../ui/DataTable";
 import { Deed } from "../../ui/Deed";
 import { Empty } from "../../ui/Empty";
 import { Export } from "../../ui/Filters";
+import { LiveTable } from "../../ui/LiveTable";
 import { Odd } from "../../ui/Odd";
 import { Page } from "../../ui/Page";
-import { useChosen } from "../../ui/table/chosen";
+import { useSelection } from "../../ui/table/chosen";
 import { count } from "../../ui/text";
 import { CancelMany } from "./Cancel";
 import { columns, narrowColumns } from "./columns";
-import { useHold } from "./hold";
 import { given } from "./schema";
 import { isMoment, moment } from "./since";
 import { FROM, STATES, TaskFilters } from "./TaskFilters";
@@ -70,95 +68,63 @@ export default function Tasks() {
     { params: { query: { ...query, limit: 100 } } },
     { ...PAGED, placeholderData: keepPreviousData },
   );
-  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
-  const frame = useRef<HTMLDivElement>(null);
-  const [isDown, setDown] = useState(false);
-  const [pages, fresh] = useHold(usePages(answer), ids, isDown);
-  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const rows = useChosen(chosen, pages.rows, ids);
+  const pages = usePages<Task>(answer);
+  const { selection, chosen, none } = useSelection<Task>(pages.rows, ids);
   // What the dialog asks about, as it was when it was opened.
   const [called, callOff] = useState<Task[]>();
-  const onScroll = (event: UIEvent): void => {
-    const { scrollTop } = event.target as HTMLElement;
-    setDown(scrollTop > 60);
-  };
-  const toTop = (): void => {
-    setDown(false);
-    frame.current?.querySelector("[data-testid=rows]")?.scrollTo({ top: 0 });
-  };
   return (
     <Page title="Response management" about="Every action that was asked for, its effect and its proof.">
       <TaskFilters />
       <Odd words={odd} />
-      <div ref={frame} onScrollCapture={onScroll}>
-        <DataTable
-          label="Tasks"
-          columns={isNarrow ? narrowColumns : columns}
-          pages={pages}
-          id={ids}
-          to={to}
-          name={name}
-          selection={{ ids: chosen, change: choose }}
-          tools={
-            <Group gap="xs">
-              {fresh > 0 ? (
+      <LiveTable
+        label="Tasks"
+        one="task"
+        columns={columns}
+        narrowColumns={narrowColumns}
+        pages={pages}
+        id={ids}
+        to={to}
+        name={name}
+        selection={selection}
+        tools={
+          <>
+            {chosen.length > 0 ? <Chosen tasks={chosen} callOff={callOff} none={none} /> : null}
+            <Export path="/api/v1/tasks" query={wanted} />
+          </>
+        }
+        empty={
+          Object.keys(query).length > 0 ? (
+            <Empty icon={IconListCheck} title="No task is like that">
+              Nothing matches these filters. Clear one of them, or look further back.
+            </Empty>
+          ) : (
+            <Empty
+              icon={IconListCheck}
+              title="Nothing was asked for yet"
+              action={
                 <Button
-                  size="compact-sm"
-                  variant="light"
-                  leftSection={<IconArrowUp size={14} aria-hidden />}
-                  onClick={toTop}
-                >
-                  {count(fresh, "new task")}
-                </Button>
-              ) : null}
-              {chosen.size > 0 ? (
-                <Chosen
-                  tasks={[...rows.values()]}
-                  callOff={callOff}
-                  none={() => {
-                    choose(new Set());
+                  leftSection={<IconBolt size={16} aria-hidden />}
+                  onClick={() => {
+                    act({});
                   }}
-                />
-              ) : null}
-              <Export path="/api/v1/tasks" query={wanted} />
-            </Group>
-          }
-          empty={
-            Object.keys(query).length > 0 ? (
-              <Empty icon={IconListCheck} title="No task is like that">
-                Nothing matches these filters. Clear one of them, or look further back.
-              </Empty>
-            ) : (
-              <Empty
-                icon={IconListCheck}
-                title="Nothing was asked for yet"
-                action={
-                  <Button
-                    leftSection={<IconBolt size={16} aria-hidden />}
-                    onClick={() => {
-                      act({});
-                    }}
-                  >
-                    Act on an endpoint
-                  </Button>
-                }
-              >
-                A task is one action on one or more endpoints: isolate, collect a file, run a script. It stands here
-                with its evidence as soon as somebody asks for it, here or by <code>quell act</code>.
-              </Empty>
-            )
-          }
-        />
-      </div>
+                >
+                  Act on an endpoint
+                </Button>
+              }
+            >
+              A task is one action on one or more endpoints: isolate, collect a file, run a script. It stands here with
+              its evidence as soon as somebody asks for it, here or by <code>quell act</code>.
+            </Empty>
+          )
+        }
+      />
       {called ? (
         <CancelMany
           tasks={called}
           close={() => {
             callOff(undefined);
           }}
-          done={() => {
-            choose(new Set());
-          }}
+          done={none}
         />
       ) : null}
     </Page>

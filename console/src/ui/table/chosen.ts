@@ -30,3 +30,17 @@ export function useChosen<Row>(
   if ([...chosen].some(([one, row]) => known.get(one) !== row)) setKnown(chosen);
   return chosen;
 }
+
+/** What is selected of a list, for a table and for what is done with it. */
+export function useSelection<Row>(rows: readonly Row[], id: (row: Row) => string) {
+  const [ids, change] = useState<ReadonlySet<string>>(new Set());
+  const chosen = useChosen(ids, rows, id);
+  return {
+    /** As a table takes it. */
+    selection: { ids, change },
+    chosen: [...chosen.values()],
+    none: (): void => {
+      change(new Set());
+    },
+  };
+}

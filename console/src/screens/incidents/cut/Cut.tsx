@@ -13,6 +13,7 @@ import { Empty } from "../../../ui/Empty";
 import { Name } from "../../../ui/Name";
 import { Note } from "../../../ui/Note";
 import { Page } from "../../../ui/Page";
+import { Steps } from "../../../ui/Steps";
 import { Sure } from "../../../ui/Sure";
 import { tell } from "../../../ui/tell";
 import { count } from "../../../ui/text";
@@ -82,7 +83,7 @@ function Shown({ incident, proposal, again }: Props) {
           What was found of the intruder is gone or cannot be acted on: what follows says what and why.
         </Empty>
       ) : (
-        <ol className={classes.steps} aria-label="Steps, in their order">
+        <Steps label="Steps, in their order">
           {proposal.steps.map((step) => (
             <Step
               key={step.number}
@@ -95,7 +96,7 @@ function Shown({ incident, proposal, again }: Props) {
               }}
             />
           ))}
-        </ol>
+        </Steps>
       )}
       <Stack gap="md" mt="lg">
         <ByHand incident={incident} manual={proposal.manual} />

@@ -5,6 +5,7 @@ import { IconAlertTriangle, IconArrowBackUp, IconFlame, IconTarget } from "@tabl
 import { Link } from "@tanstack/react-router";
 
 import { Name } from "../../../ui/Name";
+import { Step as Numbered } from "../../../ui/Steps";
 import { clip, count, inert, words } from "../../../ui/text";
 import { useActions } from "../../tasks/catalogue";
 import { eventPlace } from "../page/place";
@@ -12,7 +13,6 @@ import { sentence } from "../respond/offers";
 import type { WholeIncident } from "../types";
 import { stopped, withoutEvents } from "../words";
 import { dependents, orderWords, radiusOf, type Because as Reason, type CutStep } from "./cut";
-import classes from "./cut.module.css";
 
 type Props = {
   incident: WholeIncident;
@@ -30,55 +30,55 @@ export function Step({ incident, step, steps, chosen, tick }: Props) {
   const label = `Step ${String(step.number)}: ${step.title}, ${clip(inert(step.object), 60)}${name === undefined ? "" : ` on ${clip(inert(name), 40)}`}`;
   const needing = isChosen ? [] : dependents(step, steps, chosen);
   return (
-    <li className={classes.step} data-chosen={isChosen || undefined}>
-      <Checkbox
-        aria-label={label}
-        checked={isChosen}
-        onChange={(event) => {
-          tick(event.currentTarget.checked);
-        }}
-      />
-      <span className={classes.number} aria-hidden>
-        {step.number}
-      </span>
-      <div className={classes.text}>
-        <Text size="sm" component="div">
-          <b>{step.title}</b>
-          {name === undefined ? (
-            " for all endpoints"
-          ) : (
-            <>
-              {" on "}
-              <Name length={48}>{name}</Name>
-            </>
-          )}
-        </Text>
-        {step.object === name ? null : (
-          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-            <Name mono length={300}>
-              {step.object}
-            </Name>
-          </Text>
+    <Numbered
+      number={step.number}
+      isOn={isChosen}
+      tick={
+        <Checkbox
+          aria-label={label}
+          checked={isChosen}
+          onChange={(event) => {
+            tick(event.currentTarget.checked);
+          }}
+        />
+      }
+      beside={<Marks step={step} />}
+    >
+      <Text size="sm" component="div">
+        <b>{step.title}</b>
+        {name === undefined ? (
+          " for all endpoints"
+        ) : (
+          <>
+            {" on "}
+            <Name length={48}>{name}</Name>
+          </>
         )}
+      </Text>
+      {step.object === name ? null : (
         <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-          <Name length={600}>{stopped(withoutEvents(step.reason))}</Name>{" "}
-          <Because incident={incident} because={step.because} />
+          <Name mono length={300}>
+            {step.object}
+          </Name>
         </Text>
-        <Radius step={step} />
-        {step.warnings.map(({ code, text }) => (
-          <Text key={code} size="sm" c="var(--quell-warn)" style={{ overflowWrap: "anywhere" }}>
-            <IconAlertTriangle size={14} aria-hidden /> <Name length={400}>{sentence(text)}</Name>
-          </Text>
-        ))}
-        <Text size="xs" c="dimmed">
-          {orderWords(step, steps, chosen).join(" ")}
-          {needing.length > 0
-            ? ` Without it ${needing.length === 1 ? "step" : "steps"} ${needing.join(", ")} may not hold.`
-            : ""}
+      )}
+      <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+        <Name length={600}>{stopped(withoutEvents(step.reason))}</Name>{" "}
+        <Because incident={incident} because={step.because} />
+      </Text>
+      <Radius step={step} />
+      {step.warnings.map(({ code, text }) => (
+        <Text key={code} size="sm" c="var(--quell-warn)" style={{ overflowWrap: "anywhere" }}>
+          <IconAlertTriangle size={14} aria-hidden /> <Name length={400}>{sentence(text)}</Name>
         </Text>
-      </div>
-      <Marks step={step} />
-    </li>
+      ))}
+      <Text size="xs" c="dimmed">
+        {orderWords(step, steps, chosen).join(" ")}
+        {needing.length > 0
+          ? ` Without it ${needing.length === 1 ? "step" : "steps"} ${needing.join(", ")} may not hold.`
+          : ""}
+      </Text>
+    </Numbered>
   );
 }
 
@@ -86,7 +86,7 @@ function Marks({ step }: { step: CutStep }) {
   const actions = useActions();
   const back = actions.find(({ id }) => id === step.undone_by)?.title ?? step.undone_by;
   return (
-    <div className={classes.marks}>
+    <>
       <Text size="xs" fw={550} c={`var(--quell-${RISK[step.risk] ?? "quiet"})`}>
         <IconFlame size={14} aria-hidden /> {words(step.risk)} risk
       </Text>
@@ -99,7 +99,7 @@ function Marks({ step }: { step: CutStep }) {
           <IconArrowBackUp size={14} aria-hidden /> taken back by {back}
         </Text>
       )}
-    </div>
+    </>
   );
 }
 
