@@ -11,8 +11,8 @@ use quell_wire::activity::Image;
 use crate::chain::Object;
 use crate::text::base_name;
 use known::{
-    CARRIERS, DAEMONS, DROP_IN_PARTS, DROP_INS, INTERPRETERS, LOOSE, MANY_SERVE, SHARED, SHARED_ENDS, SHELLS,
-    SYSTEM,
+    CARRIERS, DAEMONS, DROP_IN_PARTS, DROP_INS, INTERPRETERS, LOOSE, MANY_SERVE, OWN, SHARED, SHARED_ENDS,
+    SHELLS, SYSTEM,
 };
 
 /// Whether a program keeps others going: see [`known::DAEMONS`]. A file of that name in a place that no package fills is none.
@@ -76,10 +76,10 @@ pub fn is_of_system(object: Object<'_>) -> bool {
     !object.package().is_empty() || is_system_path(object.path)
 }
 
-/// Whether a path is of this platform's own programs.
+/// Whether a path is of this platform's own programs: exactly where they are installed, since a program of that name anywhere
+/// else is whoever's.
 pub fn is_own(path: &[u8]) -> bool {
-    matches!(base_name(path), b"quell-agent" | b"quell")
-        && (is_system_path(path) || path.starts_with(b"/opt/quell") || path.starts_with(b"/usr/local/"))
+    OWN.iter().any(|own| path == own.as_bytes())
 }
 
 /// How a file makes something come back, or lets somebody in again.
@@ -177,7 +177,11 @@ mod tests {
         );
         assert!(is_daemon(&image("/usr/sbin/sshd", &[])) && is_daemon(&image("kthreadd", &[])));
         assert!(!is_daemon(&image("/tmp/sshd", &[])), "a name alone protects nothing");
-        assert!(is_own(b"/usr/bin/quell-agent") && !is_own(b"/tmp/quell-agent"));
+        assert!(is_own(b"/usr/sbin/quell-agent") && is_own(b"/opt/quell/quell"));
+        for other in ["/tmp/quell-agent", "/opt/quell-evil/quell", "/usr/local/x/quell", "/opt/quell/x/quell"]
+        {
+            assert!(!is_own(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -265,11 +265,12 @@ impl<'a> Malice<'a> {
 }
 
 impl BadFile<'_> {
-    /// Whether it is surely the intruder's: recognized, or made before our eyes where no package puts anything, or run from
-    /// where only users write.
+    /// Whether it is surely the intruder's: recognized, or made before our eyes where no package puts anything, or a program
+    /// run from where only users write. A script may be anybody's file that the intruder named.
     pub fn is_sure(&self, path: &[u8]) -> bool {
         let is_made = self.made >= Made::Moved && !system::is_system_path(path);
-        self.is_recognized || is_made || system::is_loose_path(path)
+        let is_run = self.object.kind != ObjectKind::Script && system::is_loose_path(path);
+        self.is_recognized || is_made || is_run
     }
 }
 

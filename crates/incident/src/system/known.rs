@@ -241,3 +241,15 @@ pub(super) const LOOSE: &[&str] = &[
     "/var/www/",
     "/var/spool/",
 ];
+
+/// Where this platform's own programs are installed.
+pub const OWN: &[&str] = &[
+    "/usr/sbin/quell-agent",
+    "/usr/bin/quell-agent",
+    "/usr/bin/quell",
+    "/usr/local/sbin/quell-agent",
+    "/usr/local/bin/quell-agent",
+    "/usr/local/bin/quell",
+    "/opt/quell/quell-agent",
+    "/opt/quell/quell",
+];

@@ -220,6 +220,37 @@ fn a_copy_of_a_packages_program_is_taken_by_its_name_and_not_by_its_content() {
     telling.run(110, 100, "/bin/sleep 1");
     telling.process(110).image.sha256 = hash(0x66);
     assert_eq!(lines(&plan(&[&telling], Severity::Medium, &setting())), wanted);
+    // Or of what was written by the intruder, that a package has the same.
+    telling.chain.processes.retain(|process| process.key.pid != 110);
+    telling.chain.activities.retain(|activity| activity.process.pid != 110);
+    for activity in &mut telling.chain.activities {
+        if let Some(Deed::FileCreate(file)) = &mut activity.deed {
+            file.copy_of = "coreutils 9.1-1".into();
+        }
+    }
+    assert_eq!(lines(&plan(&[&telling], Severity::Medium, &setting())), wanted);
+}
+
+#[test]
+fn a_file_that_was_only_named_as_a_script_is_left_to_a_person() {
+    let mut scene = Scene::new("e1", "c", 100);
+    let named = scene.script(100, 0, "/usr/bin/bash", "/home/alice/thesis.odt");
+    scene.detect(named, Source::Behaviour, Severity::High, "A shell of a temporary folder", &["T1059.004"]);
+    let lines = lines(&plan(&[&scene], Severity::High, &setting()));
+    let of_file: Vec<_> =
+        lines.iter().filter(|line| line.contains("thesis") || line.contains(&"22".repeat(32))).collect();
+    assert!(!of_file.is_empty() && of_file.iter().all(|line| line.starts_with('-')), "{lines:?}");
+}
+
+#[test]
+fn the_name_of_our_own_programs_protects_nobody_else() {
+    let mut scene = Scene::new("e1", "c", 100);
+    let evil = scene.run(100, 0, "/opt/quell-evil/quell");
+    scene.connect(100, "203.0.113.9", 443);
+    scene.detect(evil, Source::BlockList, Severity::Critical, "A listed address", &["T1071"]);
+    let lines = lines(&plan(&[&scene], Severity::Critical, &setting()));
+    assert!(lines.contains(&"endpoint.isolate web-1".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"process.terminate quell (100)".to_owned()), "{lines:?}");
 }
 
 #[test]
