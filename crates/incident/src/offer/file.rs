@@ -32,6 +32,9 @@ pub fn prevent_run(view: &View<'_>, object: Object<'_>, at_us: i64, setting: &Se
             "no_hash",
             "what it held is not known: its hash could not be taken, and content is named by its hash",
         ))
+    } else if setting.is_packaged(view, hash) {
+        let text = "it has the content of a package's program: kept from running, that program would fail too; take away this file";
+        Err(Told::new("packaged", text))
     } else {
         // A path where something else lies by now would have the order refused.
         let is_there = !is_nameless(object) && hash == now.sha256;
@@ -40,13 +43,8 @@ pub fn prevent_run(view: &View<'_>, object: Object<'_>, at_us: i64, setting: &Se
         made(&file::prevent_run::Params { sha256: Some(text::hex(hash)), sha1: None, path, path_hex })
     };
     let offer = Offer::made(ActionKind::FilePreventRun, label, params);
-    let is_copy = object.package().is_empty() && setting.is_packaged(view, hash);
-    let copy = is_copy.then(|| {
-        let text = "it has the content of a package's program: kept from running, that program fails too, under its own name";
-        Told::new("packaged", text)
-    });
-    let offer = offer.warn(system_warning(object, "kept from running")).warn(copy);
-    offer.on(setting.endpoint(&view.chain.endpoint))
+    let warning = system_warning(object, "kept from running").filter(|_| offer.refused.is_none());
+    offer.warn(warning).on(setting.endpoint(&view.chain.endpoint))
 }
 
 /// `file.quarantine` of a file where it is now.

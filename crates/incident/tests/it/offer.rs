@@ -123,6 +123,12 @@ fn what_the_machine_runs_on_is_not_taken_from_it() {
     assert_eq!(told(&of(&scene, start, &setting()))[1], "file.quarantine");
     let over = scene.write(203, "/usr/bin/bash", 4, Format::Elf);
     assert_eq!(refused(&of(&scene, over, &setting())), 3);
+    // A copy of a package's program is taken away by its name; its content is that program's too.
+    let copy = scene.create(203, "/tmp/.b", 0xaa, Format::Elf);
+    assert_eq!(
+        told(&of(&scene, copy, &setting())),
+        ["file.prevent_run !packaged", "file.quarantine", "file.delete"]
+    );
 }
 
 #[test]
