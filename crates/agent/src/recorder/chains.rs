@@ -12,12 +12,13 @@ use quell_wire::limits;
 
 use super::item::Item;
 use super::ring::{Found, KeptChain};
+use super::times::since_boot;
 use super::tree::Reach;
 
 /// What is new of a chain is gathered for so long; a detection goes at once.
 pub const GATHER: Duration = Duration::from_millis(250);
-/// Without a detection for so long a chain is closed. Microseconds.
-pub const QUIET_US: i64 = 24 * 3600 * 1_000_000;
+/// Without a detection for so long a chain is closed. Seconds, by a clock that nobody sets.
+pub const QUIET_S: u64 = 24 * 3600;
 /// Processes of one chain that are kept room for.
 const RESERVE: usize = 100;
 /// Rules of which the first detection is remembered.
@@ -43,6 +44,11 @@ impl Piece {
     }
 }
 
+/// Seconds since boot.
+pub fn now_s() -> u64 {
+    since_boot() / 1_000_000_000
+}
+
 /// An open chain.
 #[derive(Debug)]
 pub struct Chain {
@@ -61,6 +67,10 @@ pub struct Chain {
     detections: VecDeque<(Detection, Option<Arc<Item>>)>,
     /// Detections whose event comes from the ring.
     later: Vec<Detection>,
+    /// How often the ring was asked and has not answered yet; and events whose facts came meanwhile, since what it answers with may
+    /// have been read before that.
+    asked: u32,
+    meanwhile: BTreeMap<u64, Arc<Item>>,
     /// The first detection of each rule, for what is said when it hits more often.
     first: Vec<Detection>,
     /// Not yet on the disk.
@@ -80,7 +90,8 @@ pub struct Chain {
 impl Chain {
     /// A new one. `lost`: what the endpoint has lost until now.
     pub fn new(slot: u32, id: String, root: ProcessKey, lost: u64) -> Self {
-        let state = KeptChain { id, root_pid: root.pid, root_start: root.start, ..KeptChain::default() };
+        let (root_pid, root_start, detected_s) = (root.pid, root.start, now_s());
+        let state = KeptChain { id, root_pid, root_start, detected_s, ..KeptChain::default() };
         Self::of(slot, state, lost)
     }
 
@@ -106,6 +117,8 @@ impl Chain {
             at_hand: BTreeSet::new(),
             detections: VecDeque::new(),
             later: Vec::new(),
+            asked: 0,
+            meanwhile: BTreeMap::new(),
             first: Vec::new(),
             members: Vec::new(),
             told_id: 0,
@@ -197,6 +210,9 @@ impl Chain {
     /// An event is another now, or its facts have come: it is told again where it was told without.
     pub fn facts(&mut self, item: &Arc<Item>) {
         self.changed(item.key);
+        if self.asked > 0 && self.meanwhile.len() < WAITING {
+            self.meanwhile.insert(item.id, item.clone());
+        }
         if let Some(waits) = self.pieces.iter_mut().find(|piece| piece.id() == item.id) {
             *waits = Piece::Item(item.clone());
         } else if item.id <= self.told_id && self.tells(item.key) && self.pieces.len() < WAITING {
@@ -205,13 +221,18 @@ impl Chain {
         }
     }
 
+    /// The ring is asked for its history.
+    pub fn asks(&mut self) {
+        self.asked += 1;
+    }
+
     /// A rule hit. It goes at once.
     pub fn detection(&mut self, detection: Detection, key: Option<Arc<Item>>) {
         if self.state.detections >= limits::CHAIN_DETECTIONS as u64 {
             return;
         }
         self.state.detections += 1;
-        self.state.detected_us = self.state.detected_us.max(detection.at_us);
+        self.state.detected_s = now_s();
         if self.first.len() < FIRST && self.first.iter().all(|first| first.rule != detection.rule) {
             self.first.push(detection.clone());
         }
@@ -240,6 +261,7 @@ impl Chain {
 
     /// Its history came from the ring.
     pub fn history(&mut self, found: Found) {
+        self.asked = self.asked.saturating_sub(1);
         for process in found.processes {
             if self.told.len() >= limits::CHAIN_PROCESSES - RESERVE {
                 self.state.processes_beyond += 1;
@@ -257,10 +279,14 @@ impl Chain {
             }
             if self.tells(activity.process) && self.state.activities < limits::CHAIN_ACTIVITIES as u64 {
                 self.state.activities += 1;
-                self.pieces.push_back(Piece::Row(Box::new(activity)));
+                let meanwhile = self.meanwhile.remove(&activity.id);
+                self.pieces.push_back(meanwhile.map_or_else(|| Piece::Row(Box::new(activity)), Piece::Item));
             } else {
                 self.state.activities_beyond += 1;
             }
+        }
+        if self.asked == 0 {
+            self.meanwhile.clear();
         }
         self.state.processes_beyond += found.processes_beyond;
         self.state.activities_beyond += found.activities_beyond;
@@ -296,6 +322,13 @@ impl Chain {
         self.rows.clear();
         self.fresh.clear();
         self.gaps_changed = true;
+    }
+
+    /// So much was lost while nobody counted.
+    pub fn missed(&mut self, count: u64) {
+        self.lost_earlier = self.lost_earlier.saturating_add(count);
+        self.gaps_changed = true;
+        self.hurry(GATHER);
     }
 
     pub fn gaps(&mut self, lost: u64) -> Gaps {
@@ -358,7 +391,7 @@ impl Chains {
 
     /// The one without a detection for longest.
     pub fn quietest(&self) -> Option<u32> {
-        self.open.values().min_by_key(|chain| chain.state.detected_us).map(|chain| chain.slot)
+        self.open.values().min_by_key(|chain| chain.state.detected_s).map(|chain| chain.slot)
     }
 
     /// When the next one is to be told of.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use quell_wire::activity::{Process, ProcessKey};
 use serde_json::json;
 
-use super::ring::{self, Ask, Batch, Bounds, Found, Letter, Ring};
+use super::ring::{self, Age, Ask, Batch, Bounds, Found, Letter, Ring};
+use super::times::since_boot;
 use crate::clock::Clock;
 use crate::outbox::Outbox;
 use crate::runner::chain;
@@ -28,6 +29,8 @@ const IN_MEMORY: u64 = 4 << 20;
 /// Between two looks at size and age while something is recorded, and while nothing is.
 const TRIM: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_mins(10);
+/// And after so many rows, so that a flood finds the size bounded too: some megabytes.
+const ROWS: usize = 8000;
 const STACK: usize = 384 << 10;
 
 /// What is to be done.
@@ -119,6 +122,8 @@ impl Disk {
             clock,
             tell,
             is_told: false,
+            age: Age::default(),
+            written: 0,
         };
         let thread = std::thread::Builder::new().name("flight-disk".into()).stack_size(STACK);
         let handle = thread.spawn(move || keeper.run())?;
@@ -127,6 +132,11 @@ impl Disk {
 
     pub fn counts(&self) -> &Counts {
         &self.0.counts
+    }
+
+    /// Rows that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.0.counts.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether updates of chains find room.
@@ -222,6 +232,9 @@ struct Keeper {
     tell: Tell,
     /// That the disk fails.
     is_told: bool,
+    age: Age,
+    /// Rows since the last look.
+    written: usize,
 }
 
 impl Keeper {
@@ -245,8 +258,8 @@ impl Keeper {
                 }
                 None => is_busy = false,
             }
-            if looked.elapsed() >= TRIM || !is_busy {
-                looked = Instant::now();
+            if looked.elapsed() >= TRIM || !is_busy || self.written >= ROWS {
+                (looked, self.written) = (Instant::now(), 0);
                 self.look();
             }
         }
@@ -254,19 +267,19 @@ impl Keeper {
     }
 
     fn work(&mut self, work: Work) {
-        let now_us = self.clock.now_us();
         match work {
             Work::Write(batch) => {
                 let rows = batch.processes.len() + batch.activities.len();
-                let done = self.with(|ring| ring.write(&batch, now_us));
+                let done = self.with(|ring| ring.write(&batch));
                 let counts = self.disk.counts();
                 counts.waiting.fetch_sub(rows, Ordering::Relaxed);
+                self.written += rows;
                 if done.is_none() {
                     counts.dropped.fetch_add(rows as u64, Ordering::Relaxed);
                 }
             }
             Work::Post(letter, batch) => {
-                let number = self.with(|ring| ring.post(&letter, &batch, now_us));
+                let number = self.with(|ring| ring.post(&letter, &batch));
                 self.courier.take(*letter, number);
                 self.send();
             }
@@ -313,7 +326,7 @@ impl Keeper {
 
     /// Size, age, and what is told of them. In small steps, between which others are served.
     fn look(&mut self) {
-        let (bounds, now_us) = (self.bounds, self.clock.now_us());
+        let (bounds, now_us) = (self.bounds, self.age.now_us(self.clock.now_us(), since_boot()));
         for _ in 0..50 {
             if self.with(|ring| ring.trim(bounds, now_us)) != Some(true) {
                 break;

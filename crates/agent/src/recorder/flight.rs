@@ -160,6 +160,11 @@ impl Door {
         self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Events that wait.
+    pub fn waiting(&self) -> usize {
+        self.0.counts.waiting.load(Ordering::Relaxed)
+    }
+
     /// Events that were lost in the queue.
     pub fn lost(&self) -> u64 {
         self.0.counts.lost.iter().map(|lost| lost.load(Ordering::Relaxed)).sum()
@@ -304,10 +309,11 @@ impl Flight {
         self.times.look(since_boot());
         match input {
             Input::Batch(batch) => {
-                self.door.0.counts.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
                 self.names.look();
                 for raw in batch {
                     self.take(raw);
+                    // One by one: what is not reached, should this fall, is known to be lost.
+                    self.door.0.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 self.first_is_over();
             }
@@ -376,8 +382,9 @@ impl Flight {
         (self.host_lost)().saturating_add(self.door.lost())
     }
 
-    /// Puts the chains of an earlier run where they belong; nothing more comes of those of another boot.
-    pub fn resume(&mut self, kept: Vec<(super::ring::KeptChain, Option<String>)>) {
+    /// Puts the chains of an earlier run where they belong; nothing more comes of those of another boot. `missed`: what was lost
+    /// between the runs.
+    pub fn resume(&mut self, kept: Vec<(super::ring::KeptChain, Option<String>)>, missed: u64) {
         let lost = self.lost();
         for (mut state, other_boot) in kept {
             let slot = self.state.chains.slot();
@@ -391,7 +398,11 @@ impl Flight {
                 continue;
             }
             self.state.members.extend(members.into_iter().map(|(key, reach)| (key, (slot, reach))));
-            self.state.chains.insert(super::chains::Chain::resumed(slot, state, lost));
+            let mut chain = super::chains::Chain::resumed(slot, state, lost);
+            if missed > 0 {
+                chain.missed(missed);
+            }
+            self.state.chains.insert(chain);
         }
     }
 }

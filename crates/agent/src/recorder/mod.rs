@@ -13,6 +13,7 @@
 //!
 //! What is lost anywhere is counted, and told: in status, and in the gaps of each chain.
 
+mod alarm;
 mod chains;
 mod disk;
 mod facts;
@@ -25,6 +26,7 @@ mod prevent;
 mod raw;
 mod report;
 mod ring;
+mod run;
 mod scope;
 mod settings;
 mod times;
@@ -35,12 +37,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use quell_host::recorder as host;
 use quell_wire::activity::ChainStored;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
+use self::alarm::Alarm;
 use self::disk::Disk;
 use self::facts::Reader;
 pub use self::flight::{Asked, Collected};
@@ -50,19 +52,16 @@ use self::names::{Names, own_mounts};
 use self::prevent::Hand;
 use self::ring::{Bounds, Ring};
 pub use self::ring::{Error as RingError, Wanted, lineage, newest, reader};
-use self::settings::{Current, effective};
+use self::settings::Current;
 use self::times::Times;
 use self::yara::Yara;
 use crate::clock::Clock;
 use crate::guard::ExecGuard;
 use crate::outbox::Outbox;
 use crate::protection::Protection;
-use crate::runner::chain;
 use crate::state::StateDir;
 use crate::{facts as machine, random};
 
-/// Between two words to the server about how the recorder does, where nothing happened to it.
-const TOLD: Duration = Duration::from_mins(5);
 const STACK: usize = 1 << 20;
 
 /// Why nothing is recorded.
@@ -89,7 +88,9 @@ struct Engine {
     yara: Yara,
     reader: Reader,
     sources: Option<Arc<host::Recorder>>,
-    threads: Vec<JoinHandle<()>>,
+    flight: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    alarm: Alarm,
 }
 
 #[derive(Default)]
@@ -99,6 +100,11 @@ struct Stands {
     why: Option<String>,
     /// A session stands that takes chains.
     takes_chains: bool,
+    /// How often a thread fell, and what it had been given and had not done: events and rows.
+    falls: u32,
+    missed: u64,
+    /// Of these, those that open chains do not say yet.
+    missed_untold: u64,
 }
 
 struct Inner {
@@ -152,78 +158,6 @@ impl Recorder {
         }
     }
 
-    /// Records as far as protection says so, until the agent stops.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        if let Err(why) = scope::is_wanted(&self.0.state) {
-            self.stands().why = Some(why);
-            self.report();
-            return;
-        }
-        let mut protection = self.0.protection.current();
-        loop {
-            let current = effective(protection.borrow_and_update().clone());
-            self.settle(current).await;
-            self.report();
-            let again = tokio::select! {
-                changed = protection.changed() => changed.is_ok(),
-                () = self.report_now_and_then() => false,
-                _ = stop.wait_for(|stop| *stop) => false,
-            };
-            if !again {
-                break;
-            }
-        }
-        self.end().await;
-    }
-
-    async fn report_now_and_then(&self) {
-        loop {
-            tokio::time::sleep(TOLD).await;
-            self.report();
-        }
-    }
-
-    /// How it does, for the server.
-    fn report(&self) {
-        self.0.protection.tell(self.described());
-    }
-
-    async fn settle(&self, current: Arc<Current>) {
-        if !current.document.record {
-            self.end().await;
-            self.stands().why = Some("the tenant's protection says so".to_owned());
-            return;
-        }
-        if let Some(engine) = &self.stands().engine {
-            engine.door.tell(Input::Current(current));
-            return;
-        }
-        let recorder = self.clone();
-        let begun = tokio::task::spawn_blocking(move || recorder.begin(current)).await;
-        let failed = match begun {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "the work was interrupted".to_owned(),
-        };
-        tracing::warn!(why = failed, "activity is not recorded");
-        self.0.outbox.event("recorder_failed", &serde_json::json!({ "problem": failed }));
-        self.stands().why = Some(failed);
-    }
-
-    /// Ends what runs; what was recorded is on the disk then.
-    async fn end(&self) {
-        let Some(mut engine) = self.stands().engine.take() else { return };
-        let ended = tokio::task::spawn_blocking(move || {
-            // First the sources, whose last events still come in.
-            drop(engine.sources.take());
-            engine.door.tell(Input::Stop);
-            for thread in engine.threads {
-                let _ = thread.join();
-            }
-        });
-        let _ = ended.await;
-    }
-
     /// Puts everything together, and begins.
     fn begin(&self, current: Arc<Current>) -> Result<(), Error> {
         let inner = &self.0;
@@ -232,24 +166,28 @@ impl Recorder {
         if was_damaged {
             inner.outbox.event("recorder_ring_damaged", &serde_json::json!({ "at": "start" }));
         }
-        let next_id = ring.next_id(inner.clock.now_us())?;
+        let next_id = ring.next_id(inner.clock.now_us());
         let before = ring.living()?;
         let kept = ring.chains()?;
-        let door = Door::default();
+        let (door, alarm) = (Door::default(), Alarm::default());
         let bounds = Bounds { bytes: current.document.ring_bytes, age_s: current.document.ring_age_s };
-        let found = door.clone();
-        let (disk, writes) = Disk::start(
+        // Held by what each thread was given, and so by the thread.
+        let watched = |name| (door.clone(), alarm.watch(name));
+        let (found, watch) = watched("flight-disk");
+        let (disk, writer) = Disk::start(
             ring,
             boot_id.clone(),
             bounds,
             (inner.outbox.clone(), inner.clock.clone()),
-            Box::new(move |answer| found.tell(Input::Disk(answer))),
+            Box::new(move |answer| watch.over(|| found.tell(Input::Disk(answer)))),
         )?;
-        let matched = door.clone();
-        let yara = Yara::start(Arc::new(move |item, hits| matched.tell(Input::Matched(item, hits))))?;
-        let (learned, scans) = (door.clone(), yara.clone());
+        let (matched, watch) = watched("flight-yara");
+        let yara = Yara::start(Arc::new(move |item, hits| {
+            watch.over(|| matched.tell(Input::Matched(item, hits)));
+        }))?;
+        let ((learned, watch), scans) = (watched("flight-facts"), yara.clone());
         let reader = Reader::start(
-            Box::new(move |known| learned.tell(Input::Learned(known))),
+            Box::new(move |known| watch.over(|| learned.tell(Input::Learned(known)))),
             Box::new(move |content| scans.scan(content)),
         )?;
         let own = Own { pid: std::process::id(), path: std::env::current_exe().unwrap_or_default() };
@@ -266,11 +204,11 @@ impl Recorder {
             next_id,
         );
         flight.before = before.into_iter().map(|process| (process.key, process)).collect::<HashMap<_, _>>();
-        flight.resume(kept);
+        flight.resume(kept, std::mem::take(&mut self.stands().missed_untold));
         flight.input(Input::Current(current));
-        let batches = door.clone();
+        let (batches, watch) = watched("recorder");
         let wanted = scope::sources(&inner.state);
-        let sources = host::Recorder::start(wanted, move |batch| batches.batch(batch));
+        let sources = host::Recorder::start(wanted, move |batch| watch.over(|| batches.batch(batch)));
         let sources = match sources {
             Ok(sources) => Arc::new(sources),
             Err(error) => {
@@ -284,11 +222,12 @@ impl Recorder {
             standing.map_or(0, |standing| standing.counts.iter().map(|count| count.lost).sum())
         });
         let thread = std::thread::Builder::new().name("flight".into()).stack_size(STACK);
-        let flies = thread.spawn(move || flight.run())?;
+        let watch = alarm.watch("flight");
+        let flight = thread.spawn(move || watch.over(|| flight.run()))?;
         let mut stands = self.stands();
         disk.line(stands.takes_chains);
-        let threads = vec![flies, writes];
-        stands.engine = Some(Engine { door, disk, yara, reader, sources: Some(sources), threads });
+        let sources = Some(sources);
+        stands.engine = Some(Engine { door, disk, yara, reader, sources, flight, writer, alarm });
         stands.why = None;
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Recorder {
     pub fn describe(&self) -> Value {
         let stands = self.stands();
         let Some(engine) = &stands.engine else {
-            return json!({ "recording": false, "why": stands.why });
+            return json!({ "recording": false, "why": stands.why, "falls": stands.falls });
         };
         let (door, disk) = (engine.door.counts(), engine.disk.counts());
         let sources = engine.sources.as_ref().map(|sources| sources.standing());
@@ -57,7 +57,8 @@ impl Recorder {
             "sources": sources.as_ref().map(described),
             "problems": sources.as_ref().map(|standing| &standing.problems),
             "counts": counts,
-            "lost": lost(engine, sources.as_ref()),
+            "lost": lost(engine, sources.as_ref(), stands.missed),
+            "falls": stands.falls,
             "activities": door.activities.load(Ordering::Relaxed),
             "detections": door.detections.load(Ordering::Relaxed),
             "folded": door.folded.load(Ordering::Relaxed),
@@ -80,7 +81,7 @@ impl Recorder {
         let stands = self.stands();
         let Some(engine) = &stands.engine else { return (0, 0) };
         let standing = engine.sources.as_ref().map(|sources| sources.standing());
-        let lost = lost(engine, standing.as_ref()).into_values().sum();
+        let lost = lost(engine, standing.as_ref(), stands.missed).into_values().sum();
         (lost, engine.disk.counts().oldest_us.load(Ordering::Relaxed))
     }
 
@@ -101,7 +102,7 @@ impl Recorder {
             told.sources = summed(standing, scope::why_no_files(&self.0.state));
             told.why = standing.problems.first().map(|problem| cut(problem));
         }
-        told.lost = lost(engine, standing.as_ref());
+        told.lost = lost(engine, standing.as_ref(), stands.missed);
         let counts = engine.door.counts();
         let rules = counts.rules.load(Ordering::Relaxed);
         told.rules = BTreeMap::from([
@@ -129,8 +130,8 @@ impl Recorder {
     }
 }
 
-/// Losses by kind: in the kernel, in our queues, on the disk. Those that are none are left out.
-fn lost(engine: &Engine, standing: Option<&Standing>) -> BTreeMap<String, u64> {
+/// Losses by kind: in the kernel, in our queues, on the disk, with threads that fell. Those that are none are left out.
+fn lost(engine: &Engine, standing: Option<&Standing>, missed: u64) -> BTreeMap<String, u64> {
     let mut lost = BTreeMap::new();
     let mut add = |name: &str, count: u64| {
         if count > 0 {
@@ -143,6 +144,7 @@ fn lost(engine: &Engine, standing: Option<&Standing>) -> BTreeMap<String, u64> {
         add(name(kind), standing.map_or(0, |standing| standing.count(kind).lost));
     }
     let counts = engine.door.counts();
+    add("fallen", missed);
     add("unattributed", counts.unattributed.load(Ordering::Relaxed));
     add("forgotten_processes", counts.forgotten.load(Ordering::Relaxed));
     add("unwritten", engine.disk.counts().dropped.load(Ordering::Relaxed));

@@ -4,6 +4,7 @@
 //! One connection of one thread writes. Commits are not synced one by one: a power cut may cost the last seconds, never the
 //! file. A file that cannot be read is begun anew; numbers of activity events go on from the clock, so that none comes twice.
 
+mod age;
 mod find;
 mod post;
 
@@ -14,13 +15,15 @@ use prost::Message;
 use quell_wire::activity::{Activity, Process, ProcessKey};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 
+pub use age::Age;
+use age::FUTURE;
 pub use find::{Ask, Found, Wanted, lineage, newest};
 pub use post::{KeptChain, Letter};
 
 /// In the state directory.
 pub const FILE: &str = "flight.db";
 /// Of this shape; another one is begun anew.
-const SHAPE: i64 = 1;
+const SHAPE: i64 = 2;
 /// Rows that are forgotten at once.
 const STEP: u32 = 2000;
 /// Pages that are given back at once.
@@ -30,7 +33,7 @@ const SCHEMA: &str = "
 CREATE TABLE boot (id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE);
 CREATE TABLE process (
     boot INTEGER NOT NULL, pid INTEGER NOT NULL, start INTEGER NOT NULL, parent_pid INTEGER, parent_start INTEGER,
-    ended INTEGER NOT NULL, touched_us INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (boot, pid, start));
+    ended INTEGER NOT NULL, touched INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (boot, pid, start));
 CREATE INDEX process_parent ON process (boot, parent_pid, parent_start);
 CREATE TABLE activity (
     id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, boot INTEGER NOT NULL, pid INTEGER NOT NULL, start INTEGER NOT NULL,
@@ -96,6 +99,9 @@ pub struct Ring {
     path: PathBuf,
     /// Row of this boot.
     boot: i64,
+    /// The largest number of an activity event that was written. By it, and not by a clock that may be set, is told whether
+    /// anything of a process is left.
+    last: i64,
 }
 
 fn open(path: &Path) -> Result<Connection, Error> {
@@ -162,23 +168,24 @@ impl Ring {
         connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?1)", [boot_id])?;
         let boot =
             connection.query_row("SELECT id FROM boot WHERE boot_id = ?1", [boot_id], |row| row.get(0))?;
+        let last =
+            connection.query_row("SELECT max(id) FROM activity", [], |row| row.get::<_, Option<i64>>(0))?;
         connection.set_prepared_statement_cache_capacity(24);
-        Ok(Self { connection, path: path.to_owned(), boot })
+        Ok(Self { connection, path: path.to_owned(), boot, last: last.unwrap_or(0) })
     }
 
     /// A number from which activity events may go on: beyond all that were written, and beyond those that were told and never
     /// written, since nobody makes a million of them in a second.
-    pub fn next_id(&self, now_us: i64) -> Result<u64, Error> {
-        let last: Option<i64> =
-            self.connection.query_row("SELECT max(id) FROM activity", [], |row| row.get(0))?;
-        Ok(last.unwrap_or(0).saturating_add(1).max(now_us).max(1).unsigned_abs())
+    pub fn next_id(&self, now_us: i64) -> u64 {
+        self.last.saturating_add(1).max(now_us).max(1).unsigned_abs()
     }
 
     /// Writes; what is there already under the same key is replaced.
-    pub fn write(&mut self, batch: &Batch, now_us: i64) -> Result<(), Error> {
+    pub fn write(&mut self, batch: &Batch) -> Result<(), Error> {
         let boot = self.boot;
+        let last = batch.activities.iter().map(|activity| number(activity.id)).fold(self.last, i64::max);
         let writing = self.connection.transaction()?;
-        write_processes(&writing, boot, &batch.processes, now_us)?;
+        write_processes(&writing, boot, &batch.processes, last)?;
         {
             let mut insert = writing.prepare_cached(
                 "INSERT INTO activity (id, at_us, boot, pid, start, kind, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -199,7 +206,9 @@ impl Ring {
                 ])?;
             }
         }
-        Ok(writing.commit()?)
+        writing.commit()?;
+        self.last = last;
+        Ok(())
     }
 
     /// Bytes that are in use, and in all.
@@ -225,6 +234,9 @@ impl Ring {
         let cutoff = now_us.saturating_sub(age_us);
         let oldest = self.oldest_us()?;
         let is_large = used > bounds.bytes;
+        if oldest.is_some_and(|oldest| oldest > now_us.saturating_add(FUTURE)) {
+            return self.date(now_us);
+        }
         if !is_large && oldest.is_none_or(|oldest| oldest >= cutoff) {
             // Most of the file is empty: it is made smaller.
             if whole.saturating_sub(used) > (bounds.bytes / 8).max(1 << 20) {
@@ -253,16 +265,30 @@ impl Ring {
             )?.execute(params![STEP, cutoff])?
         };
         // Processes that ended, and of which nothing is left to tell.
-        let sql = "SELECT at_us FROM activity ORDER BY id LIMIT 1";
-        let left: Option<i64> = trimming.query_row(sql, [], |row| row.get(0)).optional()?;
+        let left: Option<i64> = trimming.query_row("SELECT min(id) FROM activity", [], |row| row.get(0))?;
         let processes = trimming
             .prepare_cached(
                 "DELETE FROM process WHERE rowid IN (SELECT rowid FROM process
-                 WHERE (ended = 1 OR boot <> ?1) AND touched_us < ?2 ORDER BY rowid LIMIT ?3)",
+                 WHERE (ended = 1 OR boot <> ?1) AND touched < ?2 AND NOT EXISTS (SELECT 1 FROM activity AS done
+                 WHERE done.boot = process.boot AND done.pid = process.pid AND done.start = process.start)
+                 ORDER BY rowid LIMIT ?3)",
             )?
-            .execute(params![boot, left.unwrap_or(now_us), STEP])?;
+            .execute(params![boot, left.unwrap_or(i64::MAX), STEP])?;
         trimming.commit()?;
         Ok(gone > 0 || processes > 0)
+    }
+
+    /// Events of a clock that was ahead are as old as now: else they would stay for as long as it was ahead, and all that came
+    /// after them. What they say themselves is left as it is.
+    fn date(&mut self, now_us: i64) -> Result<bool, Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE activity SET at_us = ?2 WHERE id IN (SELECT id FROM activity ORDER BY id LIMIT ?1)
+                 AND at_us > ?2",
+            )?
+            .execute(params![STEP, now_us])?;
+        Ok(changed > 0)
     }
 
     fn transaction(&mut self) -> Result<Transaction<'_>, Error> {
@@ -274,13 +300,13 @@ fn write_processes(
     writing: &Transaction<'_>,
     boot: i64,
     processes: &[Process],
-    now_us: i64,
+    last: i64,
 ) -> Result<(), Error> {
     let mut insert = writing.prepare_cached(
-        "INSERT INTO process (boot, pid, start, parent_pid, parent_start, ended, touched_us, body)
+        "INSERT INTO process (boot, pid, start, parent_pid, parent_start, ended, touched, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (boot, pid, start) DO UPDATE SET parent_pid = excluded.parent_pid, parent_start = excluded.parent_start,
-         ended = excluded.ended, touched_us = excluded.touched_us, body = excluded.body",
+         ended = excluded.ended, touched = excluded.touched, body = excluded.body",
     )?;
     for process in processes {
         insert.execute(params![
@@ -290,7 +316,7 @@ fn write_processes(
             process.parent.map(|parent| parent.pid),
             process.parent.map(|parent| number(parent.start)),
             i32::from(process.ended_at_us > 0),
-            now_us,
+            last,
             process.encode_to_vec(),
         ])?;
     }

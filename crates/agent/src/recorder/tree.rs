@@ -145,6 +145,9 @@ impl Tree {
         // Nothing is its own ancestor, and a parent does not start after its child.
         entry.parent = entry.parent.filter(|parent| parent.start <= key.start && *parent != key);
         if let Some(known) = self.entries.get_mut(&key) {
+            if known.ended.is_some_and(|(at, _)| at < entry.started) {
+                return self.again(key, entry);
+            }
             if let Some(parent) = entry.parent
                 && known.parent.is_none()
             {
@@ -160,6 +163,32 @@ impl Tree {
         self.entries.insert(key, entry);
         if let Some((at, _)) = ended {
             self.dead.push_back((at, key));
+        }
+        if let Some(parent) = parent {
+            self.adopt(key, parent);
+        }
+    }
+
+    /// A pid was handed out again within the tick that its last owner began in, which somebody must have seen to: both have one
+    /// key, and what is told by it is not complete. The one that lives counts.
+    fn again(&mut self, key: ProcessKey, mut entry: Entry) {
+        let Some(known) = self.entries.get_mut(&key) else { return };
+        let (before, parent, ended) = (known.parent, entry.parent, known.ended);
+        entry.children = std::mem::take(&mut known.children);
+        (entry.is_kept, entry.chain, entry.parent) = (known.is_kept, known.chain, before);
+        entry.incomplete = true;
+        *known = entry;
+        if let Some((at, _)) = ended {
+            self.kept.remove(&(at, key));
+        }
+        if parent == before {
+            return;
+        }
+        if let Some(above) = before.and_then(|before| self.entries.get_mut(&before)) {
+            above.children.remove(&key);
+        }
+        if let Some(entry) = self.entries.get_mut(&key) {
+            (entry.parent, entry.chain) = (None, None);
         }
         if let Some(parent) = parent {
             self.adopt(key, parent);
@@ -236,6 +265,8 @@ impl Tree {
             }
             self.dead.pop_front();
             match self.entries.get(&key) {
+                // Its key was handed out again.
+                Some(entry) if entry.ended.is_none_or(|(ended, _)| ended != at) => {}
                 Some(entry) if !entry.children.is_empty() => {
                     self.kept.insert((at, key));
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
@@ -36,21 +37,22 @@ detection:
 
 const YARA: &str = "rule marked { meta: severity = \"critical\" technique = \"T1027\" strings: $a = \"QUELL-TEST-MARK\" condition: $a }";
 
-struct World {
-    gateway: Gateway,
-    endpoint: Endpoint,
-    dir: tempfile::TempDir,
+pub struct World {
+    pub gateway: Gateway,
+    pub endpoint: Endpoint,
+    pub dir: tempfile::TempDir,
+    chains: Mutex<BTreeMap<String, Chain>>,
 }
 
 /// What the server would know.
-#[derive(Default)]
-struct Chain {
+#[derive(Clone, Default)]
+pub struct Chain {
     serial: u64,
-    root: Option<ProcessKey>,
-    processes: BTreeMap<ProcessKey, Process>,
-    activities: BTreeMap<u64, Activity>,
-    detections: Vec<Detection>,
-    gaps: Gaps,
+    pub root: Option<ProcessKey>,
+    pub processes: BTreeMap<ProcessKey, Process>,
+    pub activities: BTreeMap<u64, Activity>,
+    pub detections: Vec<Detection>,
+    pub gaps: Gaps,
 }
 
 impl Chain {
@@ -68,7 +70,7 @@ impl Chain {
     }
 
     /// `parent > name: what it did`, in the order of time.
-    fn story(&self) -> Vec<String> {
+    pub fn story(&self) -> Vec<String> {
         let name = |key: &ProcessKey| {
             let path =
                 self.processes.get(key).map(|process| process.image.path.as_slice()).unwrap_or_default();
@@ -101,7 +103,7 @@ impl Chain {
     }
 }
 
-fn document(mode: Mode) -> Protection {
+pub fn document(mode: Mode) -> Protection {
     let modes = [Source::BlockList, Source::Behaviour, Source::Yara].map(|source| SourceMode {
         source: source.into(),
         mode: if source == Source::BlockList { Mode::Detect } else { mode }.into(),
@@ -122,13 +124,21 @@ fn document(mode: Mode) -> Protection {
     }
 }
 
-fn give(gateway: &Gateway, document: &Protection) {
+pub fn give(gateway: &Gateway, document: &Protection) {
     let signed = SignedProtection::sign(gateway.order_key(), &document.encode_to_vec());
     gateway.send(FromServer::Protection(signed));
 }
 
+/// How the agent is started, in a shell: `$0` is its state, `$1` its program, and after these come its arguments.
+const START: &str = "built=$1; shift; exec \"${QUELL_TEST_AGENT:-$built}\" \"$@\"";
+
 /// An agent that records, and has the rule.
-fn world(mode: Mode) -> Option<World> {
+pub fn world(mode: Mode) -> Option<World> {
+    world_by(mode, START)
+}
+
+/// The same, started by what the shell is told.
+pub fn world_by(mode: Mode, start: &str) -> Option<World> {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: the recorder needs root");
         return None;
@@ -144,13 +154,13 @@ fn world(mode: Mode) -> Option<World> {
         "--mount-proc",
         "/bin/sh",
         "-c",
-        "export QUELL_RECORDER=on QUELL_GUARD_SCOPE=mounts; built=$1; shift; exec \"${QUELL_TEST_AGENT:-$built}\" \"$@\"",
+        &format!("export QUELL_RECORDER=on QUELL_GUARD_SCOPE=mounts; {start}"),
     ]);
     gateway.files().script(RULE);
     gateway.files().script(YARA);
     endpoint.connect(&gateway);
     give(&gateway, &document(mode));
-    let world = World { gateway, endpoint, dir: tempfile::tempdir().unwrap() };
+    let world = World { gateway, endpoint, dir: tempfile::tempdir().unwrap(), chains: Mutex::default() };
     until("the rule is in force", || world.status()["rules"]["behaviour"] == 1);
     let status = world.status();
     println!("sources: {}", status["sources"]);
@@ -161,45 +171,54 @@ fn world(mode: Mode) -> Option<World> {
     Some(world)
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for chain in self.chains.lock().unwrap_or_else(PoisonError::into_inner).values() {
+                println!("--- {:?}\n{:#?}\n{:#?}", chain.gaps, chain.story(), chain.activities);
+            }
+        }
+    }
+}
+
 impl World {
-    fn status(&self) -> serde_json::Value {
-        let mut plain = Command::new(env!("CARGO_BIN_EXE_quell-agent"));
+    /// What the agent says of its recorder.
+    pub fn status(&self) -> serde_json::Value {
+        // In its own mounts: there may be a disk of its own below its state.
+        let mut plain = self.command(&[env!("CARGO_BIN_EXE_quell-agent")]);
         let output = plain.arg("--state").arg(self.endpoint.state()).arg("status").output().unwrap();
         let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         status["recorder"].clone()
     }
 
     /// The agent's pid, outside of its namespace.
-    fn agent(&self) -> u32 {
+    pub fn agent(&self) -> u32 {
         let outer = self.endpoint.pid();
         let text = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
         text.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Runs something beside the agent.
-    fn command(&self, program: &[&str]) -> Command {
+    /// Runs something beside the agent, in the directory of the test.
+    pub fn command(&self, program: &[&str]) -> Command {
         let mut command = Command::new("/usr/bin/nsenter");
-        command.args(["--target", &self.agent().to_string(), "--pid", "--mount"]).args(program);
-        command.stdin(Stdio::null()).current_dir(self.dir.path());
+        command.args(["--target", &self.agent().to_string(), "--pid", "--mount"]);
+        command.arg(format!("--wd={}", self.dir.path().display())).args(program);
+        command.stdin(Stdio::null());
         command
     }
 
-    fn script(&self, text: &str) -> std::process::ExitStatus {
-        let path = self.dir.path().join("scenario");
-        std::fs::write(&path, text).unwrap();
-        let directory = format!("--wd={}", self.dir.path().display());
-        let mut command = Command::new("/usr/bin/nsenter");
-        command.args(["--target", &self.agent().to_string(), "--pid", "--mount", &directory]);
-        command.args(["/bin/sh", "scenario"]).stdin(Stdio::null()).status().unwrap()
+    pub fn script(&self, text: &str) -> std::process::ExitStatus {
+        std::fs::write(self.dir.path().join("scenario"), text).unwrap();
+        self.command(&["/bin/sh", "scenario"]).status().unwrap()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// Takes updates until it is enough.
-    fn chain(&self, what: &str, enough: impl Fn(&Chain) -> bool) -> Chain {
-        let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
+    /// Takes updates until one of all chains is as far as that.
+    pub fn chain(&self, what: &str, enough: impl Fn(&Chain) -> bool) -> Chain {
+        let mut chains = self.chains.lock().unwrap();
         let end = Instant::now() + PATIENCE;
         loop {
             let update = self.gateway.expect(what, |frame| match frame {
@@ -210,18 +229,17 @@ impl World {
             let stored =
                 ChainStored { chain_id: update.chain_id.clone(), serial: update.serial, close: false };
             self.gateway.send(FromServer::ChainStored(stored));
-            let id = update.chain_id.clone();
-            let chain = chains.entry(id.clone()).or_default();
+            let chain = chains.entry(update.chain_id.clone()).or_default();
             chain.take(update);
             if enough(chain) {
-                return chains.remove(&id).unwrap();
+                return chain.clone();
             }
-            assert!(Instant::now() < end, "{what}: {:?}", chain.story());
+            assert!(Instant::now() < end, "{what}: {:?} {:?}", chain.gaps, chain.story());
         }
     }
 }
 
-fn executable(path: &Path, text: &str) {
+pub fn executable(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

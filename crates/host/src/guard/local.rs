@@ -90,6 +90,11 @@ impl Table {
     pub fn has_good_layers(&self, mount: &Mount) -> bool {
         !mount.is_layered() || self.places().have_layers(mount)
     }
+
+    /// Whether a file system, by its device (`8:1`), is one of those here that answer.
+    fn has_too(&self, device: &str) -> bool {
+        self.ours && self.mounts.iter().any(|known| known.answers && known.device == device)
+    }
 }
 
 /// What is mounted where, to be asked often: no answer costs more for there being more mounts.
@@ -223,13 +228,17 @@ pub(crate) fn answers(file: BorrowedFd<'_>, process: BorrowedFd<'_>) -> bool {
         return own.ours && mount.answers;
     }
     let Ok(theirs) = Table::read(process) else { return false };
-    let Some(mount) = theirs.find(id) else { return false };
+    let Some(mount) = theirs.find(id) else {
+        // By a mount that neither has: one of a third namespace, or one that was taken away.
+        let Ok(facts) = facts(file) else { return false };
+        return own.has_too(&format!("{}:{}", facts.stx_dev_major, facts.stx_dev_minor));
+    };
     if theirs.ours {
         return mount.answers && own.has_good_layers(mount);
     }
     // In a stranger's namespace: what the kernel itself keeps in memory, or a place of a file system that we have too.
     let is_in_memory = MEMORY.contains(&mount.kind.as_str());
-    is_in_memory || own.ours && own.mounts.iter().any(|known| known.answers && known.device == mount.device)
+    is_in_memory || own.has_too(&mount.device)
 }
 
 /// Devices (`8:1`) of the file systems that a process sees and that answer: those of ours, and those that root mounted

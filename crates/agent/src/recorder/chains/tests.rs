@@ -141,6 +141,27 @@ fn facts_that_come_late_are_told_again_and_others_once() {
 }
 
 #[test]
+fn what_the_ring_answers_late_does_not_take_facts_back_that_came_meanwhile() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let program = Arc::new(Program::default());
+    let item = Arc::new(Item { id: 5, at_us: 1, key: key(1), what: What::Start(program.clone()) });
+    let before = item.activity();
+    chain.process(key(1));
+    // One that is told already has a larger number.
+    chain.activity(&asked(9, 1));
+    update(&mut chain, b"/x").unwrap();
+    chain.asks();
+    program.late.set(Facts { sha256: Some([7; 32]), ..Facts::default() }).unwrap();
+    chain.facts(&item);
+    let found = Found { chain: 1, activities: vec![before], ..Found::default() };
+    chain.history(found);
+    let told: Vec<Activity> =
+        std::iter::from_fn(|| update(&mut chain, b"/x")).flat_map(|update| update.activities).collect();
+    let Some(Deed::Start(image)) = &told.last().unwrap().deed else { panic!() };
+    assert_eq!((told.last().unwrap().id, image.sha256.as_slice()), (5, &[7; 32][..]));
+}
+
+#[test]
 fn a_chain_that_is_closed_says_so_last() {
     let mut chain = Chain::new(1, "c".into(), key(1), 0);
     for pid in 1..=100 {

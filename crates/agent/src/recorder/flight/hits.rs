@@ -249,6 +249,7 @@ impl Flight {
         );
         chain.enlist(&members);
         chain.beyond(beyond);
+        chain.asks();
         if begins_late {
             chain.begins_late();
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use quell_wire::activity::{Process, ProcessKey};
 
 use super::Flight;
-use crate::recorder::chains::QUIET_US;
+use crate::recorder::chains::{QUIET_S, now_s};
 use crate::recorder::ring::{Batch, Found};
 
 /// Updates of one chain that are made at one turn.
@@ -143,13 +143,13 @@ impl Flight {
     }
 
     pub(super) fn close_quiet(&mut self) {
-        let now_us = self.times.now_us();
+        let now_s = now_s();
         for slot in self.state.chains.slots() {
             let is_quiet = self
                 .state
                 .chains
                 .get(slot)
-                .is_some_and(|chain| now_us.saturating_sub(chain.state.detected_us) > QUIET_US);
+                .is_some_and(|chain| now_s.saturating_sub(chain.state.detected_s) > QUIET_S);
             if is_quiet {
                 self.close(slot);
             }

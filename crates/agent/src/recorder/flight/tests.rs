@@ -100,7 +100,7 @@ impl Machine {
         outbox.online(Vec::new());
         let door = Door::default();
         let (ring, _) = Ring::open(dir.path(), boot_id).unwrap();
-        let next_id = ring.next_id(clock.now_us()).unwrap();
+        let next_id = ring.next_id(clock.now_us());
         let (before, kept) = (ring.living().unwrap(), ring.chains().unwrap());
         let bounds = Bounds { bytes: 64 << 20, age_s: 1 << 30 };
         let found = door.clone();
@@ -125,7 +125,7 @@ impl Machine {
             next_id,
         );
         flight.before = before.into_iter().map(|process| (process.key, process)).collect();
-        flight.resume(kept);
+        flight.resume(kept, 0);
         flight.input(Input::Current(current));
         disk.line(true);
         let flies = std::thread::spawn(move || flight.run());

@@ -30,7 +30,8 @@ pub struct KeptChain {
     pub processes: u64,
     pub activities: u64,
     pub detections: u64,
-    pub detected_us: i64,
+    /// When a rule hit last: seconds since boot, which nobody sets.
+    pub detected_s: u64,
     pub lost: u64,
     pub processes_beyond: u64,
     pub activities_beyond: u64,
@@ -41,10 +42,10 @@ pub struct KeptChain {
 
 impl Ring {
     /// Writes an update with the chain as it stands after it: both or neither. Answers with the update's number.
-    pub fn post(&mut self, letter: &Letter, batch: &Batch, now_us: i64) -> Result<i64, Error> {
-        let boot = self.boot;
+    pub fn post(&mut self, letter: &Letter, batch: &Batch) -> Result<i64, Error> {
+        let (boot, last) = (self.boot, self.last);
         let writing = self.transaction()?;
-        write_processes(&writing, boot, &batch.processes, now_us)?;
+        write_processes(&writing, boot, &batch.processes, last)?;
         if let Some(state) = &letter.state {
             let body = serde_json::to_vec(state).unwrap_or_default();
             writing

@@ -43,7 +43,7 @@ fn history_is_gathered_as_far_as_a_chain_reaches() {
         process(20, None),
     ];
     let activities = (1..=6).map(|n| asked(n, [10, 11, 12, 13, 14, 20][n as usize - 1], "a")).collect();
-    ring.write(&Batch { processes, activities }, 9).unwrap();
+    ring.write(&Batch { processes, activities }).unwrap();
     let ask = Ask {
         chain: 3,
         seeds: vec![(key(10), Reach::Children), (key(11), Reach::All)],
@@ -69,7 +69,7 @@ fn the_oldest_is_forgotten_in_steps_and_the_file_becomes_smaller() {
     for batch in 0..20 {
         let activities = (0..500).map(|n| asked(batch * 500 + n + 1, 7, &name)).collect();
         let processes = (0..50).map(|n| process(batch as u32 * 50 + n + 1, None)).collect();
-        ring.write(&Batch { processes, activities }, 1000 + batch as i64 * 500).unwrap();
+        ring.write(&Batch { processes, activities }).unwrap();
     }
     let before = ring.size().unwrap().0;
     assert!(before > 9 << 20);
@@ -98,9 +98,9 @@ fn the_oldest_is_forgotten_in_steps_and_the_file_becomes_smaller() {
 fn a_damaged_file_is_begun_anew_and_numbers_go_on() {
     let (dir, mut ring) = ring();
     let activities = (1..2000).map(|n| asked(n, 7, "some.name.example")).collect();
-    ring.write(&Batch { processes: vec![process(7, None)], activities }, 9).unwrap();
-    assert_eq!(ring.next_id(5).unwrap(), 2000);
-    assert_eq!(ring.next_id(1_700_000_000_000_000).unwrap(), 1_700_000_000_000_000);
+    ring.write(&Batch { processes: vec![process(7, None)], activities }).unwrap();
+    assert_eq!(ring.next_id(5), 2000);
+    assert_eq!(ring.next_id(1_700_000_000_000_000), 1_700_000_000_000_000);
     drop(ring);
     let (ring, was_damaged) = Ring::open(dir.path(), "boot-2").unwrap();
     assert!(!was_damaged && ring.boot == 2);
@@ -112,7 +112,7 @@ fn a_damaged_file_is_begun_anew_and_numbers_go_on() {
     std::fs::write(&path, vec![0x5a; 100_000]).unwrap();
     let (mut ring, was_damaged) = Ring::open(dir.path(), "boot-2").unwrap();
     assert!(was_damaged);
-    ring.write(&Batch { processes: vec![process(8, None)], ..Batch::default() }, 9).unwrap();
+    ring.write(&Batch { processes: vec![process(8, None)], ..Batch::default() }).unwrap();
     // In the middle of it.
     drop(ring);
     let mut bytes = std::fs::read(&path).unwrap();
@@ -120,12 +120,12 @@ fn a_damaged_file_is_begun_anew_and_numbers_go_on() {
     bytes[half..].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
     match Ring::open(dir.path(), "boot-2") {
-        Ok((mut ring, true)) => ring.write(&Batch::default(), 9).unwrap(),
+        Ok((mut ring, true)) => ring.write(&Batch::default()).unwrap(),
         Ok((mut ring, false)) => {
             let batch = Batch { processes: vec![process(9, None)], activities: vec![asked(1, 9, "x")] };
-            let error = ring.write(&batch, 9).and_then(|()| ring.size().map(drop)).unwrap_err();
+            let error = ring.write(&batch).and_then(|()| ring.size().map(drop)).unwrap_err();
             assert!(error.is_damage(), "{error:?}");
-            ring.renew("boot-2").unwrap().write(&batch, 9).unwrap();
+            ring.renew("boot-2").unwrap().write(&batch).unwrap();
         }
         Err(error) => panic!("{error:?}"),
     }
@@ -143,7 +143,7 @@ fn what_waits_for_the_server_and_open_chains_survive() {
         members: vec![(key(serial as u32), Reach::All)],
     };
     for serial in 1..=3 {
-        ring.post(&letter(serial), &Batch::default(), 9).unwrap();
+        ring.post(&letter(serial), &Batch::default()).unwrap();
     }
     let error = ring.forget("other");
     assert!(error.is_ok());
@@ -163,7 +163,7 @@ fn what_waits_for_the_server_and_open_chains_survive() {
     drop(ring);
     let (mut ring, _) = Ring::open(dir.path(), "boot-2").unwrap();
     assert_eq!(ring.chains().unwrap()[0].1.as_deref(), Some("boot-1"));
-    ring.post(&Letter { state: None, ..letter(4) }, &Batch::default(), 9).unwrap();
+    ring.post(&Letter { state: None, ..letter(4) }, &Batch::default()).unwrap();
     assert!(ring.chains().unwrap().is_empty());
     assert_eq!(ring.waiting().unwrap().len(), 2);
 }
@@ -176,7 +176,7 @@ fn what_an_order_asks_for_is_found() {
         Activity { id, at_us: 1000 + id as i64, process: key(pid), deed: Some(Deed::Start(image)) }
     };
     let activities = vec![start(1, 5, "/a", 1), start(2, 6, "/a", 2), asked(3, 6, "x"), start(4, 7, "/b", 3)];
-    ring.write(&Batch { processes: Vec::new(), activities }, 9).unwrap();
+    ring.write(&Batch { processes: Vec::new(), activities }).unwrap();
     let always = (i64::MIN, i64::MAX);
     let reading = reader(&dir.path().join(FILE)).unwrap();
     let id = |wanted: &Wanted| {
@@ -189,4 +189,31 @@ fn what_an_order_asks_for_is_found() {
     assert_eq!(early.map(|activity| activity.id), Some(1));
     assert_eq!(id(&Wanted::Path(b"/c".to_vec())), None);
     assert!(newest(&reading, "boot-9", &Wanted::Process(key(6)), always, &|| false).unwrap().is_none());
+}
+
+#[test]
+fn a_clock_that_was_set_takes_no_process_of_what_is_left_and_keeps_nothing_for_ever() {
+    const HOUR: i64 = 3_600_000_000;
+    let (_dir, mut ring) = ring();
+    let at = |id: u64, pid: u32, at_us: i64| Activity { at_us, ..asked(id, pid, "a") };
+    // Made while the clock was ten years ahead; then it was set right, and back.
+    let right = 500_000 * HOUR;
+    let ahead = right + 87_600 * HOUR;
+    let batch =
+        |id, pid, at_us| Batch { processes: vec![process(pid, None)], activities: vec![at(id, pid, at_us)] };
+    ring.write(&batch(1, 10, ahead)).unwrap();
+    ring.write(&batch(2, 11, right)).unwrap();
+    ring.write(&batch(3, 12, 5)).unwrap();
+    let day = Bounds { age_s: 24 * 3600, ..BOUNDS };
+    let mut until = |now_us: i64| {
+        while ring.trim(day, now_us).unwrap() {}
+        let ids = |sql: &str| -> Vec<i64> {
+            let mut select = ring.connection.prepare(sql).unwrap();
+            select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        (ids("SELECT id FROM activity ORDER BY id"), ids("SELECT pid FROM process ORDER BY pid"))
+    };
+    assert_eq!(until(right + HOUR), (vec![1, 2, 3], vec![10, 11, 12]), "what is ahead is as old as now");
+    assert_eq!(until(right + 24 * HOUR), (vec![1, 2, 3], vec![10, 11, 12]), "in the order of numbers");
+    assert_eq!(until(right + 26 * HOUR), (vec![], vec![]));
 }

@@ -44,6 +44,30 @@ fn a_pid_that_is_handed_out_again_is_another_process() {
 }
 
 #[test]
+fn a_key_that_is_handed_out_again_is_the_one_that_lives_and_says_that_something_is_missing() {
+    let mut tree = Tree::new(100);
+    let (one, other, twice) = (key(5, 1), key(6, 1), key(9, 7));
+    tree.insert(one, entry(None, "/one", 1000));
+    tree.insert(other, entry(None, "/other", 1000));
+    tree.insert(twice, entry(Some(one), "/first", 70_000));
+    tree.end(twice, 70_500, Some(0));
+    // Heard of once more, which changes nothing.
+    tree.insert(twice, entry(Some(one), "/first", 70_000));
+    assert!(tree.get(twice).unwrap().ended.is_some());
+    tree.insert(twice, entry(Some(other), "/second", 71_000));
+    let lives = tree.get(twice).unwrap();
+    assert_eq!((lives.parent, lives.ended, lives.incomplete), (Some(other), None, true));
+    assert_eq!(lives.program.image.path, b"/second");
+    assert!(tree.get(one).unwrap().children.is_empty() && tree.get(other).unwrap().children.contains(&twice));
+    // The end of the first takes it away no more.
+    tree.sweep(u64::MAX, |_, _| ());
+    assert!(tree.get(twice).is_some());
+    tree.end(twice, 80_000, Some(0));
+    tree.sweep(u64::MAX, |_, _| ());
+    assert!(tree.get(twice).is_none());
+}
+
+#[test]
 fn events_that_come_in_another_order_lead_to_the_same_tree() {
     let shell = key(1000, 5);
     let child = key(1001, 7);
