@@ -6488,6 +6488,8 @@ export interface components {
         };
         /** @description A file, as it was after the deed. */
         FileDeed: {
+            /** @description The package that brought this very content under another name, with version. */
+            copy_of?: string | null;
             /** @description `elf` or `script`, where it can be run. */
             format?: string | null;
             /** @description Its former path, of a rename. */
@@ -7043,6 +7045,8 @@ export interface components {
             arguments_hex?: string[] | null;
             /** @description The arguments in a line, as a person would type them. */
             command_line: string;
+            /** @description The package that brought this very content, where the path is not its own: a copy of `/bin/bash` in `/tmp`. */
+            copy_of?: string | null;
             /** @description Working directory. */
             directory?: string | null;
             /** @description It lives in memory alone. */
