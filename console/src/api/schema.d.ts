@@ -1149,7 +1149,8 @@ export interface paths {
         /**
          * Cut the chain
          * @description Asks for steps of the proposal as one response plan: one approval, in their order, taken back as one. 409 `conflict` where
-         *     the proposal is another by now.
+         *     the proposal is another by now. A repeat with the same `Idempotency-Key` by the same requester is answered with the first
+         *     plan, whatever is proposed by then.
          */
         post: operations["cut_incident"];
         delete?: never;
@@ -2066,8 +2067,9 @@ export interface paths {
         put?: never;
         /**
          * Ask for a response plan
-         * @description All of its steps are accepted, or none: a problem names the step. One approval is asked for, of all of them. A step begins
-         *     when those before it ended well, or may fail.
+         * @description All of its steps are accepted, or none: a problem names the step. One approval is asked for, of all of them, and nothing
+         *     begins before it is given. A step begins when those before it ended well, or may fail. A repeat with the same
+         *     `Idempotency-Key` by the same requester is answered with the first plan and does nothing.
          */
         post: operations["submit_plan"];
         delete?: never;
@@ -2104,7 +2106,8 @@ export interface paths {
         put?: never;
         /**
          * Approve a response plan
-         * @description One decision about every step that waits for people: where yours would not count for one of them, none is recorded.
+         * @description One decision about every step that waits for people: where yours would not count for one of them, none is recorded. Nothing
+         *     of the plan begins before people agreed to all of them.
          */
         post: operations["approve_plan"];
         delete?: never;
@@ -2144,7 +2147,7 @@ export interface paths {
         put?: never;
         /**
          * Reject a response plan
-         * @description One rejection of somebody who may decide is enough: every step ends.
+         * @description One rejection of somebody who may decide is enough: every step that has not begun ends.
          */
         post: operations["reject_plan"];
         delete?: never;
@@ -9299,6 +9302,7 @@ export interface components {
                  */
                 undone_by?: string | null;
             }[];
+                waits_for?: components["schemas"]["PlanWait"] | null;
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
         };
@@ -9676,6 +9680,23 @@ export interface components {
             totp: boolean;
         };
         /** @description One step of a plan. */
+        /** @description An endpoint that a plan waits for. */
+        PlanEndpoint: {
+            /**
+             * Format: uuid
+             * @description Which.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last heard of.
+             */
+            last_seen_at?: string | null;
+            /** @description Its name now. */
+            name: string;
+            /** @description How its command stands: `queued` where it was not handed it yet. */
+            state: string;
+        };
         PlanStep: {
             /** @description Numbers of earlier steps: it is called off where one of them did not succeed. */
             needs: number[];
@@ -9699,6 +9720,18 @@ export interface components {
             passed_over: components["schemas"]["PassedOver"][];
         };
         /** @description What the approval policy says of a request. */
+        /** @description What a plan waits for. */
+        PlanWait: {
+            /** @description Endpoints that the step's turn has come on, and that did not end it: at most five. All that follows waits for them. */
+            endpoints: components["schemas"]["PlanEndpoint"][];
+            /** @description Whether people are asked: until they agree, nothing of the plan begins. */
+            people: boolean;
+            /**
+             * Format: int64
+             * @description The number of the step whose turn it is, from 1; of the first that people are asked about while any are.
+             */
+            step: number;
+        };
         PreviewApproval: {
             /** @description `none`, `auto`, `people`, `break_glass` or `refused`. */
             how: string;
@@ -10643,6 +10676,7 @@ export interface components {
              */
             undone_by?: string | null;
         };
+            waits_for?: components["schemas"]["PlanWait"] | null;
         /** @description A plan with what its reader can do about it. */
         ResponsePlanWhole: components["schemas"]["ResponsePlan"] & {
             /** @description What people were asked about its steps. */
@@ -13922,6 +13956,8 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
+                /** @description 1 to 128 printable characters; best a UUID */
+                "Idempotency-Key"?: string | null;
                 "Quell-Step-Up"?: string | null;
             };
             path: {
@@ -13937,6 +13973,15 @@ export interface operations {
         };
         responses: {
             201: {
+            /** @description The idempotency key had made this plan before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15917,6 +15962,8 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
+                /** @description 1 to 128 printable characters; best a UUID */
+                "Idempotency-Key"?: string | null;
                 "Quell-Step-Up"?: string | null;
             };
             path?: never;
@@ -15929,6 +15976,15 @@ export interface operations {
         };
         responses: {
             201: {
+            /** @description The idempotency key had made this plan before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponsePlanWhole"];
+                };
+            };
                 headers: {
                     [name: string]: unknown;
                 };

@@ -43,7 +43,7 @@ pub enum Error {
         count: u64,
     },
     /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request, task {0}")]
+    #[error("the idempotency key was used for another request, which made {0}")]
     KeyReused(Uuid),
     /// The approval policy does not let anybody do this.
     #[error("not allowed: {message}")]

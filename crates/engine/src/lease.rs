@@ -20,7 +20,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    CommandState, Engine, Error, Inner, Limits, approval, plan, response,
+    CommandState, Engine, Error, Inner, Limits, approval, plan,
+    response::{self, Turn},
     settle::{self, Moved, Step},
     state::Event,
 };
@@ -198,10 +199,14 @@ fn take(
             continue;
         }
         let task = load(tx, &mut tasks, &row)?;
-        if !response::is_turn(tx, &task)? {
-            continue;
-        }
-        if let Err((code, message)) = approval::still_holds(tx, &task, now)? {
+        let holds = match response::turn(tx, &task)? {
+            Turn::Waits => continue,
+            Turn::Changed => {
+                Err(("plan_changed", "its plan is not the one that was decided about".to_owned()))
+            }
+            Turn::Come => approval::still_holds(tx, &task, now)?,
+        };
+        if let Err((code, message)) = holds {
             let step = Step::because(Event::ApprovalLost, code, &message);
             moved.extend(settle::apply(tx, &task, &row, &step, now)?);
             continue;

@@ -57,7 +57,9 @@ pub use lease::{Resumed, Work};
 pub use outcome::Receipt;
 pub use preview::Preview;
 pub use progress::Progress;
-pub use response::{OnFailure, PlanBallot, PlanRequest, PlanState, PlanSubmitted, PlanUndoing, StepRequest};
+pub use response::{
+    OnFailure, PlanBallot, PlanRequest, PlanState, PlanSubmitted, PlanUndoing, Repeat, StepRequest,
+};
 pub use secret::Secrets;
 pub use signer::{FileSigner, RemoteSigner, Signer};
 pub use state::{CommandState, TaskState};

@@ -320,6 +320,8 @@ impl Plan {
             action: spec.id.to_owned(),
             exclusion: spec.exclusion.map(|group| group.as_str().to_owned()),
             priority: i64::from(spec.priority),
+            // The plan lets its steps go one after the other.
+            is_held: draft.plan.is_some(),
             nonce: inner.ids.nonce().ok_or(Error::Entropy)?.to_vec(),
             not_before: self.now,
             not_after: self.expires_at,

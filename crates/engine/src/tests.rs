@@ -17,6 +17,7 @@ mod signing;
 mod stress;
 mod timing;
 mod trust;
+mod turn;
 mod undo;
 mod unknown;
 mod world;

@@ -259,6 +259,7 @@ fn command_row(task: &task::Task, endpoint_id: Uuid) -> Command {
         action: task.action.clone(),
         exclusion: None,
         priority: 1,
+        is_held: false,
         nonce: vec![3; 16],
         not_before: 10,
         not_after: 1_000,

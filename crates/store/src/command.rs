@@ -32,6 +32,8 @@ pub struct Command {
     pub exclusion: Option<String>,
     /// 0 goes first.
     pub priority: i64,
+    /// Whether it is part of a response plan, and its turn has not come: nobody is handed it.
+    pub is_held: bool,
     /// What makes the order single-use.
     pub nonce: Vec<u8>,
     /// The agent does not begin before this.
@@ -130,23 +132,23 @@ pub struct Signed {
 macro_rules! columns {
     () => {
         "tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, priority, \
-        nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, \
+        held, nonce, not_before, not_after, state, reason_code, message, attempts, dispatched_at, started_at, outcome_at, \
         ended_at, deadline_at, progress, outcome, evidence"
     };
 }
 
 sql! {
     INSERT = "INSERT INTO command (tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
-        priority, nonce, not_before, not_after, state, deadline_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+        priority, held, nonce, not_before, not_after, state, deadline_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     GET = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND id = $2");
     QUEUED = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
-        AND state = 'queued' AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 ORDER BY priority, id \
+        AND state = 'queued' AND held = 0 AND ended_at IS NULL AND not_before <= $3 AND not_after > $3 ORDER BY priority, id \
         LIMIT $4");
     ACTIVE = "SELECT id, state, exclusion FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state IN ('dispatched', 'running', 'verifying') LIMIT 1000";
     OPEN_OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
-        AND ended_at IS NULL ORDER BY state, priority, id LIMIT $3");
+        AND ended_at IS NULL ORDER BY state, held, priority, id LIMIT $3");
     GIVEN = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND ended_at IS NULL AND state IN ('dispatched', 'running') LIMIT 1000");
     TO_STOP = "SELECT c.id FROM command c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id \
@@ -155,8 +157,11 @@ sql! {
     TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
         AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
     IS_WAITING = "SELECT 1 FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
-        AND state = 'queued' LIMIT 1";
-    WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' LIMIT $1";
+        AND state = 'queued' AND held = 0 LIMIT 1";
+    WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' \
+        AND held = 0 LIMIT $1";
+    IS_HELD = "SELECT 1 FROM command WHERE tenant_id = $1 AND task_id = $2 AND leaf_index = 0 AND held = 1";
+    RELEASE = "UPDATE command SET held = 0 WHERE tenant_id = $1 AND task_id = $2 AND held = 1";
     TENANTS_OF = "SELECT DISTINCT tenant_id FROM command WHERE endpoint_id = $1 AND ended_at IS NULL \
         AND state IN ('queued', 'dispatched')";
     DUE = concat!("SELECT ", columns!(), " FROM command WHERE ended_at IS NULL AND deadline_at <= $1 \
@@ -165,6 +170,9 @@ sql! {
         AND leaf_index > $3 ORDER BY leaf_index LIMIT $4");
     TARGETS = "SELECT c.endpoint_id, COALESCE(e.name, c.service), c.state FROM command c LEFT JOIN endpoint e ON e.tenant_id = c.tenant_id \
         AND e.id = c.endpoint_id WHERE c.tenant_id = $1 AND c.task_id = $2 ORDER BY c.leaf_index LIMIT $3";
+    OPEN_TARGETS = "SELECT c.endpoint_id, COALESCE(e.name, c.service), c.state FROM command c LEFT JOIN endpoint e \
+        ON e.tenant_id = c.tenant_id AND e.id = c.endpoint_id WHERE c.tenant_id = $1 AND c.task_id = $2 \
+        AND c.ended_at IS NULL ORDER BY c.leaf_index LIMIT $3";
     OF_ENDPOINT = concat!("SELECT ", columns!(), " FROM command WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND id < $3 ORDER BY id DESC LIMIT $4");
     COUNTS = "SELECT state, COUNT(*) FROM command WHERE tenant_id = $1 AND task_id = $2 GROUP BY state ORDER BY state";
@@ -195,6 +203,7 @@ fn read(mut row: Row) -> Result<Command, Error> {
         action: row.take()?,
         exclusion: row.take()?,
         priority: row.take()?,
+        is_held: row.take()?,
         nonce: row.take()?,
         not_before: row.take()?,
         not_after: row.take()?,
@@ -229,6 +238,7 @@ pub fn insert(tx: &mut Tx<'_>, command: &Command) -> Result<(), Error> {
             &command.action,
             &command.exclusion,
             &command.priority,
+            &command.is_held,
             &command.nonce,
             &command.not_before,
             &command.not_after,
@@ -298,6 +308,16 @@ pub fn waiting(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(Uuid, Uuid)>, Error> 
     tx.query(WAITING, &[&limit], |mut row| Ok((row.take()?, row.take()?)))
 }
 
+/// Whether the commands of a task wait for their turn. They are let go together, so that the first of them tells.
+pub fn is_held(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid) -> Result<bool, Error> {
+    tx.query_opt(IS_HELD, &[&tenant, &task], |mut row| row.take::<i64>()).map(|found| found.is_some())
+}
+
+/// The turn of a task has come: its commands may be handed out.
+pub fn release(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid) -> Result<(), Error> {
+    tx.execute(RELEASE, &[&tenant, &task]).map(drop)
+}
+
 /// Tenants that have something queued or handed out for this service.
 pub fn tenants_of(tx: &mut Tx<'_>, service: Uuid) -> Result<Vec<Uuid>, Error> {
     tx.query(TENANTS_OF, &[&service], |mut row| row.take())
@@ -333,6 +353,13 @@ pub struct Target {
 /// The first targets of a task, in their order.
 pub fn targets(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid, limit: i64) -> Result<Vec<Target>, Error> {
     tx.query(TARGETS, &[&tenant, &task, &limit], |mut row| {
+        Ok(Target { endpoint_id: row.take()?, name: row.take()?, state: row.take()? })
+    })
+}
+
+/// The first targets of a task that did not end it, in their order.
+pub fn open_targets(tx: &mut Tx<'_>, tenant: Uuid, task: Uuid, limit: i64) -> Result<Vec<Target>, Error> {
+    tx.query(OPEN_TARGETS, &[&tenant, &task, &limit], |mut row| {
         Ok(Target { endpoint_id: row.take()?, name: row.take()?, state: row.take()? })
     })
 }

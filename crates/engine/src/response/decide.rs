@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use quell_store::{approval, audit, response_plan as rows};
+use quell_store::{Micros, Tx, approval, audit, response_plan as rows, task};
 use quell_wire::ApproverSignature;
 use quell_wire::digest::hex;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{PlanState, digest, stand, state_of};
+use super::{PlanState, Stand, digest_of, stand, state_of, turn};
 use crate::{
-    Actor, Ballot, Change, Engine, Error,
+    Actor, Ballot, Change, Engine, Error, TaskState,
     actor::Deed,
     approval::{check_ballot, decide, state},
+    settle::{self, Moved, Step},
+    state::Event,
 };
 
 /// What a person decides about a plan.
@@ -33,7 +35,8 @@ pub struct PlanBallot {
 }
 
 impl Engine {
-    /// Records the decision of a person on every step of a plan that waits for people.
+    /// Records the decision of a person on every step of a plan that waits for people. Where nobody is asked any more, the
+    /// first step may begin; after a rejection no step does that has not.
     ///
     /// # Errors
     /// As [`Engine::decide`]: one step about which this person's decision would not count is enough to record none
@@ -47,15 +50,13 @@ impl Engine {
     ) -> Result<PlanState, Error> {
         check_ballot(&ballot.note, ballot.valid_for, ballot.signatures.iter().map(|(_, one)| one))?;
         let (inner, actor) = (self.inner.clone(), actor.clone());
-        let (state, told, moved) = self
+        let (state, told, moved, rings) = self
             .write(move |tx| {
                 tx.serialise(tenant, plan)?;
                 let now = inner.clock.now();
                 let row = rows::get(tx, tenant, plan)?.ok_or(Error::NotFound("response plan"))?;
                 let steps = stand(tx, tenant, plan)?;
-                let stands =
-                    steps.iter().map(|step| (&step.task.intent_digest, (step.on_failure, &step.needs[..])));
-                if row.digest != ballot.digest || digest(stands) != row.digest {
+                if row.digest != ballot.digest || digest_of(&steps) != row.digest {
                     return Err(Error::Digest);
                 }
                 let (mut told, mut moved) = (Vec::new(), Vec::new());
@@ -87,13 +88,17 @@ impl Engine {
                         return Err(Error::State("decided about already".to_owned()));
                     }
                 } else {
+                    if !ballot.approve {
+                        moved.extend(end_waiting(tx, (tenant, plan), now)?);
+                    }
                     let verb = if ballot.approve { "plan.approve" } else { "plan.reject" };
                     let detail =
                         json!({ "digest": hex(&row.digest), "steps": told.len(), "note": ballot.note });
                     let deed = Deed { verb, kind: "response_plan", object: plan, outcome: "ok", detail };
                     audit::append(tx, &actor.record(&inner.ids, tenant, now, deed))?;
                 }
-                Ok((state_of(&stand(tx, tenant, plan)?)?, told, moved))
+                let steps = stand(tx, tenant, plan)?;
+                Ok((state_of(&steps)?, told, moved, turn::release(tx, &steps)?))
             })
             .await?;
         for (task, task_state, request) in told {
@@ -101,6 +106,28 @@ impl Engine {
             self.inner.changes.tell(Change::Approval { tenant, task, state: request });
         }
         self.announce(moved);
+        for endpoint in rings {
+            self.inner.bell.ring(tenant, endpoint);
+        }
         Ok(state)
     }
+}
+
+/// Somebody declined the plan: of its steps, those that have not begun end with it, whoever was asked about them.
+fn end_waiting(tx: &mut Tx<'_>, (tenant, plan): (Uuid, Uuid), now: Micros) -> Result<Vec<Moved>, Error> {
+    let waits = |step: &Stand| {
+        [TaskState::PendingApproval, TaskState::Queued].iter().any(|state| state.as_str() == step.task.state)
+    };
+    let mut moved = Vec::new();
+    for step in stand(tx, tenant, plan)?.iter().filter(|step| waits(step)) {
+        task::cancel(tx, tenant, step.task.id, now)?;
+        moved.extend(settle::every_open(tx, &step.task, now, |_| {
+            Some(Step::because(
+                Event::CancelAsked,
+                "plan_rejected",
+                "somebody who may decide declined its plan",
+            ))
+        })?);
+    }
+    Ok(moved)
 }

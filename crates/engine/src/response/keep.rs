@@ -1,7 +1,7 @@
 //! Writing a plan down beside its tasks, whoever made them.
 
 use quell_store::{
-    Tx, audit,
+    Tx, audit, command,
     response_plan::{self as rows, Plan, Step},
     task,
 };
@@ -9,7 +9,7 @@ use quell_wire::digest::{Digest, hex};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{OnFailure, PlanState, digest};
+use super::{OnFailure, PlanState, Repeat, digest};
 use crate::{Actor, Error, Inner, Submitted, actor::Deed, plan::Created};
 
 /// A plan whose tasks were written.
@@ -19,6 +19,7 @@ pub(super) struct NewPlan<'a> {
     pub(super) incident: Option<Uuid>,
     pub(super) reason: &'a str,
     pub(super) undo_of: Option<Uuid>,
+    pub(super) repeat: Option<&'a Repeat>,
     /// In their order.
     pub(super) steps: Vec<NewStep>,
 }
@@ -42,7 +43,7 @@ pub(super) struct Kept {
 
 /// Writes plan, steps and audit record.
 pub(super) fn keep(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, plan: NewPlan<'_>) -> Result<Kept, Error> {
-    let NewPlan { id, tenant, incident, reason, undo_of, steps } = plan;
+    let NewPlan { id, tenant, incident, reason, undo_of, repeat, steps } = plan;
     let (mut intents, mut actions) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in &steps {
         let row = task::get(tx, tenant, step.created.submitted.task_id)?;
@@ -67,8 +68,12 @@ pub(super) fn keep(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, plan: NewPlan<
         stopped_by: None,
         undo_of,
         undone_by: None,
+        key: repeat.map(|repeat| (repeat.key.clone(), repeat.request)),
     };
-    rows::insert(tx, &row)?;
+    if !rows::insert(tx, &row)? {
+        // Somebody used the idempotency key in the meantime; the next look finds that plan.
+        return Err(Error::Raced);
+    }
     for (one, step) in steps.iter().zip(0i64..) {
         let row = Step {
             step,
@@ -82,6 +87,11 @@ pub(super) fn keep(tx: &mut Tx<'_>, inner: &Inner, actor: &Actor, plan: NewPlan<
     let tasks: Vec<Submitted> = steps.iter().map(|step| step.created.submitted).collect();
     let states: Vec<_> = tasks.iter().map(|task| task.state).collect();
     let state = PlanState::of(&states);
+    if state != PlanState::PendingApproval
+        && let Some(first) = tasks.first()
+    {
+        command::release(tx, tenant, first.task_id)?;
+    }
     let detail = json!({
         "actions": actions, "reason": reason, "incident": incident, "digest": hex(&digest), "state": state.as_str(),
         "undo_of": undo_of,

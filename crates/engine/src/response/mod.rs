@@ -1,15 +1,17 @@
 //! Response plans: ordered tasks that are asked for, approved, called off and taken back as one.
 //!
 //! A step is a task as any other: planned, signed, judged and recorded by the same code. The plan adds three things: its steps
-//! are written in one transaction and decided about in one ([`decide`]); an order of a step is given out only when the steps
-//! before it ended well, or may fail ([`is_turn`], asked by the lease); and what one end means for the rest is worked out from
-//! the rows ([`advance`]), as often as anybody likes.
+//! are written in one transaction and decided about in one ([`decide`]); an order of a step is given out only when no step waits
+//! for people, and those before it ended well, or may fail ([`turn`], asked by the lease too); and what one end means for the
+//! rest is worked out from the rows ([`advance`]), as often as anybody likes.
 
 mod advance;
 mod cancel;
 mod decide;
 mod keep;
+mod repeat;
 mod submit;
+mod turn;
 mod undo;
 
 use quell_store::{Tx, response_plan as rows, task::Task};
@@ -19,7 +21,9 @@ use uuid::Uuid;
 use crate::{Error, TaskState};
 
 pub use decide::PlanBallot;
+pub use repeat::Repeat;
 pub use submit::{PlanRequest, PlanSubmitted, StepRequest};
+pub(crate) use turn::{Turn, turn};
 pub use undo::PlanUndoing;
 
 /// Steps of one plan.
@@ -117,6 +121,11 @@ pub(crate) fn digest<'a>(steps: impl Iterator<Item = (&'a [u8; 32], (OnFailure, 
     sha256(&[&bytes])
 }
 
+/// The digest of these steps as they are stored now.
+pub(crate) fn digest_of(steps: &[Stand]) -> Digest {
+    digest(steps.iter().map(|step| (&step.task.intent_digest, (step.on_failure, &step.needs[..]))))
+}
+
 /// A step as it stands.
 pub(crate) struct Stand {
     pub(crate) row: rows::Step,
@@ -151,8 +160,9 @@ pub(crate) fn stand(tx: &mut Tx<'_>, tenant: Uuid, plan: Uuid) -> Result<Vec<Sta
     for row in steps {
         let task =
             quell_store::task::get(tx, tenant, row.task_id)?.ok_or(Error::Corrupt("task of a plan"))?;
-        let on_failure = OnFailure::parse(&row.on_failure).ok_or(Error::Corrupt("step of a plan"))?;
-        let needs = serde_json::from_str(&row.needs).map_err(|_| Error::Corrupt("step of a plan"))?;
+        // What cannot be read was not written by the engine: the plan has another digest then, and is called off.
+        let on_failure = OnFailure::parse(&row.on_failure).unwrap_or(OnFailure::Stop);
+        let needs = serde_json::from_str(&row.needs).unwrap_or_else(|_| vec![i64::MIN]);
         all.push(Stand { row, on_failure, needs, task });
     }
     Ok(all)
@@ -163,16 +173,4 @@ pub(crate) fn state_of(steps: &[Stand]) -> Result<PlanState, Error> {
     let states = steps.iter().map(|step| TaskState::parse(&step.task.state));
     let states = states.collect::<Option<Vec<_>>>().ok_or(Error::Corrupt("task state"))?;
     Ok(PlanState::of(&states))
-}
-
-/// Whether an order of this task may be given out, as far as its plan goes: those before it are over, and none of them keeps
-/// it from beginning.
-pub(crate) fn is_turn(tx: &mut Tx<'_>, task: &Task) -> Result<bool, Error> {
-    let Some(plan) = task.plan_id else { return Ok(true) };
-    let steps = stand(tx, task.tenant_id, plan)?;
-    let own =
-        steps.iter().position(|step| step.task.id == task.id).ok_or(Error::Corrupt("task of a plan"))?;
-    let (earlier, rest) = steps.split_at(own);
-    let is_barred = rest.first().is_some_and(|step| step.barred_by(earlier).is_some());
-    Ok(!is_barred && earlier.iter().all(Stand::is_over))
 }

@@ -4,7 +4,7 @@ use quell_catalog::is_clean_text;
 use uuid::Uuid;
 
 use super::keep::{Kept, NewPlan, NewStep, keep};
-use super::{MOST_STEPS, OnFailure, PlanState};
+use super::{MOST_STEPS, OnFailure, PlanState, Repeat};
 use crate::{
     Actor, Engine, Error, Submitted, TaskRequest,
     plan::{self, Draft},
@@ -40,6 +40,8 @@ pub struct PlanRequest {
     pub reason: String,
     /// In the order in which they begin.
     pub steps: Vec<StepRequest>,
+    /// A repeat by the same requester is answered with the first plan.
+    pub repeat: Option<Repeat>,
 }
 
 /// A plan that was accepted.
@@ -47,6 +49,8 @@ pub struct PlanRequest {
 pub struct PlanSubmitted {
     /// Its id.
     pub plan_id: Uuid,
+    /// `false` when the idempotency key had made it before.
+    pub created: bool,
     /// What approvers bind.
     pub digest: [u8; 32],
     /// Its state.
@@ -72,6 +76,10 @@ impl Engine {
         if request.steps.is_empty() || request.steps.len() > MOST_STEPS {
             return Err(Error::request("steps", format!("must be 1 to {MOST_STEPS}")));
         }
+        let repeat = request.repeat;
+        if let Some(repeat) = &repeat {
+            repeat.check()?;
+        }
         let id = self.inner.ids.next();
         let mut drafts: Vec<Drafted> = Vec::with_capacity(request.steps.len());
         for (number, step) in request.steps.into_iter().enumerate() {
@@ -81,6 +89,11 @@ impl Engine {
         let (inner, actor) = (self.inner.clone(), actor.clone());
         let (submitted, endpoints) = self
             .write(move |tx| {
+                if let Some(repeat) = &repeat
+                    && let Some(found) = repeat.find(tx, &actor, tenant)?
+                {
+                    return Ok((found, Vec::new()));
+                }
                 let mut steps = Vec::with_capacity(drafts.len());
                 for (number, step) in drafts.iter().enumerate() {
                     let made = plan::create(tx, &inner, &actor, &step.draft);
@@ -91,9 +104,10 @@ impl Engine {
                         why: step.why.clone(),
                     });
                 }
-                let made = NewPlan { id, tenant, incident, reason: &reason, undo_of: None, steps };
+                let repeat = repeat.as_ref();
+                let made = NewPlan { id, tenant, incident, reason: &reason, undo_of: None, repeat, steps };
                 let Kept { digest, state, tasks, endpoints } = keep(tx, &inner, &actor, made)?;
-                Ok((PlanSubmitted { plan_id: id, digest, state, tasks }, endpoints))
+                Ok((PlanSubmitted { plan_id: id, created: true, digest, state, tasks }, endpoints))
             })
             .await?;
         for (task, endpoints) in submitted.tasks.iter().zip(&endpoints) {

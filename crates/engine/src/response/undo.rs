@@ -1,14 +1,14 @@
 //! Taking a whole plan back: another plan, of the ways back of its steps, last step first.
 
 use quell_catalog::is_clean_text;
-use quell_store::{audit, response_plan as rows};
+use quell_store::{Tx, audit, response_plan as rows};
 use quell_wire::digest::hex;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::keep::{Kept, NewPlan, NewStep, keep};
 use super::{OnFailure, PlanState, Stand, stand};
-use crate::{Actor, Engine, Error, Problem, Submitted, actor::Deed, undo};
+use crate::{Actor, Engine, Error, Problem, Submitted, actor::Deed, hold::Deeds, undo};
 
 /// A plan that takes another back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,8 @@ impl Engine {
                     return Err(Error::NoUndo(why.collect::<Vec<_>>().join("; ")));
                 }
                 let (incident, undo_of) = (row.incident_id, Some(plan));
-                let made = NewPlan { id, tenant, incident, reason: &reason, undo_of, steps: made };
+                let made =
+                    NewPlan { id, tenant, incident, reason: &reason, undo_of, repeat: None, steps: made };
                 let Kept { digest, state, tasks, endpoints } = keep(tx, &inner, &actor, made)?;
                 if !rows::undone(tx, tenant, plan, id)? {
                     return Err(Error::Raced);
@@ -99,4 +100,23 @@ impl Engine {
         }
         Ok(undoing)
     }
+}
+
+/// A plan that takes another back ended. What it left may be taken back by another one.
+pub(super) fn ended(tx: &mut Tx<'_>, undo: &rows::Plan, state: PlanState) -> Result<(), Error> {
+    let Some(original) = undo.undo_of else { return Ok(()) };
+    if state != PlanState::Succeeded || any_left(tx, undo.tenant_id, original)? {
+        rows::reopen_undo(tx, undo.tenant_id, original, undo.id)?;
+    }
+    Ok(())
+}
+
+/// Whether a step that nothing takes back holds something still.
+fn any_left(tx: &mut Tx<'_>, tenant: Uuid, plan: Uuid) -> Result<bool, Error> {
+    for step in stand(tx, tenant, plan)?.iter().filter(|step| step.task.undone_by.is_none()) {
+        if Deeds::of(&step.task)?.any_left(tx)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

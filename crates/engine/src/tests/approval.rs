@@ -80,7 +80,7 @@ impl World {
         self.write(move |tx| membership::delete_all(tx, TENANT, id)).await;
     }
 
-    async fn policy(&self, value: Value) {
+    pub(super) async fn policy(&self, value: Value) {
         let policy: Policy = serde_json::from_value(value.clone()).unwrap();
         policy.check(|_| false).unwrap();
         self.write(move |tx| setting::set(tx, TENANT, POLICY, &value.to_string(), 1)).await;

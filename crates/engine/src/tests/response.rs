@@ -13,7 +13,7 @@ use crate::{
     TaskRequest,
 };
 
-fn plan(steps: Vec<(TaskRequest, OnFailure)>) -> PlanRequest {
+pub(super) fn plan(steps: Vec<(TaskRequest, OnFailure)>) -> PlanRequest {
     let steps = steps
         .into_iter()
         .map(|(task, on_failure)| StepRequest {
@@ -24,22 +24,22 @@ fn plan(steps: Vec<(TaskRequest, OnFailure)>) -> PlanRequest {
             origin: None,
         })
         .collect();
-    PlanRequest { tenant: TENANT, incident: None, reason: "cut the chain".to_owned(), steps }
+    PlanRequest { tenant: TENANT, incident: None, reason: "cut the chain".to_owned(), steps, repeat: None }
 }
 
 /// What an agent reports when nothing that was to be ended runs.
-fn nothing_ran() -> serde_json::Value {
+pub(super) fn nothing_ran() -> serde_json::Value {
     json!({ "ended": [], "spared": [], "truncated": false,
         "probes": [{ "subject": "process 4211", "method": "procfs", "before": "running", "after": "gone",
             "held": true, "proves": true }] })
 }
 
 impl World {
-    async fn row(&self, plan: Uuid) -> rows::Plan {
+    pub(super) async fn row(&self, plan: Uuid) -> rows::Plan {
         self.read(move |tx| rows::get(tx, TENANT, plan)).await.unwrap()
     }
 
-    async fn fail(&self, agent: &Agent) {
+    pub(super) async fn fail(&self, agent: &Agent) {
         let order = self.lease(agent).await.remove(0);
         let receipt =
             self.outcome(agent, &agent.says(&order, Status::Refused, "journal_unavailable", "")).await;
@@ -47,13 +47,13 @@ impl World {
         self.engine.advance_plans().await.unwrap();
     }
 
-    async fn end(&self, agent: &Agent, result: serde_json::Value) {
+    pub(super) async fn end(&self, agent: &Agent, result: serde_json::Value) {
         let order = self.lease(agent).await.remove(0);
         self.outcome(agent, &agent.done(&order, result)).await;
         self.engine.advance_plans().await.unwrap();
     }
 
-    async fn vote(&self, who: &Actor, plan: Uuid, approve: bool) -> Result<PlanState, Error> {
+    pub(super) async fn vote(&self, who: &Actor, plan: Uuid, approve: bool) -> Result<PlanState, Error> {
         let ballot = PlanBallot {
             digest: self.row(plan).await.digest,
             approve,

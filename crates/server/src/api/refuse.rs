@@ -27,9 +27,9 @@ impl From<Error> for Problem {
             )
             .field("confirm_count", format!("must be {count}"))
             .hint(format!("Look at who would be acted on, then repeat with \"confirm_count\": {count}.")),
-            Error::KeyReused(task) => Self::new(
+            Error::KeyReused(made) => Self::new(
                 Code::IdempotencyConflict,
-                format!("the idempotency key made task {task}, from another request"),
+                format!("the idempotency key made {made}, from another request"),
             )
             .hint("Use a new key for a new request."),
             Error::Refused { code, message } => Self::new(Code::PolicyRefused, format!("{message} ({code})")),

@@ -1,11 +1,17 @@
 //! Response plans over the API: asked for, decided about as a whole, and made from what an incident proposes.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::incidents::seeded;
-use crate::world::World;
+use crate::world::{Person, World, answer};
 
-crate::both!(a_plan_is_decided_about_as_a_whole, what_an_incident_proposes_is_asked_for_by_its_digest);
+crate::both!(
+    a_plan_is_decided_about_as_a_whole,
+    what_an_incident_proposes_is_asked_for_by_its_digest,
+    a_plan_says_what_it_waits_for,
+    a_request_that_comes_again_makes_one_plan,
+);
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
@@ -109,4 +115,65 @@ async fn what_an_incident_proposes_is_asked_for_by_its_digest() {
     assert_eq!(tasks["items"].as_array().unwrap().len(), numbers.len());
     let (_, trail) = officer.get(&format!("/api/v1/audit?object={}", text(&plan, "id"))).await;
     assert_eq!(trail["items"][0]["verb"], "plan.submit", "{trail:#}");
+}
+
+async fn a_plan_says_what_it_waits_for() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("web-1").await;
+    let ops = world.person("olga", &["operations"]).await;
+    let approver = world.person("arno", &["approver"]).await;
+    let step = json!({ "action": "process.terminate", "params": { "pid": 2, "start_time": 9 },
+        "targets": { "endpoints": [endpoint] } });
+    let (_, plan) = ops.post("/api/v1/response-plans", json!({ "reason": "x", "steps": [step, step] })).await;
+    assert_eq!(plan["waits_for"], json!({ "step": 1, "people": true, "endpoints": [] }), "{plan:#}");
+    let path = format!("/api/v1/response-plans/{}", text(&plan, "id"));
+    let (_, plan) = approver.post(&format!("{path}/approve"), json!({ "digest": plan["digest"] })).await;
+    let wait = &plan["waits_for"];
+    assert_eq!((&wait["step"], &wait["people"]), (&json!(1), &json!(false)), "{plan:#}");
+    assert_eq!(wait["endpoints"][0]["name"], "web-1");
+    assert_eq!(wait["endpoints"][0]["state"], "queued");
+    let (_, plan) = ops.post(&format!("{path}/cancel"), json!({})).await;
+    assert_eq!(plan["waits_for"], json!(null));
+}
+
+async fn a_request_that_comes_again_makes_one_plan() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("web-1").await;
+    let officer = world.person("olaf", &["security_officer"]).await;
+    let other = world.person("otto", &["security_officer"]).await;
+    let keyed = async |who: &Person, path: &str, body: &Value| {
+        answer(
+            who.request(Method::POST, path).header("idempotency-key", "k-1").json(body).send().await.unwrap(),
+        )
+        .await
+    };
+    let step = json!({ "action": "process.terminate", "params": { "pid": 2, "start_time": 9 },
+        "targets": { "endpoints": [endpoint] } });
+    let body = json!({ "reason": "x", "steps": [step] });
+    let (status, first) = keyed(&officer, "/api/v1/response-plans", &body).await;
+    assert_eq!(status, 201, "{first}");
+    let (status, again) = keyed(&officer, "/api/v1/response-plans", &body).await;
+    assert_eq!((status, &again["id"]), (200, &first["id"]), "{again}");
+    let mut changed = body.clone();
+    changed["steps"][0]["on_failure"] = json!("continue");
+    let (status, refused) = keyed(&officer, "/api/v1/response-plans", &changed).await;
+    assert_eq!((status, refused["code"].as_str().unwrap()), (409, "idempotency_conflict"), "{refused}");
+    assert_eq!(keyed(&other, "/api/v1/response-plans", &body).await.0, 201, "keys are each one's own");
+    // What is proposed may be another once the first request was carried out: a repeat asks for no proposal.
+    let incident = seeded(&world, endpoint, officer.id).await;
+    let path = format!("/api/v1/incidents/{}/cut", incident.id);
+    let (_, cut) = officer.get(&path).await;
+    let wanted = json!({ "digest": cut["digest"], "steps": [1], "reason": "cut it" });
+    let cutting = async |body: &Value| {
+        let request = officer.request(Method::POST, &path).header("idempotency-key", "k-2").json(body);
+        answer(request.send().await.unwrap()).await
+    };
+    let (status, plan) = cutting(&wanted).await;
+    assert_eq!(status, 201, "{plan}");
+    let (status, again) = cutting(&wanted).await;
+    assert_eq!((status, &again["id"]), (200, &plan["id"]), "{again}");
+    let other = json!({ "digest": "0".repeat(64), "steps": [1], "reason": "cut it" });
+    assert_eq!(cutting(&other).await.1["code"], "idempotency_conflict");
+    let (_, list) = officer.get(&format!("/api/v1/response-plans?incident={}", incident.id)).await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }

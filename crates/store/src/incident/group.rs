@@ -44,6 +44,7 @@ sql! {
     MOVE_LINKS = "INSERT INTO incident_link (tenant_id, kind, value, incident_id, last_at) SELECT tenant_id, kind, value, $3, \
         last_at FROM incident_link WHERE tenant_id = $1 AND incident_id = $2 ON CONFLICT DO NOTHING";
     DROP_LINKS = "DELETE FROM incident_link WHERE tenant_id = $1 AND incident_id = $2";
+    MOVE_PLANS = "UPDATE response_plan SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
     MOVE_TASKS = "UPDATE task SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
     MOVE_NOTES = "UPDATE incident_note SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
 }
@@ -92,10 +93,10 @@ pub fn count_links(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid) -> Result<i64,
     Ok(tx.query_opt(COUNT_LINKS, &[&tenant, &incident], |mut row| row.take())?.unwrap_or(0))
 }
 
-/// Gives all that belongs to an incident to another: members, techniques, links, notes and tasks. Chains and detections are
-/// moved by their own modules.
+/// Gives all that belongs to an incident to another: members, techniques, links, notes, tasks and response plans. Chains
+/// and detections are moved by their own modules.
 pub fn move_all(tx: &mut Tx<'_>, tenant: Uuid, from: Uuid, into: Uuid) -> Result<(), Error> {
-    for sql in [MOVE_MEMBERS, MOVE_TECHNIQUES, MOVE_LINKS, MOVE_NOTES, MOVE_TASKS] {
+    for sql in [MOVE_MEMBERS, MOVE_TECHNIQUES, MOVE_LINKS, MOVE_NOTES, MOVE_TASKS, MOVE_PLANS] {
         tx.execute(sql, &[&tenant, &from, &into])?;
     }
     for sql in [DROP_MEMBERS, DROP_LINKS] {

@@ -171,6 +171,7 @@ pub(crate) fn command(task: &Task, leaf_index: i64, endpoint_id: Uuid) -> Comman
         action: task.action.clone(),
         exclusion: Some("network".to_owned()),
         priority: 0,
+        is_held: false,
         nonce: vec![4; 16],
         not_before: 10,
         not_after: 1_000,

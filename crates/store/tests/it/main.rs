@@ -14,6 +14,7 @@ mod library;
 mod notice;
 mod postgres;
 mod protection;
+mod response_plan;
 mod schema;
 mod sign_on;
 mod task;

@@ -65,7 +65,9 @@ impl Cut {
             terminal::confirm(&question, "read the proposal above, then give --yes")?;
         }
         let body = json!({ "digest": cut["digest"], "steps": steps, "reason": self.reason });
-        let plan = client.post_confirmed(&path(&self.incident), &body, None, self.confirm).await;
+        // Repeated where no answer came: the server makes one plan of it.
+        let key = uuid::Uuid::new_v4().to_string();
+        let plan = client.post_confirmed(&path(&self.incident), &body, Some(&key), self.confirm).await;
         show(context, &plan.map_err(|failure| failure.during("asking for the plan"))?)
     }
 }

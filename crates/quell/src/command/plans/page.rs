@@ -30,6 +30,7 @@ pub fn page(plan: &Value, coloured: bool) -> String {
             lines.push(format!("  {name:<10} {value}"));
         }
     }
+    lines.extend(wait(plan));
     for step in items(plan, "/steps") {
         let state = safe(step, "/task/state");
         let state = if coloured { tint(&state) } else { state };
@@ -50,6 +51,19 @@ pub fn page(plan: &Value, coloured: bool) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// What it waits for, in a line; nothing once it ended.
+fn wait(plan: &Value) -> Option<String> {
+    let step = plan.pointer("/waits_for/step")?;
+    if plan.pointer("/waits_for/people") == Some(&Value::Bool(true)) {
+        return Some("  waits for  people; nothing begins before they agree".to_owned());
+    }
+    let ends: Vec<String> = items(plan, "/waits_for/endpoints")
+        .iter()
+        .map(|one| format!("{} ({})", safe(one, "/name"), safe(one, "/state")))
+        .collect();
+    Some(format!("  waits for  step {step} on {}", ends.join(", ")))
 }
 
 fn facts(step: &Value) -> Vec<String> {
@@ -126,6 +140,7 @@ mod tests {
         let plan = json!({
             "id": "0190", "state": "partial", "reason": "cut\u{1b}[2J", "digest": "ab", "incident": null,
             "requester": {"name": "Ann"}, "undo_of": null, "undone_by": null,
+            "waits_for": {"step": 2, "people": false, "endpoints": [{"name": "web\u{202e}1", "state": "queued"}]},
             "steps": [
                 {"number": 1, "why": "it calls out", "on_failure": "stop", "needs": [],
                  "task": {"title": "Isolate Endpoint", "state": "succeeded", "params": {}, "targets": [{"name": "web\u{202e}1"}]}},
@@ -138,6 +153,7 @@ mod tests {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         for part in [
             "1. Isolate Endpoint on web",
+            "waits for  step 2 on web",
             "the rest is called off",
             "only where step 1 succeeded",
             "\"pid\":7",

@@ -28,7 +28,7 @@ use super::offer::Word;
 use crate::api::body::{Json, JsonBytes};
 use crate::api::detection::Named;
 use crate::api::query::parse_id;
-use crate::api::response_plan::{ResponsePlanWhole, answer};
+use crate::api::response_plan::{ResponsePlanWhole, answer, repeat, repeated};
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
 use crate::incident::{CHAINS, gather, word};
@@ -154,11 +154,16 @@ pub(super) async fn propose_cut(
 /// Cut the chain
 ///
 /// Asks for steps of the proposal as one response plan: one approval, in their order, taken back as one. 409 `conflict` where
-/// the proposal is another by now.
+/// the proposal is another by now. A repeat with the same `Idempotency-Key` by the same requester is answered with the first
+/// plan, whatever is proposed by then.
 #[utoipa::path(post, path = "/incidents/{id}/cut", tag = "incidents",
     params(("id" = String, Path, description = "Id or number of the incident"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters; best a UUID"),
         ("Quell-Step-Up" = Option<String>, Header, description = "The proof of `POST /step-up`, where an action asks for the person's own confirmation")),
-    request_body = NewCut, responses((status = 201, body = ResponsePlanWhole)))]
+    request_body = NewCut,
+    responses(
+        (status = 201, body = ResponsePlanWhole),
+        (status = 200, description = "The idempotency key had made this plan before", body = ResponsePlanWhole)))]
 pub(super) async fn cut_incident(
     State(app): State<App>,
     caller: Caller,
@@ -166,6 +171,10 @@ pub(super) async fn cut_incident(
     headers: HeaderMap,
     JsonBytes(wanted, bytes): JsonBytes<NewCut>,
 ) -> Result<Response, Problem> {
+    let repeat = repeat(&headers, &name, &bytes)?;
+    if let Some(answer) = repeated(&app, &caller, repeat.as_ref()).await? {
+        return Ok(answer);
+    }
     let proposal = Proposal::made(&app, caller.tenant, name).await?;
     if proposal.digest != wanted.digest {
         return Err(Problem::new(Code::Conflict, "the incident changed, and with it what is proposed")
@@ -193,9 +202,10 @@ pub(super) async fn cut_incident(
         incident: Some(proposal.incident),
         reason: wanted.reason,
         steps,
+        repeat,
     };
     let made = app.engine.submit_plan(&actor, request).await?;
-    answer(&app, &caller, made.plan_id).await
+    answer(&app, &caller, &made).await
 }
 
 /// What is proposed, and what names it.

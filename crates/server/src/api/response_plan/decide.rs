@@ -71,7 +71,8 @@ pub(super) struct NewPlanRejection {
 
 /// Approve a response plan
 ///
-/// One decision about every step that waits for people: where yours would not count for one of them, none is recorded.
+/// One decision about every step that waits for people: where yours would not count for one of them, none is recorded. Nothing
+/// of the plan begins before people agreed to all of them.
 #[utoipa::path(post, path = "/response-plans/{id}/approve", tag = "response plans", params(("id" = Uuid, Path)),
     request_body = NewPlanApproval, responses((status = 200, body = ResponsePlanWhole)))]
 pub(super) async fn approve_plan(
@@ -99,7 +100,7 @@ pub(super) async fn approve_plan(
 
 /// Reject a response plan
 ///
-/// One rejection of somebody who may decide is enough: every step ends.
+/// One rejection of somebody who may decide is enough: every step that has not begun ends.
 #[utoipa::path(post, path = "/response-plans/{id}/reject", tag = "response plans", params(("id" = Uuid, Path)),
     request_body = NewPlanRejection, responses((status = 200, body = ResponsePlanWhole)))]
 pub(super) async fn reject_plan(

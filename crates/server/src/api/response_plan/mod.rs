@@ -3,12 +3,13 @@
 mod cancel;
 mod decide;
 mod list;
+mod repeat;
 mod show;
 mod submit;
 mod undo;
 
 use quell_engine::{PlanState, TaskState};
-use quell_store::{Tx, approval, response_plan as rows, task};
+use quell_store::{Tx, approval, command, endpoint, response_plan as rows, task};
 use quell_wire::digest::hex;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +21,7 @@ use super::route::Route;
 use super::task::{Requester, Task};
 use super::time;
 
+pub(crate) use repeat::{repeat, repeated};
 pub(crate) use submit::answer;
 
 /// The routes of response plans.
@@ -67,8 +69,36 @@ pub(crate) struct ResponsePlan {
     /// The plan that takes this one back.
     #[schema(format = Uuid)]
     undone_by: Option<String>,
+    /// What it waits for; `null` once it ended.
+    waits_for: Option<PlanWait>,
     /// In the order in which they begin.
     steps: Vec<PlanStep>,
+}
+
+/// What a plan waits for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlanWait {
+    /// The number of the step whose turn it is, from 1; of the first that people are asked about while any are.
+    step: i64,
+    /// Whether people are asked: until they agree, nothing of the plan begins.
+    people: bool,
+    /// Endpoints that the step's turn has come on, and that did not end it: at most five. All that follows waits for them.
+    endpoints: Vec<PlanEndpoint>,
+}
+
+/// An endpoint that a plan waits for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlanEndpoint {
+    /// Which.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Its name now.
+    name: String,
+    /// How its command stands: `queued` where it was not handed it yet.
+    state: String,
+    /// When it was last heard of.
+    #[schema(format = DateTime)]
+    last_seen_at: Option<String>,
 }
 
 /// One step of a plan.
@@ -113,7 +143,7 @@ impl ResponsePlan {
     /// The view of a row.
     pub fn read(tx: &mut Tx<'_>, row: rows::Plan) -> Result<Self, quell_store::Error> {
         let mut steps = Vec::new();
-        let mut states = Vec::new();
+        let (mut states, mut tasks) = (Vec::new(), Vec::new());
         for step in rows::steps(tx, row.tenant_id, row.id)? {
             let found =
                 task::get(tx, row.tenant_id, step.task_id)?.ok_or(quell_store::Error::NotFound("task"))?;
@@ -121,8 +151,10 @@ impl ResponsePlan {
             let (number, on_failure) = (step.step + 1, step.on_failure);
             let needs: Vec<i64> = serde_json::from_str(&step.needs).unwrap_or_default();
             let needs = needs.into_iter().map(|needed| needed + 1).collect();
+            tasks.push((found.id, step.step));
             steps.push(PlanStep { number, why: step.why, on_failure, needs, task: Task::read(tx, found)? });
         }
+        let waits_for = PlanWait::read(tx, row.tenant_id, &tasks, &states)?;
         let (kind, id, name) = (row.requester_kind, row.requester_id, row.requester_name);
         Ok(Self {
             id: row.id.to_string(),
@@ -136,8 +168,40 @@ impl ResponsePlan {
             stopped_by: row.stopped_by.map(|step| step + 1),
             undo_of: row.undo_of.map(|id| id.to_string()),
             undone_by: row.undone_by.map(|id| id.to_string()),
+            waits_for,
             steps,
         })
+    }
+}
+
+/// Endpoints that are named of those that a plan waits for.
+const WAITED_FOR: usize = 5;
+
+impl PlanWait {
+    /// What the states of these steps (task, number) say of it.
+    fn read(
+        tx: &mut Tx<'_>,
+        tenant: Uuid,
+        steps: &[(Uuid, i64)],
+        states: &[TaskState],
+    ) -> Result<Option<Self>, quell_store::Error> {
+        let asked = states.iter().position(|state| *state == TaskState::PendingApproval);
+        let next = asked.or_else(|| states.iter().position(|state| !state.is_end()));
+        let Some((task, step)) = next.and_then(|place| steps.get(place)) else { return Ok(None) };
+        let mut wait = Self { step: step + 1, people: asked.is_some(), endpoints: Vec::new() };
+        if wait.people {
+            return Ok(Some(wait));
+        }
+        for open in command::open_targets(tx, tenant, *task, WAITED_FOR as i64)? {
+            let found = endpoint::get(tx, tenant, open.endpoint_id)?;
+            wait.endpoints.push(PlanEndpoint {
+                id: open.endpoint_id.to_string(),
+                name: open.name,
+                state: open.state,
+                last_seen_at: time::maybe(found.and_then(|found| found.last_seen_at)),
+            });
+        }
+        Ok(Some(wait))
     }
 }
 

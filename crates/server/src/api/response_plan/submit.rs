@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use quell_engine::response::MOST_STEPS;
-use quell_engine::{OnFailure, PlanRequest, StepRequest, TaskRequest};
+use quell_engine::{OnFailure, PlanRequest, PlanSubmitted, StepRequest, TaskRequest};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{ResponsePlanWhole, shown};
+use super::{ResponsePlanWhole, repeat, repeated, shown};
 use crate::api::ROOT;
-use crate::api::body::{JsonBytes, created};
+use crate::api::body::{Json, JsonBytes, created};
 use crate::api::route::{Route, permit};
 use crate::api::task::{NewTargets, resolve};
 use crate::auth::{Caller, Permission};
@@ -76,11 +76,15 @@ fn no_params() -> Value {
 
 /// Ask for a response plan
 ///
-/// All of its steps are accepted, or none: a problem names the step. One approval is asked for, of all of them. A step begins
-/// when those before it ended well, or may fail.
+/// All of its steps are accepted, or none: a problem names the step. One approval is asked for, of all of them, and nothing
+/// begins before it is given. A step begins when those before it ended well, or may fail. A repeat with the same
+/// `Idempotency-Key` by the same requester is answered with the first plan and does nothing.
 #[utoipa::path(post, path = "/response-plans", tag = "response plans", request_body = NewPlan,
-    params(("Quell-Step-Up" = Option<String>, Header, description = "The proof of `POST /step-up`, where an action asks for the person's own confirmation")),
-    responses((status = 201, body = ResponsePlanWhole)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters; best a UUID"),
+        ("Quell-Step-Up" = Option<String>, Header, description = "The proof of `POST /step-up`, where an action asks for the person's own confirmation")),
+    responses(
+        (status = 201, body = ResponsePlanWhole),
+        (status = 200, description = "The idempotency key had made this plan before", body = ResponsePlanWhole)))]
 pub(super) async fn submit_plan(
     State(app): State<App>,
     caller: Caller,
@@ -90,6 +94,10 @@ pub(super) async fn submit_plan(
     if wanted.steps.is_empty() || wanted.steps.len() > MOST_STEPS {
         return Err(Problem::bad_field("steps", format!("must be 1 to {MOST_STEPS}")));
     }
+    let repeat = repeat(&headers, "response-plans", &bytes)?;
+    if let Some(answer) = repeated(&app, &caller, repeat.as_ref()).await? {
+        return Ok(answer);
+    }
     let mut steps = Vec::with_capacity(wanted.steps.len());
     for (number, step) in wanted.steps.into_iter().enumerate() {
         let within =
@@ -97,9 +105,9 @@ pub(super) async fn submit_plan(
         steps.push(read(&app, caller.tenant, step).await.map_err(within)?);
     }
     let actor = caller.actor_with(&app, &headers, &bytes).await?;
-    let request = PlanRequest { tenant: caller.tenant, incident: None, reason: wanted.reason, steps };
+    let request = PlanRequest { tenant: caller.tenant, incident: None, reason: wanted.reason, steps, repeat };
     let made = app.engine.submit_plan(&actor, request).await?;
-    answer(&app, &caller, made.plan_id).await
+    answer(&app, &caller, &made).await
 }
 
 async fn read(app: &App, tenant: Uuid, step: NewStep) -> Result<StepRequest, Problem> {
@@ -127,6 +135,8 @@ async fn read(app: &App, tenant: Uuid, step: NewStep) -> Result<StepRequest, Pro
 }
 
 /// The answer to who asked for a plan: it, and where it is.
-pub(crate) async fn answer(app: &App, caller: &Caller, id: Uuid) -> Result<Response, Problem> {
-    Ok(created(&format!("{ROOT}/response-plans/{id}"), shown(app, caller, id).await?))
+pub(crate) async fn answer(app: &App, caller: &Caller, made: &PlanSubmitted) -> Result<Response, Problem> {
+    let (id, view) = (made.plan_id, shown(app, caller, made.plan_id).await?);
+    let location = format!("{ROOT}/response-plans/{id}");
+    Ok(if made.created { created(&location, view) } else { Json(view).into_response() })
 }
