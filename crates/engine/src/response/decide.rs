@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{PlanState, Stand, digest_of, stand, state_of, turn};
 use crate::{
-    Actor, Ballot, Change, Engine, Error, TaskState,
+    Actor, Ballot, Change, Engine, Error, Inner, TaskState,
     actor::Deed,
     approval::{check_ballot, decide, state},
     settle::{self, Moved, Step},
@@ -59,30 +59,7 @@ impl Engine {
                 if row.digest != ballot.digest || digest_of(&steps) != row.digest {
                     return Err(Error::Digest);
                 }
-                let (mut told, mut moved) = (Vec::new(), Vec::new());
-                for (number, step) in steps.iter().enumerate() {
-                    let id = step.task.id;
-                    let request = approval::get(tx, tenant, id)?;
-                    if request.is_none_or(|request| request.state != state::PENDING) {
-                        continue;
-                    }
-                    let signature = ballot.signatures.iter().find(|(task, _)| *task == id);
-                    let one = Ballot {
-                        digest: step.task.intent_digest,
-                        approve: ballot.approve,
-                        note: ballot.note.clone(),
-                        via: ballot.via.clone(),
-                        valid_for: ballot.valid_for,
-                        signature: signature.map(|(_, signature)| signature.clone()),
-                    };
-                    let record = |deed: Deed<'_>| actor.record(&inner.ids, tenant, now, deed);
-                    let (decided, steps) = decide(tx, &actor, (tenant, id), &one, now, record)
-                        .map_err(|error| error.of_step(number))?;
-                    if decided.is_new {
-                        told.push((id, decided.task_state, decided.state));
-                    }
-                    moved.extend(steps);
-                }
+                let Voted { told, mut moved } = vote(tx, &inner, &actor, &steps, &ballot)?;
                 if told.is_empty() && moved.is_empty() {
                     if state_of(&steps)? != PlanState::PendingApproval {
                         return Err(Error::State("decided about already".to_owned()));
@@ -111,6 +88,50 @@ impl Engine {
         }
         Ok(state)
     }
+}
+
+/// What a person's decision did, step by step.
+#[derive(Default)]
+struct Voted {
+    /// Tasks about which it is new, with the states of task and request.
+    told: Vec<(Uuid, TaskState, &'static str)>,
+    moved: Vec<Moved>,
+}
+
+/// Records it with every step that waits for people.
+fn vote(
+    tx: &mut Tx<'_>,
+    inner: &Inner,
+    actor: &Actor,
+    steps: &[Stand],
+    ballot: &PlanBallot,
+) -> Result<Voted, Error> {
+    let now = inner.clock.now();
+    let mut voted = Voted::default();
+    for (number, step) in steps.iter().enumerate() {
+        let (tenant, id) = (step.task.tenant_id, step.task.id);
+        let request = approval::get(tx, tenant, id)?;
+        if request.is_none_or(|request| request.state != state::PENDING) {
+            continue;
+        }
+        let signature = ballot.signatures.iter().find(|(task, _)| *task == id);
+        let one = Ballot {
+            digest: step.task.intent_digest,
+            approve: ballot.approve,
+            note: ballot.note.clone(),
+            via: ballot.via.clone(),
+            valid_for: ballot.valid_for,
+            signature: signature.map(|(_, signature)| signature.clone()),
+        };
+        let record = |deed: Deed<'_>| actor.record(&inner.ids, tenant, now, deed);
+        let (decided, moved) =
+            decide(tx, actor, (tenant, id), &one, now, record).map_err(|error| error.of_step(number))?;
+        if decided.is_new {
+            voted.told.push((id, decided.task_state, decided.state));
+        }
+        voted.moved.extend(moved);
+    }
+    Ok(voted)
 }
 
 /// Somebody declined the plan: of its steps, those that have not begun end with it, whoever was asked about them.
