@@ -30,7 +30,7 @@ pub use list::{Listed, accounts, each};
 pub use memory::{Memory, open_memory};
 pub use program::{container_of, open_program};
 pub use select::{Found, Match, Selector, find, still_running};
-pub use terminate::{How, Options, Terminated, terminate};
+pub use terminate::{Dying, How, Options, Terminated, kill, terminate};
 
 pub(crate) use list::since_1970;
 pub(crate) use procfs::{Proc, Row, rows};

@@ -106,10 +106,43 @@ impl Target {
     }
 }
 
+/// A process that was killed, and may not have ended yet.
+pub struct Dying {
+    target: Target,
+    sent: bool,
+}
+
+impl std::fmt::Debug for Dying {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Dying({})", self.target.identity.pid)
+    }
+}
+
+impl Dying {
+    /// Waits until it is gone, as [`terminate`] does.
+    pub fn wait(&self, limit: Duration) -> Result<Terminated, Error> {
+        let how = gone(&self.target, self.sent, limit)?;
+        Ok(Terminated { identity: self.target.identity, how })
+    }
+}
+
+/// Kills one process and waits for nothing. Refuses what [`terminate`] refuses.
+pub fn kill(identity: Identity, guard: &Guard) -> Result<Dying, Error> {
+    let target = checked(identity, guard)?;
+    let sent = target.signal(Signal::KILL)?;
+    Ok(Dying { target, sent })
+}
+
 /// Ends one process and waits until it is gone.
 ///
 /// Refuses, before any signal: a pid that changed hands, what the guard protects, and zombies.
 pub fn terminate(identity: Identity, options: Options, guard: &Guard) -> Result<Terminated, Error> {
+    let target = checked(identity, guard)?;
+    let how = end(&target, options)?;
+    Ok(Terminated { identity, how })
+}
+
+fn checked(identity: Identity, guard: &Guard) -> Result<Target, Error> {
     let pid = identity.pid;
     if pid <= 1 {
         return Err(Error::Protected { pid, why: super::Protection::Init });
@@ -119,8 +152,7 @@ pub fn terminate(identity: Identity, options: Options, guard: &Guard) -> Result<
     if row.is_dead() {
         return Err(Error::Zombie { pid });
     }
-    let how = end(&target, options)?;
-    Ok(Terminated { identity, how })
+    Ok(target)
 }
 
 fn end(target: &Target, options: Options) -> Result<How, Error> {
@@ -133,12 +165,14 @@ fn end(target: &Target, options: Options) -> Result<How, Error> {
         }
     }
     let sent = target.signal(Signal::KILL)?;
-    if target.wait(options.wait)? {
-        return Ok(match (sent, options.grace) {
-            (true, _) => How::Killed,
-            (false, None) => How::AlreadyGone,
-            (false, Some(_)) => How::Asked,
-        });
+    let how = gone(target, sent, options.wait)?;
+    Ok(if !sent && options.grace.is_some() { How::Asked } else { how })
+}
+
+/// Waits after the kill.
+fn gone(target: &Target, sent: bool, limit: Duration) -> Result<How, Error> {
+    if target.wait(limit)? {
+        return Ok(if sent { How::Killed } else { How::AlreadyGone });
     }
     let pid = target.identity.pid;
     let state = row(pid)?.map_or(State::Other, |row| row.state);

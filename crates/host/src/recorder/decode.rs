@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 use super::clock::Clock;
-use super::raw::{Inner, Kind, Network, Program, Question, Raw, Step, Task, What};
+use super::raw::{CUT, Inner, Kind, Network, Program, Question, Raw, Step, Task, What};
 use crate::process::Identity;
 
 /// Kinds of record; the numbers of `enum kind`.
@@ -32,7 +32,8 @@ pub(super) const COUNTERS: u32 = 14;
 const DELETED: u32 = 1;
 const IN_MEMORY: u32 = 1 << 1;
 const NO_ARGS: u32 = 1 << 3;
-const CUT_PATHS: u32 = 1 << 4 | 1 << 5;
+const CUT_PATH: u32 = 1 << 4;
+const CUT_DIRECTORY: u32 = 1 << 5;
 const BY_INTERPRETER: u32 = 1 << 6;
 
 /// Behind what all records have.
@@ -170,9 +171,9 @@ fn program(bytes: Bytes<'_>, flags: u32) -> Option<Program> {
         interpreter: (flags & BY_INTERPRETER != 0).then(|| text(interpreter)),
         command: if flags & NO_ARGS == 0 { command.to_vec() } else { Vec::new() },
         command_size: bytes.u64(BODY + 8)?,
-        path: joined(path),
-        directory: joined(directory),
-        paths_cut: flags & CUT_PATHS != 0,
+        path: joined(path, flags & CUT_PATH != 0),
+        directory: joined(directory, flags & CUT_DIRECTORY != 0),
+        paths_cut: flags & (CUT_PATH | CUT_DIRECTORY) != 0,
         inode: bytes.u64(BODY)?,
         device: (device >> 20, device & 0xf_ffff),
         mode: bytes.u32(BODY + 20)?,
@@ -186,9 +187,13 @@ fn text(part: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(part.strip_suffix(b"\0").unwrap_or(part).to_vec()))
 }
 
-/// A path of its names, the last one first, each with a NUL behind it.
-fn joined(names: &[u8]) -> PathBuf {
-    let mut path = Vec::with_capacity(names.len() + 1);
+/// A path of its names, the last one first, each with a NUL behind it. Where the first of them are missing it must not look like
+/// one that begins at the root: whoever chooses the names would choose what he is taken for.
+fn joined(names: &[u8], is_cut: bool) -> PathBuf {
+    let mut path = Vec::with_capacity(names.len() + 1 + CUT.len());
+    if is_cut {
+        path.extend(CUT.bytes());
+    }
     for name in names.strip_suffix(b"\0").unwrap_or(names).rsplit(|byte| *byte == 0) {
         path.push(b'/');
         path.extend(name);
@@ -307,8 +312,10 @@ mod tests {
 
     #[test]
     fn paths_are_put_together_from_their_end() {
-        assert_eq!(joined(b"true\0bin\0usr\0"), PathBuf::from("/usr/bin/true"));
-        assert_eq!(joined(b""), PathBuf::from("/"));
+        assert_eq!(joined(b"true\0bin\0usr\0", false), PathBuf::from("/usr/bin/true"));
+        assert_eq!(joined(b"", false), PathBuf::from("/"));
+        let cut = joined(b"true\0bin\0usr\0", true);
+        assert_eq!((cut.as_path(), cut.is_absolute()), (std::path::Path::new("…/usr/bin/true"), false));
         assert_eq!(terminal(136, 3).unwrap(), "pts/3");
         assert_eq!(terminal(0, 0), None);
     }

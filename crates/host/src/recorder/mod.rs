@@ -19,6 +19,7 @@ mod bpf;
 mod clock;
 mod connector;
 mod decode;
+mod deep;
 mod details;
 mod files;
 mod logins;

@@ -112,7 +112,7 @@ pub struct Program {
     pub path: PathBuf,
     /// Working directory.
     pub directory: PathBuf,
-    /// The beginning of one of these two paths is missing.
+    /// The beginning of one of these two paths is missing: that one begins with [`CUT`], and is not absolute.
     pub paths_cut: bool,
     /// Inode of the executable.
     pub inode: u64,
@@ -127,6 +127,9 @@ pub struct Program {
     /// How much of this is known.
     pub details: Details,
 }
+
+/// Stands where the beginning of a path is missing.
+pub const CUT: &str = "…";
 
 /// Bytes of arguments that are kept.
 pub const ARGUMENTS: usize = 4096;

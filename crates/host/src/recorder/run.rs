@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::bpf::Programs;
 use super::clock::Clock;
 use super::connector::Connector;
+use super::deep;
 use super::files::{Files, Heard};
 use super::logins::Logins;
 use super::looks::Looks;
@@ -135,7 +136,10 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
     /// True where more waits.
     fn processes(&mut self, batch: &mut Vec<Raw>) -> bool {
         match &mut self.source {
-            Source::Programs(programs) => programs.drain(MOST, |raw| batch.push(raw)),
+            Source::Programs(programs) => programs.drain(MOST, |mut raw| {
+                deep::complete(&mut raw);
+                batch.push(raw);
+            }),
             Source::Polling(polling) => {
                 polling.look(|raw| batch.push(raw));
                 false
@@ -161,7 +165,7 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             batch.push(Raw { at, process, task: None, what: What::File(Box::new(change)) });
         });
         match told {
-            Ok(counts) => self.shared.lose(Kind::File, counts.overflows),
+            Ok(counts) => self.shared.lose(Kind::File, counts.overflows + counts.unseen),
             Err(error) => {
                 self.shared.problem(&format!("files are not heard of any more: {error}"));
                 self.files = None;

@@ -246,6 +246,37 @@ fn names_may_hold_any_byte_and_lie_deep() {
 }
 
 #[test]
+fn a_path_too_deep_to_be_walked_is_never_told_as_another() {
+    let Some(heard) = record(processes()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    // What the kernel's programs see of it begins with directories of the system.
+    let mut place = dir.path().join(".x/hidden/usr/bin");
+    place.extend(std::iter::repeat_n("d", 38));
+    std::fs::create_dir_all(&place).unwrap();
+    let program = |name: &str| {
+        let path = place.join(name);
+        std::fs::copy(Path::new("/bin").join(name), &path).unwrap();
+        path
+    };
+    let (lives, ends) = (program("sleep"), program("true"));
+    let mut child = Command::new(&lives).arg("60").current_dir(&place).spawn().unwrap();
+    let pid = child.id();
+    let seen = heard.find("a deep program", |all| {
+        all.iter().filter(|raw| raw.process.pid == pid).cloned().find_map(executed)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((&seen.path, &seen.directory, seen.paths_cut), (&lives, &place, false));
+    let mut child = Command::new(&ends).current_dir(&place).spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let seen = heard.program(pid);
+    let is_marked = seen.path.starts_with("…") && seen.directory.starts_with("…") && seen.paths_cut;
+    assert!(seen.path == ends || is_marked && seen.path.ends_with("d/true"), "{:?}", seen.path);
+    assert!(seen.directory == place || seen.directory.starts_with("…"), "{:?}", seen.directory);
+}
+
+#[test]
 fn programs_without_a_name_are_known_as_such() {
     let Some(heard) = record(processes()) else { return };
     let mut bytes = Vec::new();

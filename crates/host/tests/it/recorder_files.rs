@@ -247,6 +247,28 @@ fn too_many_files_are_counted_as_lost_and_the_recorder_goes_on() {
 }
 
 #[test]
+fn a_file_whose_directory_is_gone_is_counted() {
+    world(
+        |_| settings(),
+        |heard, place| {
+            // The recorder looks a moment later: most of them are gone by then.
+            for n in 0..200 {
+                let directory = place.join(format!("d{n}"));
+                fs::create_dir(&directory).unwrap();
+                fs::write(directory.join("run.sh"), "#!/bin/sh\n").unwrap();
+                fs::remove_dir_all(&directory).unwrap();
+            }
+            let last = place.join("last.sh");
+            fs::write(&last, "#!/bin/sh\n").unwrap();
+            heard.file(&last, is_created);
+            let told = heard.files(place).iter().filter(|(path, _)| path.ends_with("run.sh")).count() as u64;
+            let lost = heard.standing().count(Kind::File).lost;
+            assert!(lost > 0 && told + lost >= 200, "{told} told, {lost} lost");
+        },
+    );
+}
+
+#[test]
 fn logins_are_told_as_they_are_written() {
     let Some(logins) = tempfile::tempdir().ok() else { return };
     let files = LoginFiles { accepted: logins.path().join("wtmp"), refused: logins.path().join("btmp") };

@@ -38,6 +38,8 @@ pub(super) struct Batch<'a> {
     verified: &'a mut Verified,
     roots: HashMap<(u64, usize), Option<OwnedFd>>,
     directories: HashMap<Directory, Option<Found>>,
+    /// Changes in directories that were gone, or led nowhere from here, before they could be looked at.
+    pub unseen: u64,
 }
 
 /// A directory, and its path.
@@ -49,7 +51,7 @@ struct Found {
 
 impl<'a> Batch<'a> {
     pub fn new(systems: &'a Systems, verified: &'a mut Verified) -> Self {
-        Self { systems, verified, roots: HashMap::new(), directories: HashMap::new() }
+        Self { systems, verified, roots: HashMap::new(), directories: HashMap::new(), unseen: 0 }
     }
 
     /// The path of a name, as far as it can be seen from here.
@@ -76,7 +78,10 @@ impl<'a> Batch<'a> {
         all: bool,
         tell: &mut dyn FnMut(Heard),
     ) {
-        let Some(found) = self.find(&name.directory) else { return };
+        let Some(found) = self.find(&name.directory) else {
+            self.unseen += 1;
+            return;
+        };
         let (path, foreign) = (found.path.join(&name.name), found.foreign);
         let sensitive = is_sensitive(&path);
         let facts = handle(found, name).and_then(|file| facts(file.as_fd()));

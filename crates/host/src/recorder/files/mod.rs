@@ -61,6 +61,8 @@ pub(super) struct Heard {
 pub(super) struct Counts {
     /// Times that the kernel's queue was full.
     pub overflows: u64,
+    /// Changes whose directory could not be opened any more.
+    pub unseen: u64,
 }
 
 impl Files {
@@ -115,6 +117,7 @@ impl Files {
         for (name, pid) in late {
             batch.tell(at, pid, &name, Change::Created, self.wanted.all, tell);
         }
+        counts.unseen = batch.unseen;
         Ok(counts)
     }
 
