@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use kept::{Kept, KeptRule};
+pub use kept::{Cause, Kept, KeptRule};
 use quell_host::guard::{self as host, Checked, MOST_RULES, Rule, Rules, Sentry, Settings, Standing};
 use quell_host::script::Launcher;
 pub use scope::here as scope;
@@ -32,6 +32,9 @@ use crate::state::{self, StateDir};
 pub const SUBCOMMAND: &str = "guard";
 /// Until rules are confirmed: known files may have to be read.
 const APPLY: Duration = Duration::from_secs(45);
+/// Contents that protection keeps from running by itself: whoever writes what a rule hits, again and again, must not take all
+/// places from orders. For a new one the oldest goes.
+const BY_PROTECTION: usize = 512;
 /// Places that are kept of one content.
 const PATHS: usize = 16;
 /// A file of our own that is always blocked: whether it is denied says whether the guard is alive.
@@ -169,32 +172,75 @@ impl ExecGuard {
 
     /// Content with this hash must not run. `paths` are files that have it.
     pub fn prevent(&self, order_id: &str, hash: &str, paths: Vec<OsString>) -> Result<Changed, Error> {
+        self.put(order_id, None, hash, paths)
+    }
+
+    /// The same by protection, which takes it back when its rule no longer prevents ([`Self::retain`]).
+    pub fn protect(
+        &self,
+        origin: &str,
+        cause: Cause,
+        hash: &str,
+        paths: Vec<OsString>,
+    ) -> Result<Changed, Error> {
+        self.put(origin, Some(cause), hash, paths)
+    }
+
+    fn put(
+        &self,
+        order_id: &str,
+        cause: Option<Cause>,
+        hash: &str,
+        paths: Vec<OsString>,
+    ) -> Result<Changed, Error> {
         self.is_able()?;
         let mut kept = lock(&self.0.kept);
         let old = kept.clone();
-        let before = old.rules.iter().find(|rule| rule.hash == hash).cloned();
-        if before.is_none() && old.rules.len() + 1 >= MOST_RULES {
+        let mut new = old.clone();
+        let before = new.take(hash);
+        if before.is_none() && cause.is_some() {
+            new.make_room(BY_PROTECTION);
+        }
+        if before.is_none() && new.rules.len() + 1 >= MOST_RULES {
             return Err(Error::Full);
         }
+        let is_order = cause.is_none();
         let mut rule = before.clone().unwrap_or_else(|| KeptRule {
             order_id: order_id.to_owned(),
             hash: hash.to_owned(),
             paths: Vec::new(),
             since_us: self.0.clock.now_us(),
+            cause,
         });
+        // What a person wants too does not go with protection's rule.
+        if is_order && rule.cause.take().is_some() {
+            order_id.clone_into(&mut rule.order_id);
+        }
         for path in paths {
             if rule.paths.len() < PATHS && !rule.paths.contains(&path) {
                 rule.paths.push(path);
             }
         }
-        let mut new = old.clone();
-        new.rules.retain(|rule| rule.hash != hash);
         new.rules.push(rule);
         let standing = self.turn(&mut kept, old, new)?;
         lock(&self.0.asked).insert(hash.to_owned(), order_id.to_owned());
         // The same order once more, after a crash in the middle, changes nothing of its own either.
         let before = before.filter(|rule| rule.order_id != order_id);
         Ok(Changed { standing, before })
+    }
+
+    /// Takes back what protection keeps from running by a rule that no longer does; how many that were.
+    pub fn retain(&self, still: impl Fn(&Cause, &KeptRule) -> bool) -> Result<usize, Error> {
+        let mut kept = lock(&self.0.kept);
+        let old = kept.clone();
+        let mut new = old.clone();
+        new.rules.retain(|rule| rule.cause.as_ref().is_none_or(|cause| still(cause, rule)));
+        let gone = old.rules.len() - new.rules.len();
+        if gone > 0 {
+            self.turn(&mut kept, old, new)?;
+            lock(&self.0.asked).retain(|hash, _| kept.rules.iter().any(|rule| rule.hash == *hash));
+        }
+        Ok(gone)
     }
 
     /// Takes the rule of this hash back.

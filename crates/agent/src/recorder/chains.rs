@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quell_wire::activity::{Activity, Detection, Gaps, Process, ProcessKey};
+use quell_wire::activity::{Activity, Detection, Gaps, Process, ProcessKey, Severity, Source};
 use quell_wire::limits;
 
 use super::item::Item;
@@ -226,10 +226,11 @@ impl Chain {
         self.asked += 1;
     }
 
-    /// A rule hit. It goes at once.
-    pub fn detection(&mut self, detection: Detection, key: Option<Arc<Item>>) {
-        if self.state.detections >= limits::CHAIN_DETECTIONS as u64 {
-            return;
+    /// A rule hit. It goes at once; where there is no room for more of its kind, that is counted. Whether there was.
+    pub fn detection(&mut self, detection: Detection, key: Option<Arc<Item>>) -> bool {
+        if self.state.detections >= room_for(&detection) {
+            self.missed(1);
+            return false;
         }
         self.state.detections += 1;
         self.state.detected_s = now_s();
@@ -239,19 +240,28 @@ impl Chain {
         self.at_hand.extend(key.as_ref().map(|item| item.id));
         self.detections.push_back((detection, key));
         self.hurry(Duration::ZERO);
+        true
     }
 
-    /// The same, once the history has come.
-    pub fn later(&mut self, detection: Detection) {
+    /// The same, once the history has come. Whether there is room, as far as that is known.
+    pub fn later(&mut self, detection: Detection) -> bool {
         self.later.push(detection);
+        true
     }
 
-    /// A rule hit so many times more, last with that activity event.
-    pub fn folded(&mut self, rule: &str, count: u64, last: u64, now_us: i64) {
-        let Some(first) = self.first.iter().find(|first| first.rule == rule) else { return };
+    /// A rule hit so many times more, last with that activity event. Whether that is told.
+    pub fn folded(&mut self, rule: &str, count: u64, last: u64, now_us: i64) -> bool {
+        let Some(first) = self.first.iter().find(|first| first.rule == rule) else {
+            // Of a rule that is none of so many; else it was excluded when more was known.
+            let is_beyond = self.first.len() >= FIRST;
+            if is_beyond {
+                self.missed(count);
+            }
+            return !is_beyond;
+        };
         let note = format!("The rule hit {count} times more within a minute, with the same program.");
         let detection = Detection { id: super::uuid(), at_us: now_us, activity: last, note, ..first.clone() };
-        self.detection(detection, None);
+        self.detection(detection, None)
     }
 
     /// Processes of the tree for which there was no room.
@@ -339,6 +349,19 @@ impl Chain {
             activities_beyond: self.state.activities_beyond,
             begins_late: self.state.begins_late,
         }
+    }
+}
+
+/// How many detections a chain may have before this one finds no room: a flood of mild ones must leave some for worse, and for who
+/// asks.
+fn room_for(detection: &Detection) -> u64 {
+    let most = limits::CHAIN_DETECTIONS as u64;
+    let is_asked = detection.source == i32::from(Source::Asked);
+    match Severity::try_from(detection.severity) {
+        Ok(Severity::Critical) => most,
+        _ if is_asked => most,
+        Ok(Severity::High) => most - most / 20,
+        _ => most - most / 4,
     }
 }
 

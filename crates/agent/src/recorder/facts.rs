@@ -314,9 +314,10 @@ impl Work {
         let owner = name.and_then(|name| self.packages.owner(name));
         let mut known =
             read(file, &key, owner.as_ref().and_then(|owner| owner.md5).is_some(), &mut self.buffer)?;
-        // Content that is not what the package brought is not the package's.
+        // Content that is not what the package brought is not the package's; nor what nobody knows that of: a file of settings,
+        // which may be a script that everybody has run.
         if let Some(owner) = owner
-            && owner.md5.is_none_or(|md5| known.md5 == Some(md5))
+            && owner.md5.is_some_and(|md5| known.md5 == Some(md5))
         {
             known.package = owner.package;
         }
@@ -364,3 +365,6 @@ fn is_it(file: &File, inode: Option<Inode>) -> bool {
 pub fn by(key: quell_wire::activity::ProcessKey) -> Identity {
     identity(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use super::item::Item;
 use super::judge::{Folds, Hit, Judge};
 use super::met::Met;
 use super::names::Names;
-use super::prevent::Hand;
+use super::prevent::{Done, Hand};
 use super::ring::Bounds;
 use super::settings::Current;
 use super::times::{Times, since_boot};
@@ -37,6 +37,8 @@ const WAITING: usize = 65_536;
 const FLUSH: Duration = Duration::from_millis(250);
 /// For how long an event waits for its file to be read, where rules or exclusions ask for that.
 const PATIENCE: Duration = Duration::from_millis(60);
+/// For how long a hit waits that a hash may exclude: to end what a person has excluded would be worse than to be late.
+const INDECISION: Duration = Duration::from_millis(500);
 /// Connections and questions that are remembered, for what is met of them later.
 const RECENT: usize = 2048;
 /// Connections whose end is not known yet.
@@ -52,6 +54,8 @@ pub enum Input {
     Disk(Answer),
     /// Rules about content matched.
     Matched(Arc<Item>, Vec<Hit>),
+    /// What was killed has ended, or has not.
+    Dealt(Arc<Item>, Box<Hit>, Done),
     Met(Met),
     /// The server wants no more of this chain.
     Closed(String),
@@ -96,8 +100,12 @@ pub struct Counts {
     /// Activity events.
     pub activities: AtomicU64,
     pub detections: AtomicU64,
-    /// Hits that were folded, or were told by nothing.
+    /// Hits that were folded.
     pub folded: AtomicU64,
+    /// Hits that were told by nothing, for want of room.
+    pub untold: AtomicU64,
+    /// Groups that correlations forgot for want of room.
+    pub forgotten_groups: AtomicU64,
     /// Processes in the tree, and those that were given up.
     pub processes: AtomicUsize,
     pub forgotten: AtomicU64,
@@ -206,8 +214,19 @@ pub struct Own {
 struct Waiting {
     due: Instant,
     item: Arc<Item>,
-    /// None: it is not judged yet.
-    hits: Option<Vec<(Hit, super::prevent::Done)>>,
+    /// By rules about events.
+    is_judged: bool,
+    hits: Vec<Held>,
+}
+
+/// A hit that waits.
+#[derive(Debug)]
+struct Held {
+    hit: Hit,
+    /// None: it is not known yet whether anything is to be done.
+    done: Option<Done>,
+    /// Else it is counted, and only kept from going on.
+    is_told: bool,
 }
 
 /// What the thread works with.
@@ -236,6 +255,8 @@ pub struct Flight {
 struct State {
     chains: Chains,
     folds: Folds,
+    /// Groups that correlations of earlier rules forgot.
+    groups: u64,
     /// To be written.
     items: Vec<Arc<Item>>,
     dirty: BTreeSet<ProcessKey>,
@@ -243,6 +264,8 @@ struct State {
     flush: Option<Instant>,
     flushed_id: u64,
     waiting: BTreeMap<u64, Waiting>,
+    /// The same of hits of which it is not known whether anything is to be done: these wait longer.
+    undecided: BTreeMap<u64, Waiting>,
     recent: VecDeque<Arc<Item>>,
     connections: HashMap<u64, (u64, i64, ProcessKey)>,
     looked: Option<Instant>,
@@ -251,6 +274,8 @@ struct State {
     members: HashMap<ProcessKey, (u32, Reach)>,
     /// Detections of processes that have left the tree, until these are back.
     recalling: Vec<(Arc<Item>, Detection)>,
+    /// Hits by starts that were prevented before their content was known.
+    unread: BTreeMap<u64, Hit>,
     /// Processes that were looked up in `/proc` because their beginning was missed; and in which second.
     looked_up: (u64, u32),
 }
@@ -321,6 +346,7 @@ impl Flight {
             Input::Disk(Answer::History(found)) => self.history(found),
             Input::Disk(Answer::Recalled(key, rows)) => self.recalled(key, rows),
             Input::Matched(item, hits) => self.matched(&item, hits),
+            Input::Dealt(item, hit, done) => self.dealt(&item, *hit, done),
             Input::Met(met) => self.met(met),
             Input::Closed(id) | Input::Disk(Answer::Lost(id)) => self.closed(&id),
             Input::Current(current) => self.settle(current),
@@ -354,6 +380,7 @@ impl Flight {
         counts.processes.store(self.tree.len(), Ordering::Relaxed);
         counts.forgotten.store(self.tree.forgotten, Ordering::Relaxed);
         counts.chains.store(self.state.chains.len(), Ordering::Relaxed);
+        counts.forgotten_groups.store(self.forgotten_groups(), Ordering::Relaxed);
     }
 
     fn due(&self) -> Option<Instant> {
@@ -362,15 +389,19 @@ impl Flight {
         // The dead are swept within the second: nothing depends on the moment.
         let dead = self.tree.due().map(|_| Instant::now() + Duration::from_secs(1));
         // Those that came first are due first.
-        let waiting = self.state.waiting.values().next().map(|waiting| waiting.due);
-        let all = [self.state.flush, self.state.chains.due(), self.state.folds.due(), waiting, chains, dead];
+        let first = |waiting: &BTreeMap<u64, Waiting>| waiting.values().next().map(|waiting| waiting.due);
+        let (waiting, undecided) = (first(&self.state.waiting), first(&self.state.undecided));
+        let folds = self.state.folds.due();
+        let all = [self.state.flush, self.state.chains.due(), folds, waiting, undecided, chains, dead];
         all.into_iter().flatten().min()
     }
 
     fn settle(&mut self, current: Arc<Current>) {
         let bounds = Bounds { bytes: current.document.ring_bytes, age_s: current.document.ring_age_s };
         self.disk.bound(bounds);
+        self.state.groups += self.judge.forgotten();
         self.judge = Judge::new(current.clone());
+        self.hand.renew(self.judge.prevents());
         self.yara.rules(&current);
         self.reader.scans(self.yara.is_on());
         self.door.counts().rules.store(self.judge.count(), Ordering::Relaxed);
@@ -378,8 +409,13 @@ impl Flight {
         *self.door.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
+    fn forgotten_groups(&self) -> u64 {
+        self.state.groups.saturating_add(self.judge.forgotten())
+    }
+
     fn lost(&self) -> u64 {
-        (self.host_lost)().saturating_add(self.door.lost())
+        // What a correlation forgot may have been the one hit that was missing.
+        (self.host_lost)().saturating_add(self.door.lost()).saturating_add(self.forgotten_groups())
     }
 
     /// Puts the chains of an earlier run where they belong; nothing more comes of those of another boot. `missed`: what was lost

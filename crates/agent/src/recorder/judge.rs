@@ -2,6 +2,7 @@
 
 mod fields;
 mod fold;
+mod prevents;
 
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use quell_wire::limits;
 use quell_wire::protection::{Exclusion, Mode, Protection, documents};
 
 pub use self::fields::{Fields, Subject};
-pub use self::fold::{Folded, Folds};
+pub use self::fold::{Folded, Folds, Place};
+pub use self::prevents::Prevents;
+use super::raw::is_whole;
 use super::settings::Current;
 
 /// Fields that are learned by reading a file.
@@ -122,6 +125,18 @@ impl Judge {
         }
     }
 
+    /// Groups of correlations that were forgotten for want of room while they still counted.
+    pub fn forgotten(&self) -> u64 {
+        self.correlator.forgotten()
+    }
+
+    /// By what content is kept from running.
+    pub fn prevents(&self) -> Prevents {
+        let rules =
+            self.set.rules().iter().chain(self.set.correlations().iter().map(|together| &together.rule));
+        Prevents { current: self.current.clone(), rules: rules.map(|rule| rule.id.to_string()).collect() }
+    }
+
     /// Whether it is not to be looked at. `None`: that depends on a hash that is not known yet.
     pub fn is_excluded(
         &self,
@@ -156,18 +171,11 @@ fn excludes(
         return Some(false);
     }
     if !exclusion.path.is_empty() {
-        let is_at = |path: &[u8]| {
-            if exclusion.path.ends_with(b"/") {
-                path.starts_with(&exclusion.path)
-            } else {
-                path == exclusion.path
-            }
-        };
         let script = subject.program.image.script.as_ref();
         let file = subject.file();
         let paths =
             [Some(subject.program.image.path.as_slice()), script.map(|script| script.path.as_slice()), file];
-        if !paths.into_iter().flatten().chain([hit_path]).any(is_at) {
+        if !paths.into_iter().flatten().chain([hit_path]).any(|path| is_at(&exclusion.path, path)) {
             return Some(false);
         }
     }
@@ -180,6 +188,12 @@ fn excludes(
         return if known.is_none() { None } else { Some(false) };
     }
     Some(true)
+}
+
+/// Whether an exclusion's path means this one. What lies below a directory is only known of a path that does not leave it again,
+/// and whose beginning is there.
+fn is_at(excluded: &[u8], path: &[u8]) -> bool {
+    if excluded.ends_with(b"/") { path.starts_with(excluded) && is_whole(path) } else { path == excluded }
 }
 
 fn hit(rule: &Rule, reasons: String) -> Hit {

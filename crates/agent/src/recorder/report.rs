@@ -146,6 +146,8 @@ fn lost(engine: &Engine, standing: Option<&Standing>, missed: u64) -> BTreeMap<S
     let counts = engine.door.counts();
     add("fallen", missed);
     add("unattributed", counts.unattributed.load(Ordering::Relaxed));
+    add("untold_detections", counts.untold.load(Ordering::Relaxed));
+    add("forgotten_correlations", counts.forgotten_groups.load(Ordering::Relaxed));
     add("forgotten_processes", counts.forgotten.load(Ordering::Relaxed));
     add("unwritten", engine.disk.counts().dropped.load(Ordering::Relaxed));
     add("unread_files", engine.reader.unread());

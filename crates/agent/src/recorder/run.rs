@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::alarm::Pause;
 use super::flight::Input;
+use super::judge::Prevents;
 use super::settings::{Current, effective};
 use super::{Recorder, scope};
 use crate::runner::chain;
@@ -91,6 +92,7 @@ impl Recorder {
     async fn settle(&self, current: Arc<Current>) -> bool {
         if !current.document.record {
             self.end().await;
+            self.0.hand.renew(Prevents::default());
             self.stands().why = Some("the tenant's protection says so".to_owned());
             return true;
         }

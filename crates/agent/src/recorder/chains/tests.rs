@@ -112,7 +112,32 @@ fn what_is_beyond_the_limits_is_counted() {
     while let Some(next) = update(&mut chain, b"/x") {
         detections += next.detections.len();
     }
-    assert_eq!(detections, limits::CHAIN_DETECTIONS);
+    assert_eq!(detections, limits::CHAIN_DETECTIONS * 19 / 20, "some are left for worse ones");
+}
+
+#[test]
+fn a_flood_of_mild_detections_leaves_room_for_worse_ones_and_is_counted() {
+    let mut chain = Chain::new(1, "c".into(), key(1), 10);
+    chain.process(key(1));
+    let of = |severity: Severity, source: Source| Detection {
+        severity: severity.into(),
+        source: source.into(),
+        ..detection(1)
+    };
+    let taken = |chain: &mut Chain, count, severity, source| {
+        (0..count).filter(|_| chain.detection(of(severity, source), None)).count()
+    };
+    assert_eq!(taken(&mut chain, 5000, Severity::Low, Source::Behaviour), 750);
+    assert_eq!(taken(&mut chain, 300, Severity::High, Source::Behaviour), 200);
+    assert_eq!(taken(&mut chain, 1, Severity::Informational, Source::Asked), 1);
+    assert_eq!(taken(&mut chain, 100, Severity::Critical, Source::Behaviour), 49);
+    assert_eq!(chain.gaps(10).lost, 4250 + 100 + 51);
+    let mut told = 0;
+    let mut lost = 0;
+    while let Some(next) = update(&mut chain, b"/x") {
+        (told, lost) = (told + next.detections.len(), next.gaps.lost);
+    }
+    assert_eq!((told, lost), (limits::CHAIN_DETECTIONS, 4250 + 100 + 51), "and the server is told");
 }
 
 #[test]

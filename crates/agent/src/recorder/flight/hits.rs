@@ -10,12 +10,12 @@ use quell_wire::limits;
 use quell_wire::protection::Mode;
 
 use super::take::category;
-use super::{Asked, Collected, Flight};
+use super::{Asked, Collected, Flight, Held};
 use crate::recorder::chains::Chain;
-use crate::recorder::item::{Item, What};
-use crate::recorder::judge::{Folded, Hit, Subject};
+use crate::recorder::item::{Item, Program, What};
+use crate::recorder::judge::{Folded, Hit, Place, Subject};
 use crate::recorder::names::Names;
-use crate::recorder::prevent::{Deal, Done};
+use crate::recorder::prevent::{Deal, Done, GUARD_IS_TOLD};
 use crate::recorder::ring::Ask;
 use crate::recorder::times::since_boot;
 use crate::recorder::tree::{Reach, Tree};
@@ -23,6 +23,8 @@ use crate::recorder::uuid;
 
 /// Detections that wait for their process.
 const RECALLING: usize = 256;
+/// Programs that were prevented and whose content is not known yet.
+const UNREAD: usize = 256;
 
 impl Flight {
     pub(super) fn judge(&mut self, item: &Arc<Item>) {
@@ -49,93 +51,173 @@ impl Flight {
         if mode == Mode::Off {
             return;
         }
-        let looked = subject_of(&self.tree, &self.names, item).map(|subject| {
-            (
-                self.judge.is_excluded(&hit.rule, &subject, &hit.path, hit.sha256),
-                subject.program.object().to_vec(),
-                subject.program.late.get().is_none() && !subject.program.image.path.is_empty(),
-            )
-        });
-        let (excluded, program, is_unread) = looked.unwrap_or((Some(false), Vec::new(), false));
+        let excluded = self.excluded(item, &hit);
         if excluded == Some(true) {
             return;
         }
-        let fold = (hit.rule.clone(), program, self.tree.root(item.key));
-        // One that comes back from the guard was counted when it went there.
-        let is_back = hit.source == Source::Yara && hit.done.is_some();
-        if !is_back && !self.state.folds.is_first(fold, item.id, Instant::now()) {
-            self.door.counts().folded.fetch_add(1, Ordering::Relaxed);
-            // Going on is not let pass because it was told of already.
-            if mode == Mode::Prevent && excluded == Some(false) && hit.done.is_none() {
-                self.prevent(item, &hit);
+        // Going on is not let pass because it was told of already.
+        let is_told = self.is_told(item, &hit);
+        if mode == Mode::Prevent && hit.done.is_none() {
+            match excluded {
+                Some(_) => self.stop(item, hit, is_told),
+                // Whether it is to be let alone is not known before the file was read.
+                None => self.wait(item, Held { hit, done: None, is_told }),
             }
+        } else if is_told {
+            let verdict = match hit.done {
+                Some(true) => Verdict::Prevented,
+                Some(false) => Verdict::NotPrevented,
+                None => Verdict::Detected,
+            };
+            self.dealt(item, hit, Done::plain(verdict));
+        }
+    }
+
+    /// As far as that is known by now.
+    fn excluded(&self, item: &Item, hit: &Hit) -> Option<bool> {
+        let Some(subject) = subject_of(&self.tree, &self.names, item) else { return Some(false) };
+        self.judge.is_excluded(&hit.rule, &subject, &hit.path, hit.sha256)
+    }
+
+    /// Whether a hit is told, or counted.
+    fn is_told(&mut self, item: &Item, hit: &Hit) -> bool {
+        // One that comes back from the guard was counted when it went there.
+        if hit.source == Source::Yara && hit.done.is_some() {
+            return true;
+        }
+        let subject = subject_of(&self.tree, &self.names, item);
+        let program = subject.map(|subject| subject.program.object().to_vec()).unwrap_or_default();
+        let fold = (hit.rule.clone(), program, self.tree.root(item.key));
+        match self.state.folds.place(fold, hit.severity, item.id, Instant::now()) {
+            Place::First => return true,
+            Place::Again => drop(self.door.counts().folded.fetch_add(1, Ordering::Relaxed)),
+            Place::Beyond => {
+                self.untold(1);
+                if let Some(chain) = self.chain_of(item.key) {
+                    chain.missed(1);
+                }
+            }
+        }
+        false
+    }
+
+    fn untold(&self, count: u64) {
+        self.door.counts().untold.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn chain_of(&mut self, key: ProcessKey) -> Option<&mut Chain> {
+        let slot = self.tree.get(key).and_then(|entry| entry.chain).map(|(slot, _)| slot);
+        let slot = slot.or_else(|| self.state.chains.of(key))?;
+        self.state.chains.get_mut(slot)
+    }
+
+    /// Content that was written is handed to the execution guard; the hit comes back with what came of it, where it is to be
+    /// told. Whether that is done.
+    fn block(&self, item: &Arc<Item>, hit: &Hit, is_told: bool) -> bool {
+        let (Some(sha256), false) = (hit.sha256, matches!(item.what, What::Start(_))) else { return false };
+        if hit.source != Source::Yara || item.is_copy() {
+            return false;
+        }
+        let (door, item, back) = (self.door.clone(), item.clone(), hit.clone());
+        self.hand.block(hit, (&hit.path, sha256), move |is_blocked| {
+            if !is_told {
+                return;
+            }
+            let told =
+                if is_blocked { "Its content does not run any more." } else { "Its content can still run." };
+            let note = format!("{told} {}", back.note);
+            door.tell(super::Input::Matched(item, vec![Hit { done: Some(is_blocked), note, ..back }]));
+        })
+    }
+
+    /// Keeps it from going on. It is told, where it is to be, as soon as it is known how that ended.
+    fn stop(&mut self, item: &Arc<Item>, hit: Hit, is_told: bool) {
+        if self.block(item, &hit, is_told) {
             return;
         }
-        if mode == Mode::Prevent && hit.done.is_none() && self.block(item, &hit) {
-            return;
+        let (door, of, back) = (self.door.clone(), item.clone(), hit.clone());
+        let program = self.program(item);
+        let done = self.hand.prevent(&self.deal(item, &hit, &program), move |done| {
+            if is_told {
+                door.tell(super::Input::Dealt(of, Box::new(back), done));
+            }
+        });
+        if let Some(done) = done.filter(|_| is_told) {
+            self.dealt(item, hit, done);
         }
-        let done = match (mode, hit.done) {
-            (_, Some(true)) => Done { verdict: Verdict::Prevented, note: String::new() },
-            (_, Some(false)) => Done { verdict: Verdict::NotPrevented, note: String::new() },
-            (Mode::Prevent, None) if excluded.is_some() => self.prevent(item, &hit),
-            // Whether it is to be let alone is not known before the file was read.
-            (Mode::Prevent, None) => Done { verdict: Verdict::Unspecified, note: String::new() },
-            (Mode::Detect | Mode::Off, None) => Done { verdict: Verdict::Detected, note: String::new() },
+    }
+
+    /// What it was that hit: the program of the event, also where the process runs another by now.
+    fn program(&self, item: &Item) -> Arc<Program> {
+        match &item.what {
+            What::Start(program) => program.clone(),
+            What::File(..) | What::Other(_) => {
+                self.tree.get(item.key).map(|entry| entry.program.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn deal<'a>(&self, item: &Item, hit: &'a Hit, program: &'a Arc<Program>) -> Deal<'a> {
+        let entry = self.tree.get(item.key);
+        Deal {
+            key: item.key,
+            hit,
+            is_own: entry.is_some_and(|entry| entry.own),
+            is_ended: entry.is_none_or(|entry| entry.ended.is_some()),
+            is_start: matches!(item.what, What::Start(_)),
+            program,
+            is_copy: item.is_copy() || program.is_copy(),
+        }
+    }
+
+    /// What was to be done was done. A moment later the hash of what began is known too.
+    pub(super) fn dealt(&mut self, item: &Arc<Item>, hit: Hit, done: Done) {
+        let is_unread = match &item.what {
+            What::Start(program) => program.late.get().is_none() && !program.image.path.is_empty(),
+            What::File(..) | What::Other(_) => false,
         };
-        let is_start = matches!(item.what, What::Start(_));
-        // A moment later its hash is known too.
-        let is_open = done.verdict == Verdict::Unspecified || hit.sha256.is_none() && is_unread && is_start;
-        if is_open || self.state.waiting.contains_key(&item.id) {
-            self.wait(item, hit, done);
+        if hit.sha256.is_none() && is_unread || self.state.waiting.contains_key(&item.id) {
+            self.wait(item, Held { hit, done: Some(done), is_told: true });
         } else {
             self.detected(item, hit, done);
         }
     }
 
-    /// Content that was written is handed to the execution guard; the hit comes back with what came of it. Whether it does.
-    fn block(&self, item: &Arc<Item>, hit: &Hit) -> bool {
-        let (Some(sha256), false) = (hit.sha256, matches!(item.what, What::Start(_))) else { return false };
-        if hit.source != Source::Yara || item.is_copy() {
-            return false;
+    /// What waited for a file goes on.
+    pub(super) fn released(&mut self, item: &Arc<Item>, held: Held) {
+        let Held { hit, done, is_told } = held;
+        match done {
+            Some(done) => self.detected(item, hit, done),
+            None if self.excluded(item, &hit) == Some(true) => {}
+            None => self.stop(item, hit, is_told),
         }
-        let (door, item, hit) = (self.door.clone(), item.clone(), hit.clone());
-        let (rule, path) = (hit.rule.clone(), hit.path.clone());
-        self.hand.block(&rule, (&path, sha256), move |is_blocked| {
-            let told =
-                if is_blocked { "Its content does not run any more." } else { "Its content can still run." };
-            let note = format!("{told} {}", hit.note);
-            door.tell(super::Input::Matched(item, vec![Hit { done: Some(is_blocked), note, ..hit }]));
-        })
     }
 
-    fn prevent(&self, item: &Arc<Item>, hit: &Hit) -> Done {
-        let entry = self.tree.get(item.key);
-        let program = entry.map(|entry| entry.program.clone()).unwrap_or_default();
-        let is_ended = entry.is_none_or(|entry| entry.ended.is_some());
-        let deal = Deal {
-            key: item.key,
-            rule: &hit.rule,
-            source: hit.source,
-            is_own: entry.is_some_and(|entry| entry.own),
-            is_ended,
-            is_start: matches!(item.what, What::Start(_)),
-            program: &program,
-            is_copy: item.is_copy() || program.is_copy(),
-            file: (hit.path.as_slice(), hit.sha256),
-        };
-        self.hand.prevent(&deal)
+    /// What a program consists of is known after all: where it was prevented it does not run again.
+    pub(super) fn keep_out(&mut self, item: &Arc<Item>) {
+        let Some(hit) = self.state.unread.remove(&item.id) else { return };
+        if self.excluded(item, &hit) == Some(true) {
+            return;
+        }
+        let program = self.program(item);
+        self.hand.keep_out(&self.deal(item, &hit, &program));
     }
 
     /// A detection: it is told, with its chain.
     pub(super) fn detected(&mut self, item: &Arc<Item>, hit: Hit, mut done: Done) {
-        if done.verdict == Verdict::Unspecified {
-            let subject = subject_of(&self.tree, &self.names, item);
-            let excluded = subject
-                .and_then(|subject| self.judge.is_excluded(&hit.rule, &subject, &hit.path, hit.sha256));
-            if excluded == Some(true) {
-                return;
+        // That was not known before.
+        if done.verdict == Verdict::Detected && self.excluded(item, &hit) == Some(true) {
+            return;
+        }
+        let program = self.program(item);
+        if done.blocks && self.hand.keep_out(&self.deal(item, &hit, &program)) {
+            done.note.push_str(GUARD_IS_TOLD);
+        } else if done.blocks && program.late.get().is_none() {
+            // Of some nothing comes any more.
+            if self.state.unread.len() >= UNREAD {
+                self.state.unread.pop_first();
             }
-            done = self.prevent(item, &hit);
+            self.state.unread.insert(item.id, hit.clone());
         }
         let sha256 = hit.sha256.or_else(|| match &item.what {
             What::Start(program) => program.digest(),
@@ -167,7 +249,7 @@ impl Flight {
             self.state.recalling.push((item.clone(), detection));
             self.disk.recall(item.key);
         } else {
-            self.state.folds.untold += 1;
+            self.untold(1);
         }
     }
 
@@ -205,10 +287,13 @@ impl Flight {
         let is_asked = self.enlist(slot, item.key, &seeds);
         let chain = self.state.chains.get_mut(slot)?;
         chain.key_process(item.key);
-        match (at_hand, is_asked) {
+        let is_taken = match (at_hand, is_asked) {
             (true, _) => chain.detection(detection, Some(item.clone())),
             (false, true) => chain.later(detection),
             (false, false) => chain.detection(detection, None),
+        };
+        if !is_taken {
+            self.untold(1);
         }
         Some((slot, is_joined))
     }
@@ -271,10 +356,11 @@ impl Flight {
     /// The same rule hit more often.
     pub(super) fn folded(&mut self, folded: &Folded) {
         let (rule, _, root) = &folded.fold;
-        let slot = self.tree.get(*root).and_then(|entry| entry.chain).map(|(slot, _)| slot);
-        let slot = slot.or_else(|| self.state.chains.of(*root));
-        let Some(chain) = slot.and_then(|slot| self.state.chains.get_mut(slot)) else { return };
-        chain.folded(rule, folded.count, folded.last, self.times.now_us());
+        let now_us = self.times.now_us();
+        let Some(chain) = self.chain_of(*root) else { return };
+        if !chain.folded(rule, folded.count, folded.last, now_us) {
+            self.untold(folded.count);
+        }
     }
 
     /// A chain that was asked for.

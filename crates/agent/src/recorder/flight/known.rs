@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use quell_wire::activity::{Process, ProcessKey};
 
-use super::{Flight, Waiting};
+use super::{Flight, Held, Waiting};
 use crate::recorder::facts::Learned;
 use crate::recorder::item::{Facts, Item, Late, Program, What};
 use crate::recorder::raw;
@@ -37,7 +37,8 @@ impl Flight {
                     self.tell_again(&item);
                 }
                 self.changed(item.key);
-                if let Some(waiting) = self.state.waiting.remove(&item.id) {
+                self.keep_out(&item);
+                for waiting in self.waiting(item.id) {
                     self.go_on(waiting);
                 }
             }
@@ -111,6 +112,12 @@ impl Flight {
             let waiting = first.remove();
             self.go_on(waiting);
         }
+        while let Some(first) = self.state.undecided.first_entry()
+            && first.get().due <= now
+        {
+            let waiting = first.remove();
+            self.go_on(waiting);
+        }
         let folds = self.state.folds.over(now);
         for folded in folds {
             self.folded(&folded);
@@ -118,26 +125,27 @@ impl Flight {
     }
 
     fn go_on(&mut self, waiting: Waiting) {
-        match waiting.hits {
-            None => self.judge(&waiting.item),
-            Some(hits) => {
-                for (hit, done) in hits {
-                    self.detected(&waiting.item, hit, done);
-                }
-            }
+        let Waiting { item, is_judged, hits, .. } = waiting;
+        for held in hits {
+            self.released(&item, held);
+        }
+        if !is_judged {
+            self.judge(&item);
         }
     }
 
+    fn waiting(&mut self, id: u64) -> impl Iterator<Item = Waiting> + use<> {
+        [self.state.waiting.remove(&id), self.state.undecided.remove(&id)].into_iter().flatten()
+    }
+
     /// A hit waits with its event, for the facts of the file.
-    pub(super) fn wait(
-        &mut self,
-        item: &Arc<Item>,
-        hit: crate::recorder::judge::Hit,
-        done: crate::recorder::prevent::Done,
-    ) {
-        let due = Instant::now() + super::PATIENCE;
-        let waiting = self.state.waiting.entry(item.id);
-        let waiting = waiting.or_insert_with(|| Waiting { due, item: item.clone(), hits: None });
-        waiting.hits.get_or_insert_with(Vec::new).push((hit, done));
+    pub(super) fn wait(&mut self, item: &Arc<Item>, held: Held) {
+        let (all, patience) = match held.done {
+            Some(_) => (&mut self.state.waiting, super::PATIENCE),
+            None => (&mut self.state.undecided, super::INDECISION),
+        };
+        let due = Instant::now() + patience;
+        let waiting = Waiting { due, item: item.clone(), is_judged: true, hits: Vec::new() };
+        all.entry(item.id).or_insert(waiting).hits.push(held);
     }
 }

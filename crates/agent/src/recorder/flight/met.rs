@@ -1,5 +1,6 @@
 //! What the execution guard and the block list met gets its chain here.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +17,13 @@ use crate::recorder::item::{Facts, Item, Program, What};
 use crate::recorder::judge::Hit;
 use crate::recorder::met::Met;
 use crate::recorder::times::since_boot;
+
+/// What is met is told of within some seconds. Microseconds.
+const LATELY_US: i64 = 15_000_000;
+/// Trees that get a detection by one hit.
+const TREES: usize = 4;
+/// They ask for names that others want to know.
+const RESOLVERS: [&str; 7] = ["systemd-resolved", "dnsmasq", "unbound", "named", "kresd", "coredns", "nscd"];
 
 impl Flight {
     pub(super) fn met(&mut self, met: Met) {
@@ -83,9 +91,10 @@ impl Flight {
         let found = match listed.kind {
             Kind::Ip => {
                 let Some(network) = network(&listed.value) else { return };
-                self.recent(|deed| match deed {
-                    Deed::Connect(Connection { remote, .. }) => {
-                        address(remote).is_some_and(|remote| network.contains(remote))
+                self.recent(listed, |deed| match deed {
+                    Deed::Connect(Connection { remote, inbound, .. }) => {
+                        let is_way = *inbound == (listed.way == "accept");
+                        is_way && address(remote).is_some_and(|remote| network.contains(remote))
                     }
                     _ => false,
                 })
@@ -96,29 +105,35 @@ impl Flight {
                     let name = name.trim_end_matches('.').to_ascii_lowercase();
                     name == value || name.strip_suffix(value).is_some_and(|rest| rest.ends_with('.'))
                 };
-                self.recent(|deed| match deed {
+                self.recent(listed, |deed| match deed {
                     Deed::Dns(Dns { name, .. }) => {
                         is_listed(name) || name.eq_ignore_ascii_case(&listed.subject)
                     }
                     _ => false,
                 })
             }
-            Kind::Sha1 | Kind::Sha256 | Kind::Url | Kind::Sender => None,
+            Kind::Sha1 | Kind::Sha256 | Kind::Url | Kind::Sender => return,
         };
-        // Nobody is known who did it: the server is told of the hit by itself.
-        let Some(item) = found else { return };
-        let hit = Hit {
-            source: Source::BlockList,
-            rule: listed.value.clone(),
-            title: format!("Listed {}", if listed.kind == Kind::Ip { "address" } else { "name" }),
-            severity: Severity::High,
-            techniques: Vec::new(),
-            note: format!("{} ({})", listed.subject, listed.way),
-            path: Vec::new(),
-            sha256: None,
-            done: (listed.action == Action::Block).then_some(listed.blocked),
-        };
-        self.hit_listed(&item, hit);
+        // Where nobody is known who did it, the server is told of the hit by itself.
+        let is_one = found.processes == 1;
+        let several =
+            format!(". {} processes did so lately; which of them was met is not known.", found.processes);
+        let several = if is_one { "" } else { several.as_str() };
+        let note = format!("{} ({}){several}", listed.subject, listed.way);
+        for item in found.newest.iter().take(TREES) {
+            let hit = Hit {
+                source: Source::BlockList,
+                rule: listed.value.clone(),
+                title: format!("Listed {}", if listed.kind == Kind::Ip { "address" } else { "name" }),
+                severity: Severity::High,
+                techniques: Vec::new(),
+                note: note.clone(),
+                path: Vec::new(),
+                sha256: None,
+                done: (is_one && listed.action == Action::Block).then_some(listed.blocked),
+            };
+            self.hit_listed(item, hit);
+        }
     }
 
     fn hit_listed(&mut self, item: &Arc<Item>, hit: Hit) {
@@ -128,10 +143,67 @@ impl Flight {
         self.hit(item, hit);
     }
 
-    /// The newest connection or question that fits.
-    fn recent(&self, fits: impl Fn(&Deed) -> bool) -> Option<Arc<Item>> {
-        let mut newest = self.state.recent.iter().rev();
-        newest.find(|item| matches!(&item.what, What::Other(deed) if fits(deed))).cloned()
+    /// Connections or questions that fit, the newest of each tree. What is met is told without its process: each of these did it,
+    /// and none is taken for the one that was met where there are others.
+    fn recent(&self, listed: &Listed, fits: impl Fn(&Deed) -> bool) -> Found {
+        let uid = listed.user.as_ref().and_then(|uid| uid.parse::<u32>().ok());
+        let is_known = |item: &&Arc<Item>| {
+            let entry = self.tree.get(item.key);
+            let is_user = uid.is_none_or(|uid| entry.is_none_or(|entry| entry.who.uid == uid));
+            let is_pid = listed.pid.is_none_or(|pid| item.key.pid == pid);
+            is_user && is_pid && !entry.is_some_and(|entry| entry.own)
+        };
+        let newest = self.state.recent.iter().rev();
+        let mut all: Vec<&Arc<Item>> = newest
+            .filter(|item| matches!(&item.what, What::Other(deed) if fits(deed)))
+            .filter(is_known)
+            .collect();
+        let since = self.times.now_us() - LATELY_US;
+        // What is met of a connection that stands for long is told long after it began.
+        only(&mut all, |item| item.at_us >= since);
+        only(&mut all, |item| is_subject(item, &listed.subject));
+        // One that asks for others is not whom they ask for.
+        only(&mut all, |item| !self.is_resolver(item));
+        let processes = all.iter().map(|item| item.key).collect::<BTreeSet<_>>().len();
+        let mut trees = BTreeSet::new();
+        all.retain(|item| trees.insert(self.tree.root(item.key)));
+        Found { newest: all.into_iter().cloned().collect(), processes }
+    }
+
+    fn is_resolver(&self, item: &Item) -> bool {
+        let Some(entry) = self.tree.get(item.key) else { return false };
+        let path = entry.program.image.path.as_slice();
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        path.starts_with(b"/usr/") && RESOLVERS.iter().any(|known| known.as_bytes() == name)
+    }
+}
+
+/// Who may have been met.
+struct Found {
+    newest: Vec<Arc<Item>>,
+    /// How many did it.
+    processes: usize,
+}
+
+/// Leaves those of which something holds, where there are such.
+fn only(all: &mut Vec<&Arc<Item>>, holds: impl Fn(&Item) -> bool) {
+    if all.iter().any(|item| holds(item)) {
+        all.retain(|item| holds(item));
+    }
+}
+
+/// Whether it was this very name or address, as the list says it: `tcp 192.0.2.7:443`.
+fn is_subject(item: &Item, subject: &str) -> bool {
+    match &item.what {
+        What::Other(Deed::Dns(Dns { name, .. })) => {
+            name.trim_end_matches('.').eq_ignore_ascii_case(subject.trim_end_matches('.'))
+        }
+        What::Other(Deed::Connect(Connection { remote, .. })) => {
+            let Some(remote) = address(remote).map(|remote| remote.to_string()) else { return false };
+            let word = subject.rsplit(' ').next().unwrap_or_default();
+            word.strip_prefix(&remote).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        }
+        What::Other(_) | What::Start(_) | What::File(..) => false,
     }
 }
 

@@ -349,7 +349,8 @@ impl Flight {
             self.judge(item);
         } else {
             let due = Instant::now() + PATIENCE;
-            self.state.waiting.insert(item.id, Waiting { due, item: item.clone(), hits: None });
+            let waiting = Waiting { due, item: item.clone(), is_judged: false, hits: Vec::new() };
+            self.state.waiting.insert(item.id, waiting);
         }
     }
 

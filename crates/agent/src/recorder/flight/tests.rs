@@ -9,6 +9,8 @@
 )]
 mod chain;
 mod limits;
+mod met;
+mod prevent;
 mod restart;
 
 use std::collections::BTreeMap;
@@ -95,6 +97,10 @@ impl Machine {
     }
 
     fn on(dir: Arc<tempfile::TempDir>, boot_id: &str, current: Arc<Current>) -> Self {
+        Self::with(dir, boot_id, current, Hand::idle())
+    }
+
+    fn with(dir: Arc<tempfile::TempDir>, boot_id: &str, current: Arc<Current>, hand: Hand) -> Self {
         let clock = Clock::system();
         let outbox = Outbox::new(clock.clone());
         outbox.online(Vec::new());
@@ -118,7 +124,7 @@ impl Machine {
             Names::default(),
             reader,
             yara,
-            Hand::idle(),
+            hand,
             disk.clone(),
             Own { pid: 900, path: "/usr/bin/quell-agent".into() },
             boot_id.into(),

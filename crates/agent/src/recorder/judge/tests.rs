@@ -111,3 +111,53 @@ fn what_is_excluded_is_excluded_by_all_that_it_names() {
     let judge = Judge::new(current(&[], vec![digest]));
     assert_eq!(judge.is_excluded("r", &subject(&item, &tool, &tool), b"", None), Some(true));
 }
+
+#[test]
+fn a_path_that_is_made_to_look_like_another_is_not_excluded() {
+    let excluded = |path: &str, script: Option<&str>| {
+        let mut tool = program(path, &["x"]);
+        tool.image.script =
+            script.map(|path| quell_wire::activity::Script { path: path.into(), sha256: Vec::new() });
+        let judge = Judge::new(current(
+            &[],
+            vec![Exclusion { path: b"/opt/tool/".to_vec(), ..Exclusion::default() }],
+        ));
+        let item = start(program(path, &[]));
+        judge.is_excluded("r", &subject(&item, &tool, &tool), b"", None)
+    };
+    assert_eq!(excluded("/opt/tool/x", None), Some(true));
+    assert_eq!(excluded("…/opt/tool/x", None), Some(false), "its beginning is missing");
+    assert_eq!(excluded("/bin/sh", Some("/opt/tool/x.sh")), Some(true));
+    assert_eq!(excluded("/bin/sh", Some("/opt/tool/../../tmp/x.sh")), Some(false), "it leaves it again");
+}
+
+#[test]
+fn what_is_kept_from_running_may_run_again_when_its_rule_prevents_no_more() {
+    let kept = crate::guard::KeptRule {
+        order_id: "protection".into(),
+        hash: "05".repeat(32),
+        paths: vec!["/tmp/x".into()],
+        since_us: 1,
+        cause: None,
+    };
+    let cause = |rule: &str, severity: Severity| crate::guard::Cause {
+        source: Source::Behaviour.into(),
+        severity: severity.into(),
+        rule: rule.into(),
+    };
+    let high = cause("5a4b6f0e-7d8c-4f2e-9a51-3c1d2e4f5a6b", Severity::High);
+    let still = |mode, exclusions, cause: &crate::guard::Cause| {
+        Judge::new(current(&[(Source::Behaviour, mode)], exclusions)).prevents().still(cause, &kept)
+    };
+    assert!(still(Mode::Prevent, Vec::new(), &high));
+    assert!(!still(Mode::Detect, Vec::new(), &high));
+    assert!(!still(Mode::Prevent, Vec::new(), &cause("gone", Severity::High)));
+    assert!(!still(Mode::Prevent, Vec::new(), &cause(&high.rule, Severity::Low)));
+    let hash = Exclusion { sha256: vec![5; 32], ..Exclusion::default() };
+    let other = Exclusion { sha256: vec![6; 32], ..Exclusion::default() };
+    let path = Exclusion { path: b"/tmp/".to_vec(), ..Exclusion::default() };
+    let user = Exclusion { uid: Some(7), ..hash.clone() };
+    assert!(!still(Mode::Prevent, vec![hash], &high) && !still(Mode::Prevent, vec![path], &high));
+    assert!(still(Mode::Prevent, vec![other, user], &high));
+    assert!(!Prevents::default().still(&high, &kept), "nothing is recorded");
+}
