@@ -1265,7 +1265,8 @@ export interface paths {
         /**
          * Hand in what another product detected
          * @description One JSON object, an array of them, or one a line, as the source writes them; at most 8 MiB and 10,000 records. A record that
-         *     was told before counts once. Each is taken, passed over or refused by itself; where all are refused, the request is.
+         *     was told before counts once. Each is taken, passed over or refused by itself; where all are refused, the request is. A key
+         *     hands in 60,000 records a minute; beyond that the answer is 429, with the time to wait.
          */
         post: operations["ingest_events"];
         delete?: never;
@@ -9301,8 +9302,8 @@ export interface components {
                  * @description The plan that takes this one back.
                  */
                 undone_by?: string | null;
-            }[];
                 waits_for?: components["schemas"]["PlanWait"] | null;
+            }[];
             /** @description Give this as `cursor` for the next page; `null` on the last. */
             next?: string | null;
         };
@@ -9679,7 +9680,6 @@ export interface components {
             /** @description Whether the account asks for one-time codes. */
             totp: boolean;
         };
-        /** @description One step of a plan. */
         /** @description An endpoint that a plan waits for. */
         PlanEndpoint: {
             /**
@@ -9697,6 +9697,7 @@ export interface components {
             /** @description How its command stands: `queued` where it was not handed it yet. */
             state: string;
         };
+        /** @description One step of a plan. */
         PlanStep: {
             /** @description Numbers of earlier steps: it is called off where one of them did not succeed. */
             needs: number[];
@@ -9719,7 +9720,6 @@ export interface components {
             /** @description Endpoints on which something is left that a step does not take back. */
             passed_over: components["schemas"]["PassedOver"][];
         };
-        /** @description What the approval policy says of a request. */
         /** @description What a plan waits for. */
         PlanWait: {
             /** @description Endpoints that the step's turn has come on, and that did not end it: at most five. All that follows waits for them. */
@@ -9732,6 +9732,7 @@ export interface components {
              */
             step: number;
         };
+        /** @description What the approval policy says of a request. */
         PreviewApproval: {
             /** @description `none`, `auto`, `people`, `break_glass` or `refused`. */
             how: string;
@@ -10675,8 +10676,8 @@ export interface components {
              * @description The plan that takes this one back.
              */
             undone_by?: string | null;
-        };
             waits_for?: components["schemas"]["PlanWait"] | null;
+        };
         /** @description A plan with what its reader can do about it. */
         ResponsePlanWhole: components["schemas"]["ResponsePlan"] & {
             /** @description What people were asked about its steps. */
@@ -13955,9 +13956,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
                 /** @description 1 to 128 printable characters; best a UUID */
                 "Idempotency-Key"?: string | null;
+                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
                 "Quell-Step-Up"?: string | null;
             };
             path: {
@@ -13972,7 +13973,6 @@ export interface operations {
             };
         };
         responses: {
-            201: {
             /** @description The idempotency key had made this plan before */
             200: {
                 headers: {
@@ -13982,6 +13982,7 @@ export interface operations {
                     "application/json": components["schemas"]["ResponsePlanWhole"];
                 };
             };
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15961,9 +15962,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
                 /** @description 1 to 128 printable characters; best a UUID */
                 "Idempotency-Key"?: string | null;
+                /** @description The proof of `POST /step-up`, where an action asks for the person's own confirmation */
                 "Quell-Step-Up"?: string | null;
             };
             path?: never;
@@ -15975,7 +15976,6 @@ export interface operations {
             };
         };
         responses: {
-            201: {
             /** @description The idempotency key had made this plan before */
             200: {
                 headers: {
@@ -15985,6 +15985,7 @@ export interface operations {
                     "application/json": components["schemas"]["ResponsePlanWhole"];
                 };
             };
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

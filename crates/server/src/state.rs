@@ -11,7 +11,7 @@ use quell_store::{ArtifactStore, Error, Micros, Store, api_key, session};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::api::Listings;
+use crate::api::{Listings, Pace};
 use crate::auth::oidc::Oidc;
 use crate::auth::passkey::Passkeys;
 use crate::auth::{Guesses, Hasher, Identity, Lockout, Principal};
@@ -101,6 +101,8 @@ pub(crate) struct Inner {
     pub listings: Listings,
     /// Who looked at rows of late.
     pub looks: Looks,
+    /// How many records of other products came with each key.
+    pub pace: Pace,
     /// The web console.
     pub console: Console,
     /// Programs of the agent that are handed out.
@@ -208,6 +210,7 @@ impl Inner {
             previews: Turns::default(),
             listings: Listings::default(),
             looks: Looks::default(),
+            pace: Pace::default(),
             console: Console::new(&config.console),
             is_tls: config.api_tls.is_some()
                 || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),

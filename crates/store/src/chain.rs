@@ -40,7 +40,7 @@ pub struct Chain {
     pub activities: i64,
     /// Detections.
     pub detections: i64,
-    /// Bytes that were taken for it, in all.
+    /// Bytes that were taken for it; 0 where they were given up.
     pub bytes: i64,
     /// Events that the endpoint lost while it was open.
     pub lost: i64,
@@ -48,7 +48,7 @@ pub struct Chain {
     pub processes_beyond: i64,
     /// Activity events that the endpoint left out.
     pub activities_beyond: i64,
-    /// Processes and activity events that came and were beyond the limits here.
+    /// Processes and activity events that came and were beyond the limits here, or were given up.
     pub dropped: i64,
     /// Its beginning was older than what the endpoint keeps.
     pub begins_late: bool,
@@ -80,7 +80,13 @@ sql! {
     UPDATE = "UPDATE chain SET serial = $3, is_closed = $4, updated_at = $5, processes = $6, activities = $7, detections = $8, \
         bytes = $9, lost = $10, processes_beyond = $11, activities_beyond = $12, dropped = $13, begins_late = $14, \
         incident_id = COALESCE(incident_id, $15), root_pid = $16, root_start = $17 WHERE tenant_id = $1 AND id = $2 AND serial = $3 - 1";
-    HELD = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2";
+    HELD = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 \
+        AND bytes > 0";
+    OLDEST = "SELECT c.id FROM chain c LEFT JOIN incident i ON i.tenant_id = c.tenant_id AND i.id = c.incident_id \
+        WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.bytes > 0 \
+        ORDER BY CASE WHEN i.state = 'closed' THEN 0 ELSE 1 END, c.opened_at, c.id LIMIT $3";
+    HOLLOW = "UPDATE chain SET bytes = 0, dropped = dropped + processes + activities, processes = 0, activities = 0 \
+        WHERE tenant_id = $1 AND id = $2";
     OPEN = "SELECT COUNT(*) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 AND is_closed = 0";
     SILENT = "SELECT id FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 AND is_closed = 0 ORDER BY updated_at, id LIMIT 1";
     CLOSE = "UPDATE chain SET is_closed = 1 WHERE tenant_id = $1 AND id = $2 AND is_closed = 0";
@@ -175,12 +181,27 @@ pub fn update(tx: &mut Tx<'_>, chain: &Chain) -> Result<bool, Error> {
     tx.execute(UPDATE, &values).map(|rows| rows == 1)
 }
 
-/// How much is kept of this endpoint's chains.
+/// How much is kept of this endpoint's chains, but for those that are known by their detections alone.
 pub fn held(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Held, Error> {
     let held = tx.query_opt(HELD, &[&tenant, &endpoint], |mut row| {
         Ok(Held { chains: row.take()?, bytes: row.take()? })
     })?;
     Ok(held.unwrap_or_default())
+}
+
+/// The chains of an endpoint whose bodies go first: the oldest of closed incidents, then the oldest; at most `limit`.
+pub fn oldest(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, limit: i64) -> Result<Vec<Uuid>, Error> {
+    tx.query(OLDEST, &[&tenant, &endpoint, &limit], |mut row| row.take())
+}
+
+/// Removes some of a chain's rows. Once none is left it is noted that they were given up, and the chain stays, with what was
+/// detected on it. How many activity events went, and whether it is done.
+pub fn give_up_some(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, rows: i64) -> Result<(i64, bool), Error> {
+    let (removed, is_done) = rows::remove_some(tx, tenant, id, rows)?;
+    if is_done {
+        tx.execute(HOLLOW, &[&tenant, &id])?;
+    }
+    Ok((removed, is_done))
 }
 
 /// Closes those of the endpoint's open chains that were silent for longest, until fewer than `most` are open.
@@ -235,7 +256,7 @@ pub fn loose(tx: &mut Tx<'_>, before: Micros, limit: i64) -> Result<Vec<(Uuid, U
 
 /// Removes some of a chain's rows, and the chain once none is left; `true` where it is gone.
 pub fn remove_some(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, rows: i64) -> Result<bool, Error> {
-    if rows::remove_some(tx, tenant, id, rows)? {
+    if rows::remove_some(tx, tenant, id, rows)?.1 {
         tx.execute(DELETE, &[&tenant, &id])?;
         return Ok(true);
     }

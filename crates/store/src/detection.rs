@@ -120,6 +120,8 @@ sql! {
     OF_PRODUCTS = concat!("SELECT ", columns!(), " FROM detection d WHERE d.tenant_id = $1 AND d.endpoint_id = $2 \
         AND d.origin = 'product' AND d.at >= $3 ORDER BY d.at DESC, d.id LIMIT $4");
     EXPLAIN = "UPDATE detection SET joined = $3 WHERE tenant_id = $1 AND incident_id = $2 AND joined IS NULL";
+    OBJECTS = "SELECT DISTINCT source, rule, path, sha256, user_name FROM detection WHERE tenant_id = $1 AND incident_id = $2 \
+        AND origin = 'endpoint' LIMIT $3";
     MOVE = "UPDATE detection SET incident_id = $3 WHERE tenant_id = $1 AND incident_id = $2";
     LOOSE_BEFORE = "DELETE FROM detection WHERE incident_id IS NULL AND received_at < $1 AND (tenant_id, id) IN \
         (SELECT tenant_id, id FROM detection WHERE incident_id IS NULL AND received_at < $1 LIMIT $2)";
@@ -278,6 +280,34 @@ pub fn of_products(
     limit: i64,
 ) -> Result<Vec<Detection>, Error> {
     tx.query(OF_PRODUCTS, &[&tenant, &endpoint, &since, &limit], read)
+}
+
+/// What was detected on what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// How: `behaviour`, `yara` …
+    pub source: String,
+    /// The rule.
+    pub rule: String,
+    /// On which file.
+    pub path: Option<Vec<u8>>,
+    /// Its content.
+    pub sha256: Option<Vec<u8>>,
+    /// Who did it.
+    pub user_name: Option<String>,
+}
+
+/// What endpoints detected on what in an incident, each once, at most `limit`.
+pub fn objects(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid, limit: i64) -> Result<Vec<Object>, Error> {
+    tx.query(OBJECTS, &[&tenant, &incident, &limit], |mut row| {
+        Ok(Object {
+            source: row.take()?,
+            rule: row.take()?,
+            path: row.take()?,
+            sha256: row.take()?,
+            user_name: row.take()?,
+        })
+    })
 }
 
 /// Says of those detections of an incident that began it why they belong to another, before they are given to it.

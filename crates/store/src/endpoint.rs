@@ -1,6 +1,7 @@
 //! Endpoints: machines with our agent.
 
 pub mod list;
+pub mod place;
 mod search;
 
 use uuid::Uuid;
@@ -102,6 +103,9 @@ sql! {
     CLEAR_TAGS = "DELETE FROM endpoint_tag WHERE tenant_id = $1 AND endpoint_id = $2";
     ADD_TAG = "INSERT INTO endpoint_tag (tenant_id, tag, endpoint_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     SEEN = "UPDATE endpoint SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2";
+    PLACES_OF = "SELECT place FROM endpoint_place WHERE tenant_id = $1 AND endpoint_id = $2";
+    ADD_PLACE = "INSERT INTO endpoint_place (tenant_id, place, endpoint_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    DROP_PLACE = "DELETE FROM endpoint_place WHERE tenant_id = $1 AND place = $2 AND endpoint_id = $3";
     REVOKE = "UPDATE endpoint SET state = 'revoked' WHERE tenant_id = $1 AND id = $2 AND state = 'active'";
 }
 
@@ -161,7 +165,8 @@ pub fn insert(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
         ],
     )?;
     let Endpoint { tenant_id, id, facts, capabilities, .. } = endpoint;
-    tx.execute(INSERT_FACTS, &[tenant_id, id, facts, capabilities]).map(drop)
+    tx.execute(INSERT_FACTS, &[tenant_id, id, facts, capabilities])?;
+    place::put(tx, *tenant_id, *id, facts)
 }
 
 /// Brings up to date what lists sort and search by.
@@ -222,6 +227,7 @@ pub fn set_facts(
     let Facts { agent_version, facts, capabilities } = facts;
     tx.change(SET_VERSION, &[&tenant, &id, agent_version, &now], ABSENT)?;
     tx.change(SET_FACTS, &[&tenant, &id, facts, capabilities], ABSENT)?;
+    place::put(tx, tenant, id, facts)?;
     index(tx, tenant, id)
 }
 
@@ -290,6 +296,17 @@ pub fn isolation_broken(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<(), E
         Some(before) => set_alarm(tx, tenant, id, Some(&format!("{before}{AND}{BROKEN}"))),
         None => set_alarm(tx, tenant, id, Some(BROKEN)),
     }
+}
+
+/// Raises an alarm before what stands there; `false` where it stands there already.
+pub fn raise(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid, text: &str) -> Result<bool, Error> {
+    let all = match alarm(tx, tenant, id)? {
+        Some(before) if before.contains(text) => return Ok(false),
+        Some(before) => format!("{text}{AND}{before}"),
+        None => text.to_owned(),
+    };
+    set_alarm(tx, tenant, id, Some(&all))?;
+    Ok(true)
 }
 
 /// Takes back the alarm of a broken isolation, and no other.

@@ -97,6 +97,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'stati
         ("detection::list", detection::list::ALL),
         ("endpoint", endpoint::ALL),
         ("endpoint::list", endpoint::list::ALL),
+        ("endpoint::place", endpoint::place::ALL),
         ("enrolment", enrolment::ALL),
         ("identity", identity::ALL),
         ("identity_provider", identity_provider::ALL),

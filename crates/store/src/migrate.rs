@@ -59,6 +59,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(17, "response_plan", include_str!("../../../migrations/0017_response_plan.sql")),
     Migration::of(18, "incident_lookup", include_str!("../../../migrations/0018_incident_lookup.sql")),
     Migration::of(19, "plan_turn", include_str!("../../../migrations/0019_plan_turn.sql")),
+    Migration::of(20, "room", include_str!("../../../migrations/0020_room.sql")),
 ];
 
 /// The schema version that this program writes.

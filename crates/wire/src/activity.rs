@@ -426,7 +426,7 @@ pub struct ChainStored {
     /// This update and all before it are stored.
     #[prost(uint64, tag = "2")]
     pub serial: u64,
-    /// The incident is closed: no more updates are wanted.
+    /// The incident is closed: no more updates are wanted, but for those that tell what the agent found before it heard so.
     #[prost(bool, tag = "3")]
     pub close: bool,
 }

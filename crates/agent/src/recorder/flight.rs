@@ -348,7 +348,8 @@ impl Flight {
             Input::Matched(item, hits) => self.matched(&item, hits),
             Input::Dealt(item, hit, done) => self.dealt(&item, *hit, done),
             Input::Met(met) => self.met(met),
-            Input::Closed(id) | Input::Disk(Answer::Lost(id)) => self.closed(&id),
+            Input::Closed(id) => self.unwanted(&id),
+            Input::Disk(Answer::Lost(id)) => self.closed(&id),
             Input::Current(current) => self.settle(current),
             Input::Ask(asked, answer) => drop(answer.send(self.asked(&asked))),
             Input::Stop => {}

@@ -244,9 +244,7 @@ impl Recorder {
     /// The server has updates of a chain, and perhaps wants no more.
     pub fn stored(&self, stored: ChainStored) {
         if let Some(engine) = &self.stands().engine {
-            // Of one that is closed nothing more is wanted, whatever is on its way.
-            let serial = if stored.close { u64::MAX } else { stored.serial };
-            engine.disk.stored(stored.chain_id.clone(), serial);
+            engine.disk.stored(stored.chain_id.clone(), stored.serial);
             if stored.close {
                 engine.door.tell(Input::Closed(stored.chain_id));
             }

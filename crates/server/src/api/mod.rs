@@ -61,6 +61,7 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use artifact::Listings;
+pub(crate) use ingest::Pace;
 
 use crate::approve;
 use crate::auth;

@@ -1,26 +1,22 @@
 //! What other products detected, as rows beside our own: each once, on the endpoint that it names beyond doubt, and in the
 //! incident that has the same content.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use quell_incident::join::{Link, LinkKind};
 use quell_incident::text::shown;
 use quell_ingest::{Event, Severity, Verdict};
-use quell_store::endpoint::{self, Filter};
 use quell_store::incident;
-use quell_store::{Error, Micros, Page, Tx, detection};
+use quell_store::{Error, Micros, Tx, detection};
 use quell_wire::activity::is_technique;
 use quell_wire::limits;
 use uuid::Uuid;
 
+use super::places::Places;
 use super::search::remember;
 use super::update::plausible;
 use super::{detected, join, news, product};
 
-/// Names and addresses that are looked up for one request; what comes beyond is on no endpoint.
-const LOOKUPS: usize = 500;
-/// Endpoints that are looked at for one name.
-const LOOKED_AT: u32 = 50;
 /// Bytes of what a source calls a record.
 const SOURCE_ID: usize = 512;
 
@@ -37,69 +33,12 @@ pub(crate) struct Taken {
     pub news: Vec<quell_engine::Change>,
 }
 
-/// Names that were looked up, with the endpoint that each leads to.
-#[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<String, Option<Uuid>>);
-
-impl Places {
-    /// The one endpoint that an event names.
-    fn of(&mut self, tx: &mut Tx<'_>, tenant: Uuid, event: &Event) -> Result<Option<Uuid>, Error> {
-        let hints = &event.endpoint;
-        for name in [&hints.host, &hints.agent_name].into_iter().flatten() {
-            if let Some(id) = self.find(tx, tenant, name)? {
-                return Ok(Some(id));
-            }
-        }
-        let mut found = BTreeSet::new();
-        for address in &hints.addresses {
-            found.extend(self.find(tx, tenant, &address.to_string())?);
-        }
-        // Both ends of a connection may be ours: then it is neither.
-        Ok(if found.len() == 1 { found.pop_first() } else { None })
-    }
-
-    fn find(&mut self, tx: &mut Tx<'_>, tenant: Uuid, name: &str) -> Result<Option<Uuid>, Error> {
-        if let Some(known) = self.0.get(name) {
-            return Ok(*known);
-        }
-        if name.is_empty() || self.0.len() >= LOOKUPS {
-            return Ok(None);
-        }
-        let named = endpoint::by_name(tx, tenant, name)?;
-        let found = match named.as_slice() {
-            [one] => Some(*one),
-            [] => said(tx, tenant, name)?,
-            _ => None,
-        };
-        self.0.insert(name.to_owned(), found);
-        Ok(found)
-    }
-}
-
-/// The one active endpoint that calls itself so, or has this address.
-fn said(tx: &mut Tx<'_>, tenant: Uuid, name: &str) -> Result<Option<Uuid>, Error> {
-    let state = Some("active".to_owned());
-    let filter = Filter { state, text: Some(name.to_owned()), ..Filter::default() };
-    let rows = endpoint::list(tx, tenant, &filter, Page { after: None, limit: LOOKED_AT })?.rows;
-    let mut fitting = rows.into_iter().filter(|row| {
-        let facts: serde_json::Value = serde_json::from_str(&row.facts).unwrap_or_default();
-        let is =
-            |value: &serde_json::Value| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(name));
-        facts.get("hostname").is_some_and(is)
-            || facts.get("addresses").and_then(|list| list.as_array()).is_some_and(|list| list.iter().any(is))
-    });
-    match (fitting.next(), fitting.next()) {
-        (Some(one), None) => Ok(Some(one.id)),
-        _ => Ok(None),
-    }
-}
-
 /// Writes events of a source.
 pub(crate) fn take(
     tx: &mut Tx<'_>,
     tenant: Uuid,
     events: &[Event],
-    places: &mut Places,
+    places: &Places,
     now: Micros,
 ) -> Result<Taken, Error> {
     incident::serialise(tx, tenant)?;
@@ -110,7 +49,7 @@ pub(crate) fn take(
             taken.repeated += 1;
             continue;
         }
-        row.endpoint_id = places.of(tx, tenant, event)?;
+        row.endpoint_id = places.of(event);
         let found = join::find(tx, tenant, &links(event, &row), None)?;
         if let Some((_, why)) = &found {
             row.joined = Some(why.clone());

@@ -18,7 +18,7 @@ const LOOKED_AT: i64 = 500;
 pub(super) const LINKS: i64 = 5_000;
 /// Of these, those of what was merely done after something was detected: however much that is, the next detection finds room.
 pub(super) const LINKS_OF_ACTIVITY: i64 = 4_000;
-/// Incidents that one endpoint may make in [`SPAN`]; what it detects beyond joins the newest of them.
+/// Incidents that one endpoint may make in [`SPAN`]; what it detects beyond joins the newest of them, as long as that has room.
 const OF_ENDPOINT: i64 = 30;
 /// Processes that a chain was asked for and that are looked up.
 const ASKED: usize = 8;
@@ -80,8 +80,10 @@ pub(crate) fn of_flood(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, now: Micro
     if made.len() < OF_ENDPOINT as usize {
         return Ok(None);
     }
-    let newest = made.into_iter().next();
-    Ok(newest.map(|incident| (incident, format!("its endpoint made {OF_ENDPOINT} incidents within an hour"))))
+    // Where that is full another begins: those before it may be of something else.
+    let Some(newest) = made.into_iter().next() else { return Ok(None) };
+    let is_roomy = has_room(tx, &newest)?;
+    Ok(is_roomy.then(|| (newest, format!("its endpoint made {OF_ENDPOINT} incidents within an hour"))))
 }
 
 fn open(tx: &mut Tx<'_>, tenant: Uuid, asked: &[Link], except: Option<Uuid>) -> Result<Vec<Open>, Error> {

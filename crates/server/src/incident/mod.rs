@@ -10,10 +10,13 @@ pub(crate) mod gather;
 mod hit;
 pub(crate) mod ingest;
 pub(crate) mod join;
+mod judged;
 mod late;
 pub(crate) mod merge;
+pub(crate) mod places;
 mod product;
 pub(crate) mod retention;
+pub(crate) mod room;
 pub(crate) mod search;
 pub(crate) mod take;
 pub(crate) mod update;
@@ -27,7 +30,7 @@ use uuid::Uuid;
 pub(crate) const CHAINS: i64 = 200;
 /// Detections of one incident; one beyond makes another incident.
 pub(crate) const DETECTIONS: i64 = 20_000;
-/// Chains that are kept of one endpoint.
+/// Chains of one endpoint that are kept whole.
 pub(crate) const CHAINS_OF_ENDPOINT: i64 = 5_000;
 /// Bytes of chains that are taken from one endpoint before older ones are gone.
 pub(crate) const BYTES_OF_ENDPOINT: i64 = 4 << 30;

@@ -55,9 +55,15 @@ async fn remove_chain(app: &Inner, tenant: Uuid, id: Uuid, turns: &mut usize) ->
 }
 
 async fn remove(app: &Inner, tenant: Uuid, id: Uuid, turns: &mut usize) -> Result<bool, Error> {
-    for chain in app.store.read(move |tx| chain::of_incident(tx, tenant, id, CHAINS)).await? {
-        if !remove_chain(app, tenant, chain.id, turns).await? {
-            return Ok(false);
+    loop {
+        let chains = app.store.read(move |tx| chain::of_incident(tx, tenant, id, CHAINS)).await?;
+        if chains.is_empty() {
+            break;
+        }
+        for chain in chains {
+            if !remove_chain(app, tenant, chain.id, turns).await? {
+                return Ok(false);
+            }
         }
     }
     while *turns > 0 {

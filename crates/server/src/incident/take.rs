@@ -2,6 +2,7 @@
 //!
 //! Everything here happens in the transaction of the caller and decides from the database alone, since it may be run again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use quell_engine::Change;
@@ -15,7 +16,10 @@ use uuid::Uuid;
 
 use super::belong::belong;
 use super::update::{Update, signed};
-use super::{BYTES_OF_ENDPOINT, CHAINS_OF_ENDPOINT, gather, hit, late};
+use super::{gather, hit, judged, late, room};
+
+/// Activity events beyond which not all of a chain is looked at.
+const LOOKED_AT: i64 = 4_000;
 
 /// Whose update it is.
 #[derive(Clone, Debug)]
@@ -35,88 +39,131 @@ pub(crate) struct From {
 pub(crate) struct Taken {
     /// The newest update of the chain that is stored; 0 where the chain is not known.
     pub serial: i64,
-    /// No more updates are wanted.
+    /// No more updates are wanted, but for what is on its way.
     pub close: bool,
+    /// The endpoint has all chains that are kept of one: for this one room is to be made.
+    pub is_full: bool,
+    /// Rows that were looked at to find out to what it belongs.
+    pub looked_at: i64,
     /// What is to be told once it is committed.
     pub news: Vec<Change>,
 }
 
 impl Taken {
     fn nothing(serial: i64, close: bool) -> Self {
-        Self { serial, close, news: Vec::new() }
+        Self { serial, close, is_full: false, looked_at: 0, news: Vec::new() }
     }
 }
 
 /// Writes an update.
 pub(crate) fn take(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Taken, Error> {
-    let has_detections = !update.detections.is_empty();
-    let leaves_links = update.activities.iter().any(join::leaves);
-    let (known, is_alone) = look_up(tx, from, update, leaves_links)?;
-    let Some(mut row) = (match known {
-        Some(row) => Some(row),
+    let (known, is_alone) = look_up(tx, from, update)?;
+    let mut is_full = false;
+    let mut row = match known {
+        Some(row) => row,
         None if update.serial > 1 => return Ok(Taken::nothing(0, false)),
-        None => begin(tx, from, update)?,
-    }) else {
-        return Ok(Taken::nothing(0, true));
+        None => {
+            is_full = room::is_full(chain::held(tx, from.tenant, from.endpoint)?);
+            begin(tx, from, update)?
+        }
     };
     let of = match row.incident_id {
         Some(id) => incident::get(tx, from.tenant, id)?,
         None => None,
     };
-    let is_over = of.as_ref().is_some_and(|incident| !goes_on(incident, has_detections));
-    if update.serial <= row.serial || row.is_closed || is_over {
-        return Ok(Taken::nothing(row.serial, row.is_closed || is_over));
+    let was_over = row.is_closed || of.as_ref().is_some_and(|incident| incident.state == "closed");
+    if update.serial != row.serial + 1 {
+        return Ok(Taken::nothing(row.serial, was_over));
     }
-    if update.serial > row.serial + 1 {
-        return Ok(Taken::nothing(row.serial, false));
-    }
+    let update = &of_change(tx, &row, update)?;
     let told = write(tx, from, &mut row, update)?;
-    let mut news = Vec::new();
-    let changes_a_key = fill_keys(tx, &row, update)?;
-    if !told.is_empty() {
-        news = belong(tx, from, &mut row, (of, &told), update.received_at)?;
-    } else if let Some(of) = of.filter(|_| leaves_links || changes_a_key) {
-        let links = links_of_part(tx, from, &row, (update, changes_a_key))?;
-        news = late::go_on(tx, from, &mut row, (of, &links), (is_alone, update.received_at))?;
+    let Joined { news, looked_at, is_open } = settle(tx, from, &mut row, (of, &told), (update, is_alone))?;
+    if is_open && row.is_closed && !update.is_closed {
+        chain::make_room(tx, from.tenant, from.endpoint, limits::OPEN_CHAINS as i64)?;
     }
     row.serial = update.serial;
-    row.is_closed = update.is_closed;
+    row.is_closed = update.is_closed || (row.is_closed && !is_open);
     if !chain::update(tx, &row)? {
         return Err(Error::Conflict("chain".to_owned()));
     }
-    Ok(Taken { serial: row.serial, close: row.is_closed, news })
+    let close = row.is_closed || (was_over && !is_open);
+    Ok(Taken { serial: row.serial, close, is_full, looked_at, news })
 }
 
-/// The chain of an update, and whether what follows may make, join or merge incidents: that is one transaction's at a time.
-fn look_up(
+/// The chain of an update, and whether no other transaction of the tenant makes or joins incidents until this one ends.
+fn look_up(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<(Option<Chain>, bool), Error> {
+    let has_detections = !update.detections.is_empty();
+    let leaves_links = update.activities.iter().any(join::leaves);
+    let mut known = chain::by_name(tx, from.tenant, from.endpoint, &update.name)?;
+    let may_merge = |row: &Chain| leaves_links && late::is_young(row, update.received_at);
+    let is_alone = has_detections || known.as_ref().is_some_and(may_merge);
+    if is_alone {
+        // Before anything is written: whoever waits for another's rows must not be waited for.
+        incident::serialise(tx, from.tenant)?;
+        known = chain::by_name(tx, from.tenant, from.endpoint, &update.name)?;
+    }
+    Ok((known, is_alone))
+}
+
+/// An update without what is stored already just as it is: that changes nothing.
+fn of_change<'u>(tx: &mut Tx<'_>, row: &Chain, update: &'u Update) -> Result<Cow<'u, Update>, Error> {
+    if row.activities == 0 || update.activities.is_empty() {
+        return Ok(Cow::Borrowed(update));
+    }
+    let same = batch::unchanged(tx, row.tenant_id, row.id, &update.activity_rows)?;
+    if same.is_empty() {
+        return Ok(Cow::Borrowed(update));
+    }
+    let mut changed = update.clone();
+    changed.activities.retain(|activity| !same.contains(&signed(activity.id)));
+    changed.activity_rows.retain(|row| !same.contains(&row.activity));
+    Ok(Cow::Owned(changed))
+}
+
+/// What came of joining an update to its incident.
+struct Joined {
+    news: Vec<Change>,
+    /// Rows that were looked at for it.
+    looked_at: i64,
+    /// Something was detected that nobody judged yet: whatever was closed is open again.
+    is_open: bool,
+}
+
+/// Joins what an update brought to the incident `of` its chain. What was detected is never left out: on a closed incident it
+/// opens that again, but where it is just what a person judged.
+fn settle(
     tx: &mut Tx<'_>,
     from: &From,
-    update: &Update,
-    leaves_links: bool,
-) -> Result<(Option<Chain>, bool), Error> {
-    let known = chain::by_name(tx, from.tenant, from.endpoint, &update.name)?;
-    let may_merge = |row: &Chain| leaves_links && late::is_young(row, update.received_at);
-    if update.detections.is_empty() && !known.as_ref().is_some_and(may_merge) {
-        return Ok((known, false));
+    row: &mut Chain,
+    (of, told): (Option<Incident>, &[detection::Detection]),
+    (update, is_alone): (&Update, bool),
+) -> Result<Joined, Error> {
+    let leaves_links = update.activities.iter().any(join::leaves);
+    let changes_a_key = fill_keys(tx, row, update)?;
+    let now = update.received_at;
+    let mut joined = Joined { news: Vec::new(), looked_at: 0, is_open: false };
+    match of {
+        Some(of) if !told.is_empty() && judged::is_judged(tx, &of, told)? => {
+            joined.looked_at = of.detections;
+            joined.news = judged::keep(tx, row, (of, told))?;
+        }
+        of if !told.is_empty() => {
+            joined.looked_at = row.processes + row.activities.min(LOOKED_AT);
+            joined.news = belong(tx, from, row, (of, told), now)?;
+            joined.is_open = true;
+        }
+        Some(of) if leaves_links || changes_a_key => {
+            joined.looked_at = row.processes;
+            let links = links_of_part(tx, from, row, (update, changes_a_key))?;
+            joined.news = late::go_on(tx, from, row, (of, &links), (is_alone, now))?;
+        }
+        _ => {}
     }
-    // Before anything is written: whoever waits for another's rows must not be waited for.
-    incident::serialise(tx, from.tenant)?;
-    Ok((chain::by_name(tx, from.tenant, from.endpoint, &update.name)?, true))
+    Ok(joined)
 }
 
-/// Whether an incident takes more. One that was a true positive goes on when something is detected again; one that was
-/// nothing is left alone.
-fn goes_on(incident: &Incident, has_detections: bool) -> bool {
-    incident.state != "closed" || (has_detections && incident.resolution.as_deref() == Some("true_positive"))
-}
-
-/// A chain that begins; none where the endpoint has more than is kept of one.
-fn begin(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Option<Chain>, Error> {
-    let held = chain::held(tx, from.tenant, from.endpoint)?;
-    if held.chains >= CHAINS_OF_ENDPOINT || held.bytes >= BYTES_OF_ENDPOINT {
-        tracing::warn!(endpoint.id = %from.endpoint, held.chains, held.bytes, "an endpoint has more chains than are kept of one");
-        return Ok(None);
-    }
+/// A chain that begins.
+fn begin(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Chain, Error> {
     chain::make_room(tx, from.tenant, from.endpoint, limits::OPEN_CHAINS as i64)?;
     let row = Chain {
         tenant_id: from.tenant,
@@ -142,7 +189,7 @@ fn begin(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Option<Chain>,
         begins_late: false,
     };
     chain::insert(tx, &row)?;
-    Ok(Some(row))
+    Ok(row)
 }
 
 /// Writes processes, activity events and detections; the detections that are new.

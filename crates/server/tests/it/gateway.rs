@@ -4,11 +4,13 @@
 
 pub mod agent;
 pub mod chain;
+mod closing;
 mod copy;
 mod deliver;
 mod enrol;
 mod hostile;
 mod joining;
 mod rig;
+mod room;
 mod session;
 mod upload;

@@ -14,6 +14,7 @@ mod endpoints;
 mod evidence;
 mod gateway;
 mod incidents;
+mod ingest;
 mod install;
 mod library;
 mod lists;

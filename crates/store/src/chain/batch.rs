@@ -1,6 +1,6 @@
 //! What is written of many processes and activity events at a time: few statements for each update of a chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ many! {
         kind = excluded.kind, pid = excluded.pid, start = excluded.start, received_at = excluded.received_at, \
         body = excluded.body";
     KNOWN_PROCESSES = "SELECT pid, start FROM chain_process WHERE tenant_id = $1 AND chain_id = $2 AND pid IN (",
+        ("", "") 3 1, ")";
+    BODIES = "SELECT activity, body FROM chain_activity WHERE tenant_id = $1 AND chain_id = $2 AND activity IN (",
         ("", "") 3 1, ")";
     KNOWN_ACTIVITIES = "SELECT activity FROM chain_activity WHERE tenant_id = $1 AND chain_id = $2 AND activity IN (",
         ("", "") 3 1, ")";
@@ -54,7 +56,26 @@ pub fn put_processes(
     Ok((new, beyond))
 }
 
-/// The same for activity events.
+/// The numbers of those activity events that are stored as they are here.
+pub fn unchanged(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    chain: Uuid,
+    rows: &[Activity],
+) -> Result<BTreeSet<i64>, Error> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.activity).collect();
+    let mut stored: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+    BODIES.each(&ids, |text, piece| {
+        let mut params: Vec<&dyn Param> = vec![&tenant, &chain];
+        params.extend(piece.iter().map(|id| id as &dyn Param));
+        stored.extend(tx.query(text, &params, |mut row| Ok((row.take()?, row.take()?)))?);
+        Ok(())
+    })?;
+    let is_same = |row: &&Activity| stored.get(&row.activity).is_some_and(|body| *body == row.body);
+    Ok(rows.iter().filter(is_same).map(|row| row.activity).collect())
+}
+
+/// Writes activity events, each number once, as [`put_processes`] does processes.
 pub fn put_activities(
     tx: &mut Tx<'_>,
     tenant: Uuid,

@@ -176,12 +176,19 @@ pub fn counts(tx: &mut Tx<'_>, tenant: Uuid, chain: Uuid) -> Result<Vec<Count>, 
     })
 }
 
-/// Removes up to `limit` activity events, and the processes with the last of them; `true` where nothing is left.
-pub(super) fn remove_some(tx: &mut Tx<'_>, tenant: Uuid, chain: Uuid, limit: i64) -> Result<bool, Error> {
+/// Removes up to `limit` activity events, and the processes with the last of them. How many activity events went, and whether
+/// nothing is left.
+pub(super) fn remove_some(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    chain: Uuid,
+    limit: i64,
+) -> Result<(i64, bool), Error> {
     let removed = tx.execute(SOME_ACTIVITIES, &[&tenant, &chain, &limit])?;
-    if i64::try_from(removed).is_ok_and(|removed| removed >= limit) {
-        return Ok(false);
+    let removed = i64::try_from(removed).unwrap_or(limit);
+    if removed >= limit {
+        return Ok((removed, false));
     }
     tx.execute(ALL_PROCESSES, &[&tenant, &chain])?;
-    Ok(true)
+    Ok((removed, true))
 }

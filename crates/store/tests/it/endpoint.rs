@@ -17,8 +17,40 @@ crate::both!(
     tags_select,
     lists_filter_and_page,
     lists_sort_search_and_count,
+    names_and_addresses_lead_to_one_endpoint_or_to_none,
     another_tenant_sees_and_changes_nothing
 );
+
+async fn names_and_addresses_lead_to_one_endpoint_or_to_none(world: &World) {
+    let tenant = world.tenant;
+    let (one, two) = (world.endpoint("web-1").await, world.endpoint("web-2").await);
+    let says = async |id: Uuid, facts: &'static str| {
+        let write = move |tx: &mut quell_store::Tx<'_>| {
+            let facts = endpoint::Facts { agent_version: "1", facts, capabilities: "[]" };
+            endpoint::set_facts(tx, tenant, id, &facts, 1)
+        };
+        world.write(write).await.unwrap();
+    };
+    says(one, r#"{"hostname":"Alpha","addresses":["10.0.0.1","172.17.0.1","127.0.0.1"]}"#).await;
+    says(two, r#"{"hostname":"web-1","addresses":["10.0.0.2","172.17.0.1"]}"#).await;
+    let find = async |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let found = world.read(move |tx| endpoint::place::find(tx, tenant, &names)).await;
+        found.into_iter().collect::<Vec<_>>()
+    };
+    let name = |name: &str, id| (name.to_owned(), id);
+    // Its own name goes before what another calls itself; what several have leads nowhere.
+    let asked = ["ALPHA", "web-1", "10.0.0.2", "172.17.0.1", "127.0.0.1", "nobody"];
+    assert_eq!(find(&asked).await, [name("10.0.0.2", two), name("ALPHA", one), name("web-1", one)]);
+    says(one, r#"{"hostname":"Beta","addresses":["10.0.0.3"]}"#).await;
+    let after = [name("10.0.0.3", one), name("172.17.0.1", two), name("beta", one)];
+    assert_eq!(find(&["alpha", "beta", "10.0.0.1", "10.0.0.3", "172.17.0.1"]).await, after);
+    world.write(move |tx| endpoint::revoke(tx, tenant, one)).await.unwrap();
+    assert_eq!(find(&["beta", "web-1"]).await, [name("web-1", two)]);
+    let other = Uuid::now_v7();
+    let elsewhere = world.read(move |tx| endpoint::place::find(tx, other, &["web-1".to_owned()])).await;
+    assert!(elsewhere.is_empty());
+}
 
 async fn a_life(world: &World) {
     let (tenant, id) = (world.tenant, world.endpoint("web-1").await);

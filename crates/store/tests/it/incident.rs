@@ -19,6 +19,7 @@ crate::both!(
     a_chain_takes_updates_in_their_turn_and_no_more_than_there_is_room_for,
     activity_is_paged_by_time,
     what_is_silent_longest_makes_room,
+    bodies_go_first_where_the_incident_is_closed_and_chains_stay,
     all_that_an_incident_has_can_go_over_to_another,
     notes_are_written_changed_and_taken_away,
     what_is_over_is_removed_piece_by_piece,
@@ -454,6 +455,46 @@ async fn what_is_silent_longest_makes_room(world: &World) {
     }
     assert_eq!(open, [0, 1, 2], "room for one more");
     world.write(move |tx| chain::make_room(tx, tenant, endpoint, 4)).await.unwrap();
+}
+
+async fn bodies_go_first_where_the_incident_is_closed_and_chains_stay(world: &World) {
+    let (tenant, endpoint) = (world.tenant, world.endpoint("a").await);
+    let mut over = made(world, "over", 3, 10).await;
+    "closed".clone_into(&mut over.state);
+    (over.resolution, over.closed_at) = (Some("benign".to_owned()), Some(20));
+    let (id, closed) = (over.id, over.clone());
+    world.write(move |tx| incident::change(tx, &closed)).await.unwrap();
+    let mut ids = Vec::new();
+    for (number, of) in [None, None, Some(id), Some(id)].into_iter().enumerate() {
+        let row = chain_made(world, endpoint, &format!("c{number}"), number as i64).await;
+        let chain_id = row.id;
+        ids.push(chain_id);
+        let rows: Vec<Activity> = (1..=10).map(|number| activity(number, number, "start")).collect();
+        let write = move |tx: &mut quell_store::Tx<'_>| {
+            batch::put_activities(tx, tenant, chain_id, &rows, 100)?;
+            batch::put_processes(tx, tenant, chain_id, &[process(1)], 100)?;
+            let whole =
+                Chain { serial: 1, incident_id: of, bytes: 5, activities: 10, processes: 1, ..row.clone() };
+            chain::update(tx, &whole)
+        };
+        assert!(world.write(write).await.unwrap());
+    }
+    let again: Vec<Activity> = (9..=12).map(|number| activity(number, number % 10, "start")).collect();
+    let chain_id = ids[0];
+    let same = world.read(move |tx| batch::unchanged(tx, tenant, chain_id, &again)).await;
+    assert_eq!(same.into_iter().collect::<Vec<_>>(), [9, 10], "the body counts");
+    let oldest = world.read(move |tx| chain::oldest(tx, tenant, endpoint, 3)).await;
+    assert_eq!(oldest, [ids[2], ids[3], ids[0]]);
+    let first = ids[2];
+    let give_up = move |tx: &mut quell_store::Tx<'_>| chain::give_up_some(tx, tenant, first, 8);
+    assert_eq!(world.write(give_up).await.unwrap(), (8, false));
+    assert_eq!(world.write(give_up).await.unwrap(), (2, true));
+    let row = world.read(move |tx| chain::get(tx, tenant, first)).await.unwrap();
+    assert_eq!((row.bytes, row.activities, row.processes, row.dropped), (0, 0, 0, 11));
+    assert!(world.read(move |tx| chain::rows::processes(tx, tenant, first, 10)).await.is_empty());
+    let held = world.read(move |tx| chain::held(tx, tenant, endpoint)).await;
+    assert_eq!(held, chain::Held { chains: 3, bytes: 15 });
+    assert_eq!(world.read(move |tx| chain::oldest(tx, tenant, endpoint, 1)).await, [ids[3]]);
 }
 
 async fn all_that_an_incident_has_can_go_over_to_another(world: &World) {

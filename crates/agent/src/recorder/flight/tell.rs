@@ -156,7 +156,15 @@ impl Flight {
         }
     }
 
-    /// The server wants no more.
+    /// The server wants no more. What is there to tell goes yet, and what is on its way stays so: something may have been
+    /// detected before that was heard.
+    pub(super) fn unwanted(&mut self, id: &str) {
+        if let Some(slot) = self.state.chains.by_id(id) {
+            self.close(slot);
+        }
+    }
+
+    /// Nothing more can be told.
     pub(super) fn closed(&mut self, id: &str) {
         if let Some(slot) = self.state.chains.by_id(id) {
             self.state.chains.remove(slot);

@@ -1,5 +1,9 @@
 //! `POST /ingest/{source}`: what other products detected.
 
+mod pace;
+
+use std::sync::Arc;
+
 use axum::extract::{Path, Request, State};
 use quell_ingest::{Event, Limits, Pack, Refused};
 use quell_store::audit;
@@ -12,7 +16,8 @@ use super::body::{Json, collect_any};
 use super::route::{Route, permit};
 use crate::auth::{Caller, Permission};
 use crate::incident;
-use crate::incident::ingest::{Places, Taken, take};
+use crate::incident::ingest::{Taken, take};
+use crate::incident::places::Places;
 use crate::problem::{Code, Problem};
 use crate::state::App;
 
@@ -22,6 +27,8 @@ const GROUP: usize = 200;
 const REFUSED: usize = 100;
 /// News of one request; who watches lists reads them once in any case.
 const NEWS: usize = 200;
+
+pub(crate) use pace::Pace;
 
 /// The routes of what comes from other products.
 pub(crate) fn routes() -> Vec<Route> {
@@ -65,7 +72,8 @@ impl RefusedRecord {
 /// Hand in what another product detected
 ///
 /// One JSON object, an array of them, or one a line, as the source writes them; at most 8 MiB and 10,000 records. A record that
-/// was told before counts once. Each is taken, passed over or refused by itself; where all are refused, the request is.
+/// was told before counts once. Each is taken, passed over or refused by itself; where all are refused, the request is. A key
+/// hands in 60,000 records a minute; beyond that the answer is 429, with the time to wait.
 #[utoipa::path(post, path = "/ingest/{source}", tag = "incidents",
     params(("source" = String, Path, description = "`suricata`, `falco`, `wazuh`, `ocsf` or `generic`")),
     request_body(content = String, content_type = "application/json"),
@@ -78,11 +86,14 @@ async fn ingest_events(
 ) -> Result<Json<Ingested>, Problem> {
     let pack = Pack::named(&source).ok_or_else(|| Problem::not_found("source"))?;
     let limits = Limits::default();
+    app.pace.allow(caller.identity.id, app.now())?;
     let body = collect_any(request, limits.body_bytes).await?;
     // A body of many records takes a while to read: not on a thread that answers others.
     let read = tokio::task::spawn_blocking(move || read(pack, &body, limits));
     let Read { events, refused, refused_count, skipped } =
         read.await.map_err(|error| Problem::internal(&error))?;
+    let records = events.len() as u64 + skipped + refused_count;
+    app.pace.spend(caller.identity.id, records, app.now())?;
     if events.is_empty() && skipped == 0 && refused_count > 0 {
         return Err(all_refused(&refused, refused_count));
     }
@@ -126,10 +137,12 @@ fn read(pack: &'static Pack, body: &[u8], limits: Limits) -> Read {
 async fn write(app: &App, caller: &Caller, source: &str, events: Vec<Event>) -> Result<Taken, Problem> {
     let mut all = Taken::default();
     let (tenant, now) = (caller.tenant, app.now());
+    let places = Arc::new(Places::find(&app.store, tenant, &events).await?);
     for group in events.chunks(GROUP) {
         let (group, caller, source) = (group.to_vec(), caller.clone(), source.to_owned());
+        let places = Arc::clone(&places);
         let written = app.store.write(move |tx| {
-            let taken = take(tx, tenant, &group, &mut Places::default(), now)?;
+            let taken = take(tx, tenant, &group, &places, now)?;
             if taken.new > 0 {
                 let detail = json!({ "taken": taken.new, "joined": taken.joined });
                 audit::append(tx, &caller.record(now, "detection.ingest", "source", &source, &detail))?;

@@ -10,9 +10,10 @@ use quell_wire::frame::FromServer;
 
 use super::link::Gone;
 use super::{Flow, Session};
+use crate::incident::budget::{ROW, UPDATE};
 use crate::incident::take::{From, Taken, take};
-use crate::incident::tell;
 use crate::incident::update::Update;
+use crate::incident::{room, tell};
 
 /// Updates that are put off at a time: more than an agent has on their way.
 const PUT_OFF: usize = 8;
@@ -54,7 +55,7 @@ impl Session {
     }
 
     fn spend(&self, update: &ChainUpdate) -> Result<(), Duration> {
-        self.shared.chains.spend(self.endpoint(), update.encoded_len(), self.shared.now_us())
+        self.shared.chains.spend(self.endpoint(), update.encoded_len() + UPDATE, self.shared.now_us())
     }
 
     /// What is beyond is not acknowledged: the agent has it still, and sends it again in its next session.
@@ -82,9 +83,15 @@ impl Session {
             name: self.name.to_string(),
             remote: Some(self.remote.ip().to_string()),
         };
-        match self.shared.store.write(move |tx| take(tx, &from, &update)).await {
-            Ok(Taken { serial, close, news }) => {
+        let whose = from.clone();
+        match self.shared.store.write(move |tx| take(tx, &whose, &update)).await {
+            Ok(Taken { serial, close, is_full, looked_at, news }) => {
                 tell(self.shared.engine.changes(), news);
+                let looked_at = usize::try_from(looked_at).unwrap_or(0);
+                self.shared.chains.charge(from.endpoint, looked_at.saturating_mul(ROW), now);
+                if is_full {
+                    self.make_room(&from, now).await;
+                }
                 let stored = ChainStored { chain_id, serial: serial.unsigned_abs(), close };
                 match self.link.say(FromServer::ChainStored(stored)).await {
                     Ok(()) => Flow::Continue,
@@ -92,6 +99,17 @@ impl Session {
                 }
             }
             Err(error) => self.not_stored(&error).await,
+        }
+    }
+
+    /// Makes room for a chain that is stored. Its endpoint waits for that, and nobody else.
+    async fn make_room(&self, from: &From, now: i64) {
+        match room::make(&self.shared.store, from, now).await {
+            Ok(news) => tell(self.shared.engine.changes(), news.into_iter().collect()),
+            // The next chain that begins tries again.
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, endpoint.id = %from.endpoint, "older chains were not given up");
+            }
         }
     }
 

@@ -120,6 +120,26 @@ fn a_chain_that_the_server_closes_gets_nothing_more() {
 }
 
 #[test]
+fn what_is_detected_before_the_server_is_heard_to_close_a_chain_is_told() {
+    let mut machine = Machine::new();
+    detected(&mut machine);
+    let id = machine.told.chains.keys().next().unwrap().clone();
+    machine.outbox.offline();
+    machine.disk.line(false);
+    let at = machine.later(500);
+    machine.tell(vec![fork(at, 105, 21), exec(at + MS, 105, 21, "/tmp/y", &["y"])]);
+    let end = Instant::now() + Duration::from_secs(10);
+    while machine.disk.counts().outgoing.load(Ordering::Relaxed) == 0 {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    machine.door.tell(Input::Closed(id));
+    machine.outbox.online(Vec::new());
+    machine.disk.line(true);
+    machine.until("both, and the end", |told| told.one(|seen| seen.detections.len() == 2 && seen.closed));
+}
+
+#[test]
 fn a_damaged_ring_is_begun_anew_while_chains_go_on() {
     let mut machine = Machine::new();
     detected(&mut machine);
