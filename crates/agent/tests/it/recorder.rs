@@ -423,9 +423,15 @@ fn from_exec_to_frame() {
             _ => None,
         });
         took.push(began.elapsed());
-        let stored = ChainStored { chain_id: update.chain_id, serial: update.serial, close: true };
-        world.gateway.send(FromServer::ChainStored(stored));
+        let stored = ChainStored { chain_id: update.chain_id.clone(), serial: update.serial, close: true };
+        world.gateway.send(FromServer::ChainStored(stored.clone()));
         child.wait().unwrap();
+        // What it has to tell yet waits for an answer too.
+        let last = world.gateway.expect("the end of its chain", |frame| match frame {
+            FromAgent::Chain(last) if last.closed && last.chain_id == update.chain_id => Some(last.serial),
+            _ => None,
+        });
+        world.gateway.send(FromServer::ChainStored(ChainStored { serial: last, ..stored }));
     }
     took.sort();
     println!("from spawning to frame: median {:?}, longest {:?}", took[took.len() / 2], took[took.len() - 1]);
