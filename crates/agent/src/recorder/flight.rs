@@ -267,6 +267,8 @@ struct State {
     /// The same of hits of which it is not known whether anything is to be done: these wait longer.
     undecided: BTreeMap<u64, Waiting>,
     recent: VecDeque<Arc<Item>>,
+    /// What the guard met of processes that are not known yet, and until when these are waited for.
+    early: VecDeque<(Instant, Met)>,
     connections: HashMap<u64, (u64, i64, ProcessKey)>,
     looked: Option<Instant>,
     swept: u64,
@@ -341,6 +343,7 @@ impl Flight {
                     self.door.0.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 self.first_is_over();
+                self.met_early();
             }
             Input::Learned(learned) => self.learned(learned),
             Input::Disk(Answer::History(found)) => self.history(found),
@@ -360,6 +363,9 @@ impl Flight {
     pub fn turn(&mut self) {
         let now = Instant::now();
         self.overdue(now);
+        if self.state.early.front().is_some_and(|(until, _)| *until <= now) {
+            self.met_early();
+        }
         if self.state.flush.is_some_and(|due| due <= now) {
             self.flush();
         }
@@ -393,7 +399,8 @@ impl Flight {
         let first = |waiting: &BTreeMap<u64, Waiting>| waiting.values().next().map(|waiting| waiting.due);
         let (waiting, undecided) = (first(&self.state.waiting), first(&self.state.undecided));
         let folds = self.state.folds.due();
-        let all = [self.state.flush, self.state.chains.due(), folds, waiting, undecided, chains, dead];
+        let early = self.state.early.front().map(|(until, _)| *until);
+        let all = [self.state.flush, self.state.chains.due(), folds, waiting, undecided, early, chains, dead];
         all.into_iter().flatten().min()
     }
 

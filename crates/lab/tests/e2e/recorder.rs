@@ -108,4 +108,7 @@ fn what_is_prevented_does_not_go_on_and_its_incident_says_so() {
     let task = site.api.post("/tasks", &body).unwrap().good().unwrap();
     assert_eq!(site.ended(&task).unwrap()["state"], "succeeded");
     assert!(!web.sh("/opt/listed 0").unwrap().ok(), "blocked by its hash");
+    let by_list = detected(&site, &listed, &mut known);
+    assert_eq!(by_list["verdict"], "prevented", "{by_list:#}");
+    incident(&site, &by_list);
 }

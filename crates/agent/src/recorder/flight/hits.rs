@@ -101,7 +101,7 @@ impl Flight {
         false
     }
 
-    fn untold(&self, count: u64) {
+    pub(super) fn untold(&self, count: u64) {
         self.door.counts().untold.fetch_add(count, Ordering::Relaxed);
     }
 

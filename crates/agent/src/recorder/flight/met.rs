@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use quell_catalog::blocklist::report::Hit as Listed;
 use quell_catalog::blocklist::{Action, Kind};
 use quell_host::guard::{self, Attempt};
 use quell_host::isolate::Network;
-use quell_wire::activity::{Connection, Deed, Dns, Image, Severity, Source, address};
+use quell_wire::activity::{Connection, Deed, Dns, Image, ProcessKey, Severity, Source, address};
 use quell_wire::digest::unhex;
 use quell_wire::protection::Mode;
 
@@ -20,6 +21,12 @@ use crate::recorder::times::since_boot;
 
 /// What is met is told of within some seconds. Microseconds.
 const LATELY_US: i64 = 15_000_000;
+/// The guard tells of a process before the kernel's own word of it has come through: for so long it is waited for.
+const EARLY: Duration = Duration::from_secs(3);
+/// Hits that wait so.
+const EARLY_MOST: usize = 256;
+/// Who ended longer ago is not whom the guard has just met: the pid is another's by now. Nanoseconds.
+const JUST_ENDED: u64 = 5_000_000_000;
 /// Trees that get a detection by one hit.
 const TREES: usize = 4;
 /// They ask for names that others want to know.
@@ -27,25 +34,66 @@ const RESOLVERS: [&str; 7] = ["systemd-resolved", "dnsmasq", "unbound", "named",
 
 impl Flight {
     pub(super) fn met(&mut self, met: Met) {
-        if self.judge.document().mode(Source::BlockList) == Mode::Off {
+        if self.judge.document().mode(Source::BlockList) == Mode::Off || self.meet(&met) {
             return;
         }
-        match met {
-            Met::Kept(tried) => {
-                let title = format!("Blocked program {}", guard_title(&tried));
-                self.tried(&tried, tried.rule.clone(), title, None);
-            }
-            Met::Listed(listed, Some(tried)) => {
-                let title = format!("Listed program {}", guard_title(&tried));
-                self.tried(&tried, listed.value.clone(), title, Some(listed.action));
-            }
-            Met::Listed(listed, None) => self.listed(&listed),
+        if self.state.early.len() < EARLY_MOST {
+            self.state.early.push_back((Instant::now() + EARLY, met));
+        } else {
+            self.untold(1);
         }
     }
 
+    /// What waits for its process, which may be known by now.
+    pub(super) fn met_early(&mut self) {
+        let now = Instant::now();
+        for (until, met) in std::mem::take(&mut self.state.early) {
+            if self.meet(&met) {
+                continue;
+            }
+            if now < until {
+                self.state.early.push_back((until, met));
+            } else {
+                // The server is told of it without its process, as of every hit.
+                self.untold(1);
+            }
+        }
+    }
+
+    /// Whether it is done with; else its process is not known yet.
+    fn meet(&mut self, met: &Met) -> bool {
+        let (tried, rule, title, action) = match met {
+            Met::Kept(tried) => {
+                (tried, tried.rule.clone(), format!("Blocked program {}", guard_title(tried)), None)
+            }
+            Met::Listed(listed, Some(tried)) => {
+                let title = format!("Listed program {}", guard_title(tried));
+                (tried, listed.value.clone(), title, Some(listed.action))
+            }
+            Met::Listed(listed, None) => {
+                self.listed(listed);
+                return true;
+            }
+        };
+        let now = since_boot();
+        let Some(key) = self.tree.at(tried.pid, now, 0) else { return false };
+        let ended = self.tree.get(key).and_then(|entry| entry.ended);
+        if ended.is_some_and(|(ended, _)| ended.saturating_add(JUST_ENDED) < now) {
+            return false;
+        }
+        self.tried(key, tried, rule, title, action);
+        true
+    }
+
     /// Content that was kept from running, or was not.
-    fn tried(&mut self, tried: &guard::Hit, rule: String, title: String, action: Option<Action>) {
-        let Some(key) = self.tree.at(tried.pid, since_boot(), 0) else { return };
+    fn tried(
+        &mut self,
+        key: ProcessKey,
+        tried: &guard::Hit,
+        rule: String,
+        title: String,
+        action: Option<Action>,
+    ) {
         let sha256 = unhex(&tried.sha256);
         let path = tried.path.clone().into_bytes();
         let known = self.tree.get(key).map(|entry| (entry.start_id, entry.program.clone()));

@@ -82,3 +82,34 @@ fn where_several_did_it_none_is_taken_for_the_one() {
     let detected = i32::from(Verdict::Detected);
     assert_eq!(accused(&machine), [(101, detected, true), (200, detected, true)]);
 }
+
+#[test]
+fn what_the_guard_met_waits_for_its_process() {
+    let mut machine = Machine::new();
+    begun(&mut machine);
+    let denied = quell_host::guard::Hit {
+        attempt: quell_host::guard::Attempt::Exec,
+        denied: true,
+        rule: "order-3".into(),
+        path: "/home/bad".into(),
+        sha256: "ab".repeat(32),
+        sha1: None,
+        pid: 77,
+        uid: Some(0),
+        name: "bash".into(),
+        ppid: 21,
+        parent: "bash".into(),
+        untold: 0,
+        let_pass: None,
+    };
+    // Before the kernel's word of the process has come through.
+    machine.door.tell(Input::Met(Met::Kept(Box::new(denied))));
+    let at = machine.later(10);
+    machine.tell(vec![fork(at, 77, 21)]);
+    machine.until("a detection", |told| told.one(|seen| !seen.detections.is_empty()));
+    let seen = machine.only();
+    let detection = &seen.detections[0];
+    assert_eq!(detection.verdict, i32::from(Verdict::Prevented));
+    assert_eq!(seen.activities[&detection.activity].process.pid, 77);
+    assert_eq!(machine.door.counts().untold.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
