@@ -67,6 +67,7 @@ function Shown({ plan }: { plan: WholePlan }) {
           <Text size="sm" mt={4} style={{ overflowWrap: "anywhere" }}>
             <Name length={2000}>{plan.reason}</Name>
           </Text>
+          <Waits plan={plan} />
           <Relations plan={plan} />
         </section>
         <div className={classes.columns}>
@@ -91,6 +92,33 @@ function Shown({ plan }: { plan: WholePlan }) {
       </Stack>
     </Page>
   );
+}
+
+/** What keeps it from going on, where that is others. */
+function Waits({ plan }: { plan: WholePlan }) {
+  const waits = plan.waits_for;
+  if (waits == null) return null;
+  if (waits.people) {
+    return (
+      <Text size="sm" mt={4}>
+        Nothing of it begins before people agree to all of it.
+      </Text>
+    );
+  }
+  const away = waits.endpoints.filter(({ state }) => state === "queued");
+  return away.map(({ id, name, last_seen_at: seen }) => (
+    <Text size="sm" mt={4} key={id} c="var(--quell-warn)">
+      Step {waits.step} waits for <Name length={60}>{name}</Name>,{" "}
+      {seen == null ? (
+        "which was never heard of"
+      ) : (
+        <>
+          last heard of <Time at={seen} />
+        </>
+      )}
+      ; all that follows waits too.
+    </Text>
+  ));
 }
 
 function Relations({ plan }: { plan: WholePlan }) {
