@@ -7,7 +7,8 @@ CREATE TABLE endpoint_place (
     PRIMARY KEY (tenant_id, place, endpoint_id),
     FOREIGN KEY (tenant_id, endpoint_id) REFERENCES endpoint (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX endpoint_place_endpoint ON endpoint_place (tenant_id, endpoint_id);
+-- With the place: SQLite would rather read all places of the tenant than look a few up.
+CREATE UNIQUE INDEX endpoint_place_endpoint ON endpoint_place (tenant_id, endpoint_id, place);
 
 -- The chains of an endpoint whose bodies are kept: counted whenever another begins. One that has 0 bytes is known by its
 -- detections alone.

@@ -109,6 +109,7 @@ const HOT: &[(&str, &str, &str)] = &[
         "sqlite_autoindex_chain_activity_1 (tenant_id=? AND chain_id=? AND activity=?)",
     ),
     ("endpoint::place", "NAMED", "endpoint_name (tenant_id=? AND name=?)"),
+    ("endpoint", "PLACES_OF", "endpoint_place_endpoint (tenant_id=? AND endpoint_id=?)"),
     ("endpoint::place", "PLACED", "sqlite_autoindex_endpoint_place_1 (tenant_id=? AND place=?)"),
     ("detection", "MARKS", "detection_chain (tenant_id=? AND chain_id=?"),
     ("detection", "OF_INCIDENT", "detection_incident (tenant_id=? AND incident_id=?)"),
