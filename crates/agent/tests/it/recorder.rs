@@ -509,3 +509,46 @@ fn what_it_costs() {
     );
     assert!(on / off < 1.03, "the build is slowed down");
 }
+
+/// A server that answers 50 connections a second, writes 200 lines of log, and begins 5 programs, as checks and jobs do.
+const SERVER: &str = r"
+import socket, subprocess, threading, time
+
+door = socket.create_server(('127.0.0.1', 0))
+
+def serve():
+    while True:
+        one, _ = door.accept()
+        one.sendall(b'x' * 512)
+        one.close()
+
+threading.Thread(target=serve, daemon=True).start()
+log = open('served.log', 'a', buffering=1)
+for turn in range(1000):
+    began = time.monotonic()
+    socket.create_connection(door.getsockname()).recv(512)
+    for line in range(4):
+        log.write('GET /x 200\n')
+    if turn % 10 == 0:
+        subprocess.run(['/bin/date'], stdout=subprocess.DEVNULL)
+    time.sleep(max(0, 0.02 - (time.monotonic() - began)))
+";
+
+#[test]
+#[ignore = "a measurement: run it alone, with a release build (`QUELL_TEST_AGENT`)"]
+fn what_an_ordinary_server_costs() {
+    let Some(world) = world(Mode::Detect) else { return };
+    std::fs::write(world.dir.path().join("server.py"), SERVER).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let agent = world.agent();
+    let (before, began) = (cost(agent).0, Instant::now());
+    assert!(world.script("python3 server.py\n").success());
+    let lasted = began.elapsed().as_secs_f64();
+    let (after, memory) = cost(agent);
+    let share = (after - before) as f64 / lasted;
+    println!(
+        "{lasted:.0} s of 50 connections, 200 lines of log and 5 programs a second: {share:.2} % of a core, {memory} KiB; {}",
+        world.status()["counts"]
+    );
+    assert!(share < 1.0, "{share} % of a core");
+}
