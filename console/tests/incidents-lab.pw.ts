@@ -14,11 +14,12 @@ const PROGRAMS = ["a1", "a2", "a3", "b1", "b2", "b3", "b4"];
 
 /**
  * Programs are dropped where everybody may write and run from there. Each has content of its own, and another on each endpoint:
- * what has the same content anywhere is one incident.
+ * what has the same content anywhere is one incident. It is written at once: a file that is a copy of a system's program even for
+ * a moment may be met as that.
  */
 const intrusion = (endpoint: string): string => `
 for name in ${PROGRAMS.join(" ")}; do
-  cp /bin/sleep /tmp/.$name; echo $name ${endpoint} >> /tmp/.$name; chmod +x /tmp/.$name
+  { cat /bin/sleep; echo $name ${endpoint}; } > /tmp/.$name; chmod +x /tmp/.$name
 done
 for name in b1 b2 b3 b4; do /tmp/.$name 900 & done
 wait
