@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 /// How the tests of one or more programs ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Ran and held.
     pub passed: u64,
@@ -13,6 +13,8 @@ pub struct Counts {
     pub failed: u64,
     /// Could not run here, and said why.
     pub skipped: u64,
+    /// What did not hold, by name, where it has one.
+    pub names: Vec<String>,
 }
 
 /// What has been done so far.
@@ -41,13 +43,15 @@ impl Report {
         let seconds = began.elapsed().as_secs_f64();
         match result {
             Ok(counts) => {
-                self.add(counts);
-                if counts.failed > 0 {
-                    self.failures.push(format!("{name}: {} failed", counts.failed));
+                let failed = counts.failed;
+                if failed > 0 {
+                    self.failures.push(format!("{name}: {failed} failed"));
+                    self.failures.extend(counts.names.iter().map(|test| format!("{name}: {test}")));
                 }
-                let word = if counts.failed > 0 { "FAILED" } else { "ok" };
+                self.add(&counts);
+                let word = if failed > 0 { "FAILED" } else { "ok" };
                 eprintln!("== {name}: {word} after {seconds:.1} s");
-                counts.failed == 0
+                failed == 0
             }
             Err(error) => {
                 self.counts.failed += 1;
@@ -67,16 +71,17 @@ impl Report {
     /// Prints the sum. True where nothing failed.
     pub fn finish(self) -> bool {
         eprintln!();
+        // With the sum, so that whoever reads only the end has all of it.
         for failure in &self.failures {
-            eprintln!("FAILED {failure}");
+            println!("FAILED {failure}");
         }
-        eprintln!("{:.0} s in all", self.began.elapsed().as_secs_f64());
-        let Counts { passed, failed, skipped } = self.counts;
+        println!("{:.0} s in all", self.began.elapsed().as_secs_f64());
+        let Counts { passed, failed, skipped, .. } = self.counts;
         println!("{passed} passed, {failed} failed, {skipped} skipped");
         failed == 0
     }
 
-    fn add(&mut self, more: Counts) {
+    fn add(&mut self, more: &Counts) {
         self.counts.passed += more.passed;
         self.counts.failed += more.failed;
         self.counts.skipped += more.skipped;

@@ -57,6 +57,7 @@ fn units() -> Result<Counts> {
         passed: count("numPassedTests"),
         failed: count("numFailedTests"),
         skipped: count("numPendingTests") + count("numTodoTests"),
+        names: failed_units(&told),
     };
     if counts.failed == 0 { done.map(|()| counts) } else { Ok(counts) }
 }
@@ -83,9 +84,32 @@ fn browser(report: &mut Report, nightly: bool) {
         let count = |name: &str| told.pointer(&format!("/stats/{name}")).and_then(Value::as_u64).unwrap_or(0);
         // A test that holds the second time is one that did not hold.
         let failed = count("unexpected") + count("flaky");
-        let counts = Counts { passed: count("expected"), failed, skipped: count("skipped") };
+        let mut names = Vec::new();
+        failed_specs(&told, &mut names);
+        let counts = Counts { passed: count("expected"), failed, skipped: count("skipped"), names };
         if failed == 0 { done.map(|()| counts) } else { Ok(counts) }
     });
+}
+
+/// Names of units that did not hold.
+fn failed_units(told: &Value) -> Vec<String> {
+    let files = told["testResults"].as_array().into_iter().flatten();
+    let tests = files.filter_map(|file| file["assertionResults"].as_array()).flatten();
+    tests
+        .filter(|test| test["status"] == "failed")
+        .filter_map(|test| test["fullName"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Names of ways through the console that did not hold, from a suite and those within it.
+fn failed_specs(suite: &Value, names: &mut Vec<String>) {
+    for spec in suite["specs"].as_array().into_iter().flatten().filter(|spec| spec["ok"] != true) {
+        let text = |name: &str| spec[name].as_str().unwrap_or_default();
+        names.push(format!("{}: {}", text("file"), text("title")));
+    }
+    for suite in suite["suites"].as_array().into_iter().flatten() {
+        failed_specs(suite, names);
+    }
 }
 
 /// A browser that can be driven.

@@ -42,6 +42,7 @@ pub fn run(seconds: u32, named: &[String]) -> Result<Counts> {
             Ran { crash: Some(why), executions, .. } => {
                 eprintln!("  {name:<12} CRASHED after {executions} executions: {why}");
                 counts.failed += 1;
+                counts.names.push(name);
             }
         }
     }

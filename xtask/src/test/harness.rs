@@ -77,6 +77,9 @@ impl Reader {
     /// Takes a line; answers what to show once a program's result is known.
     fn take(&mut self, line: &str) -> Option<String> {
         self.pending.push(line.to_owned());
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.counts.names.push(name.to_owned());
+        }
         if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
             self.current = Some(name.to_owned());
         }
@@ -104,6 +107,7 @@ impl Reader {
         self.counts.passed += counts.passed - skipped - shirked;
         self.counts.failed += counts.failed + shirked;
         self.counts.skipped += counts.skipped + skipped;
+        self.counts.names.extend(self.shirked.iter().cloned());
         let shown = if counts.failed > 0 {
             self.pending.join("\n")
         } else {
@@ -127,7 +131,8 @@ fn result(line: &str) -> Option<Counts> {
         let (before, _) = rest.split_once(word)?;
         before.trim_end().rsplit([' ', ';']).next()?.parse().ok()
     };
-    Some(Counts { passed: count(" passed")?, failed: count(" failed")?, skipped: count(" ignored")? })
+    let (passed, failed, skipped) = (count(" passed")?, count(" failed")?, count(" ignored")?);
+    Some(Counts { passed, failed, skipped, ..Counts::default() })
 }
 
 #[cfg(test)]
@@ -140,7 +145,7 @@ mod tests {
             skipped: no root\nskipped: no root\n\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out";
         let mut reader = Reader::new(|_| false);
         let shown: Vec<String> = output.lines().filter_map(|line| reader.take(line)).collect();
-        assert_eq!(reader.counts, Counts { passed: 2, failed: 0, skipped: 2 });
+        assert_eq!(reader.counts, Counts { passed: 2, failed: 0, skipped: 2, names: vec![] });
         assert_eq!(shown.len(), 1);
         assert!(shown[0].starts_with("  skipped: no root\n  test result: ok"), "{}", shown[0]);
         assert_eq!((reader.take(""), reader.is_inside()), (None, false), "a line after the last result");
@@ -153,7 +158,8 @@ mod tests {
             skipped: this kernel cannot\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured";
         let mut reader = Reader::new(|reason| reason.contains("PostgreSQL"));
         let shown: Vec<String> = output.lines().filter_map(|line| reader.take(line)).collect();
-        assert_eq!(reader.counts, Counts { passed: 1, failed: 1, skipped: 1 });
+        let Counts { passed, failed, skipped, names } = &reader.counts;
+        assert_eq!((*passed, *failed, *skipped, names.len()), (1, 1, 1, 1));
         assert!(
             shown[0].contains("FAILED: a skipped itself, and should have run: PostgreSQL"),
             "{}",
@@ -167,6 +173,6 @@ mod tests {
         assert_eq!(reader.take("test a ... FAILED"), None);
         let shown = reader.take("test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured");
         assert!(shown.is_some_and(|text| text.starts_with("test a ... FAILED")));
-        assert_eq!(reader.counts.failed, 1);
+        assert_eq!((reader.counts.failed, reader.counts.names), (1, vec!["a".to_owned()]));
     }
 }

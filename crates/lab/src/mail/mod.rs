@@ -132,6 +132,8 @@ impl MailSink {
             .args(["-c", PROGRAM, &told.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // It tells at length of every connection that a test breaks off on purpose.
+            .stderr(Stdio::null())
             .spawn()
             .map_err(|error| Error::Start(error.to_string()))?;
         let received = Arc::new(Mutex::new(Vec::new()));
