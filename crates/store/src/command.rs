@@ -155,7 +155,7 @@ sql! {
         WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.ended_at IS NULL AND c.state IN ('dispatched', 'running') \
         AND t.cancel_requested_at IS NOT NULL LIMIT 1000";
     TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
-        AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
+        AND held = 0 AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
     IS_WAITING = "SELECT 1 FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state = 'queued' AND held = 0 LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' \
@@ -292,7 +292,8 @@ pub fn to_stop(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid) -> Result<Vec<Uuid
     tx.query(TO_STOP, &[&tenant, &endpoint], |mut row| row.take())
 }
 
-/// The task of an open command of this action on this endpoint.
+/// The task of an open command of this action on this endpoint. A step of a plan that waits for its turn is none: nobody knows
+/// whether it will come, and who asks apart is in a hurry.
 pub fn twin(tx: &mut Tx<'_>, tenant: Uuid, endpoint: Uuid, action: &str) -> Result<Option<Uuid>, Error> {
     tx.query_opt(TWIN, &[&tenant, &endpoint, &action], |mut row| row.take())
 }

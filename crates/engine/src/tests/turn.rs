@@ -156,6 +156,40 @@ async fn a_plan_that_waits_does_not_stand_before_what_is_asked_apart() {
 }
 
 #[tokio::test]
+async fn who_is_in_a_hurry_need_not_wait_for_a_plan_that_would_do_the_same() {
+    let world = asking().await;
+    let a = world.agent("a").await;
+    let steps = || vec![(terminate(&[&a]), OnFailure::Continue), (isolate(&[&a]), OnFailure::Continue)];
+    let waits = world.engine.submit_plan(&ann(), plan(steps())).await.unwrap();
+    world.policy(json!({})).await;
+    let runs = world.engine.submit_plan(&ann(), plan(steps())).await.unwrap();
+    let order = world.lease(&a).await.remove(0);
+    assert_eq!(order.intent().task_id, runs.tasks[0].task_id.to_string());
+    // Apart, before the turn of either plan's step.
+    let apart = world.submit(isolate(&[&a])).await.task_id;
+    let hurried = world.lease(&a).await.remove(0);
+    assert_eq!(hurried.intent().task_id, apart.to_string());
+    // The turn of a step comes meanwhile: not beside the other, and no third beside the two.
+    world.outcome(&a, &a.done(&order, nothing_ran())).await;
+    world.engine.advance_plans().await.unwrap();
+    assert!(world.lease(&a).await.is_empty(), "one at a time");
+    let refused = world.engine.submit(&ann(), isolate(&[&a])).await;
+    assert!(matches!(&refused, Err(Error::Targets(problems)) if problems[0].code == "conflict"), "{refused:?}");
+    world.outcome(&a, &a.done(&hurried, cut())).await;
+    let order = world.lease(&a).await.remove(0);
+    assert_eq!(order.intent().task_id, runs.tasks[1].task_id.to_string());
+    world.outcome(&a, &a.done(&order, cut())).await;
+    world.engine.advance_plans().await.unwrap();
+    assert!(world.row(runs.plan_id).await.ended_at.is_some());
+    // What stands is the step's now.
+    let back = world.engine.undo(&ann(), TENANT, apart, "enough").await;
+    assert!(back.is_err(), "{back:?}");
+    world.engine.undo(&ann(), TENANT, runs.tasks[1].task_id, "enough").await.unwrap();
+    assert!(world.row(waits.plan_id).await.ended_at.is_none());
+    world.consistent(false).await;
+}
+
+#[tokio::test]
 async fn a_plan_that_was_edited_in_the_database_is_not_carried_out() {
     for sql in [
         "UPDATE response_step SET on_failure = 'continue' WHERE plan_id = $1 AND step = 1",
