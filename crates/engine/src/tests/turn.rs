@@ -174,7 +174,10 @@ async fn who_is_in_a_hurry_need_not_wait_for_a_plan_that_would_do_the_same() {
     world.engine.advance_plans().await.unwrap();
     assert!(world.lease(&a).await.is_empty(), "one at a time");
     let refused = world.engine.submit(&ann(), isolate(&[&a])).await;
-    assert!(matches!(&refused, Err(Error::Targets(problems)) if problems[0].code == "conflict"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Error::Targets(problems)) if problems[0].code == "conflict"),
+        "{refused:?}"
+    );
     world.outcome(&a, &a.done(&hurried, cut())).await;
     let order = world.lease(&a).await.remove(0);
     assert_eq!(order.intent().task_id, runs.tasks[1].task_id.to_string());
