@@ -9,12 +9,18 @@
 //! `quell_catalog::blocklist`. Other than an order, a delta is read without what is not known here: a newer server may list
 //! a kind of object that this agent cannot enforce, and the rest of the list still counts.
 
+mod check;
+mod follow;
+
 use prost::{Enumeration, Message};
 
 use crate::digest::{Digest, sha256};
-use crate::keys::{Domain, SigningKey, Trust, key_id, verify};
+use crate::keys::{Domain, SigningKey, Trust};
 use crate::limits;
-use crate::trust::is_id;
+use crate::signed::{self, Document};
+
+pub use check::is_sound;
+pub use follow::{Follower, Step};
 
 const DOMAIN: &[u8] = b"quell/block-list/version/v1\0";
 
@@ -235,195 +241,28 @@ impl Error {
     }
 }
 
+impl Document for Delta {
+    type Error = Error;
+    const DOMAIN: Domain = Domain::BlockList;
+    const MOST: usize = limits::BLOCK_LIST_DELTA;
+    const MALFORMED: Error = Error::Malformed;
+    const UNSIGNED: Error = Error::Signature;
+
+    fn check(&self) -> Result<(), Error> {
+        self.check()
+    }
+}
+
 impl SignedDelta {
     /// Signs.
     pub fn sign(key: &SigningKey, delta: &[u8]) -> Self {
-        let signature = key.sign(Domain::BlockList, delta);
-        Self { delta: delta.to_vec(), signature, key_id: key_id(&key.public()) }
+        let (signature, key_id) = signed::sign::<Delta>(key, delta);
+        Self { delta: delta.to_vec(), signature, key_id }
     }
 
     /// The delta, signed by a trusted order key and within every limit. Whether it is the next one says [`Follower`].
     pub fn open(&self, trust: &Trust) -> Result<Delta, Error> {
-        if self.delta.len() > limits::BLOCK_LIST_DELTA {
-            return Err(Error::Malformed);
-        }
-        let key = trust.key(&self.key_id).ok_or(Error::Signature)?;
-        if !verify(key, Domain::BlockList, &self.delta, &self.signature) {
-            return Err(Error::Signature);
-        }
-        Delta::read(&self.delta)
-    }
-}
-
-impl Delta {
-    /// Reads encoded bytes, if every field is within its limit.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        if bytes.len() > limits::BLOCK_LIST_DELTA {
-            return Err(Error::Malformed);
-        }
-        let delta = Self::decode(bytes).map_err(|_| Error::Malformed)?;
-        delta.check()?;
-        Ok(delta)
-    }
-
-    /// Whether every field is within its limit and means something.
-    pub fn check(&self) -> Result<(), Error> {
-        let holds = |holds: bool, field| if holds { Ok(()) } else { Err(Error::Limit(field)) };
-        holds(is_id(&self.tenant_id), "tenant_id")?;
-        let from = Held { version: self.from_version, digest: self.base.clone() };
-        holds(from.is_sound(), "base")?;
-        holds((1..=i64::MAX.unsigned_abs()).contains(&self.to_version), "to_version")?;
-        match &self.part {
-            None => holds(self.from_version + 1 == self.to_version, "to_version")?,
-            Some(part) => {
-                holds(
-                    self.from_version == 0 && self.removes.is_empty() && self.unexcepts.is_empty(),
-                    "part",
-                )?;
-                holds(part.is_sound(), "part")?;
-            }
-        }
-        holds(self.adds.iter().all(|group| group.expires_at_us >= 0), "expires_at_us")?;
-        holds(self.adds.iter().all(|group| are_sound(group.kind, &group.values)), "adds")?;
-        let plain = |list: &[Plain]| list.iter().all(|plain| are_sound(plain.kind, &plain.values));
-        holds(plain(&self.removes), "removes")?;
-        holds(plain(&self.excepts) && plain(&self.unexcepts), "excepts")
-    }
-
-    /// Objects and exceptions that it names.
-    pub fn len(&self) -> usize {
-        let plain = |list: &[Plain]| list.iter().map(|plain| plain.values.len()).sum::<usize>();
-        self.adds.iter().map(|group| group.values.len()).sum::<usize>()
-            + plain(&self.removes)
-            + plain(&self.excepts)
-            + plain(&self.unexcepts)
-    }
-
-    /// It changes nothing but the version.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Part {
-    fn is_sound(&self) -> bool {
-        self.snapshot.len() == 16
-            && self.digest.len() == 32
-            && (1..=limits::BLOCK_LIST_PARTS as u32).contains(&self.count)
-            && self.index < self.count
-    }
-}
-
-fn are_sound(kind: i32, values: &[Vec<u8>]) -> bool {
-    values.iter().all(|value| is_sound(kind, value))
-}
-
-/// Whether bytes can be a value of this kind. Of a kind that is not known, the length alone is judged.
-pub fn is_sound(kind: i32, value: &[u8]) -> bool {
-    let text = |most: usize| (1..=most).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
-    match Kind::try_from(kind) {
-        Ok(Kind::Sha1) => value.len() == 20,
-        Ok(Kind::Sha256) => value.len() == 32,
-        Ok(Kind::Ip) => is_network(value),
-        Ok(Kind::Domain) => text(255) && value.iter().all(|byte| !byte.is_ascii_uppercase()),
-        Ok(Kind::Url) => text(limits::BLOCK_LIST_VALUE),
-        Ok(Kind::Sender) => text(320) && value.iter().all(|byte| !byte.is_ascii_uppercase()),
-        Ok(Kind::Unspecified) | Err(_) => (1..=limits::BLOCK_LIST_VALUE).contains(&value.len()),
-    }
-}
-
-fn is_network(value: &[u8]) -> bool {
-    let Some((length, address)) = value.split_last() else { return false };
-    let bits = address.len() * 8;
-    let length = usize::from(*length);
-    // Bit by bit there are at most 128, and only of what lies beyond the prefix.
-    matches!(bits, 32 | 128)
-        && length <= bits
-        && (length..bits).all(|bit| address.get(bit / 8).is_some_and(|byte| byte << (bit % 8) & 0x80 == 0))
-}
-
-/// What an accepted delta is to its receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Apply it to what is held: then [`Follower::held`] is the version.
-    Change(Delta),
-    /// Keep it beside what is held. When `is_last`, the parts together take its place, and [`Follower::held`] is their
-    /// version.
-    Part {
-        /// It begins a snapshot: forget parts kept before.
-        is_first: bool,
-        /// The snapshot is complete.
-        is_last: bool,
-        /// Its objects and exceptions.
-        delta: Delta,
-    },
-}
-
-/// The rules of acceptance: what may follow what is held.
-#[derive(Clone, Debug)]
-pub struct Follower {
-    tenant_id: String,
-    held: Held,
-    parts: Option<(Part, u64)>,
-}
-
-impl Follower {
-    /// Begins at what is held. An agent that lost its objects but knows its version says the version: it is never given
-    /// an older list.
-    pub fn new(tenant_id: &str, held: Held) -> Self {
-        Self { tenant_id: tenant_id.to_owned(), held, parts: None }
-    }
-
-    /// What is held with all that was taken so far.
-    pub fn held(&self) -> &Held {
-        &self.held
-    }
-
-    /// Takes what came next.
-    ///
-    /// # Errors
-    /// Nothing changed, but a snapshot that was under way is given up.
-    pub fn take(&mut self, signed: &SignedDelta, trust: &Trust) -> Result<Step, Error> {
-        let before = self.parts.take();
-        let delta = signed.open(trust)?;
-        if delta.tenant_id != self.tenant_id {
-            return Err(Error::OtherTenant);
-        }
-        match delta.part.clone() {
-            Some(part) => self.take_part(before, part, delta),
-            None => self.take_change(delta, &signed.delta),
-        }
-    }
-
-    fn take_change(&mut self, delta: Delta, bytes: &[u8]) -> Result<Step, Error> {
-        if delta.from_version != self.held.version {
-            return Err(Error::NotNext);
-        }
-        if delta.base != self.held.digest {
-            return Err(Error::OtherHistory);
-        }
-        self.held = self.held.then(bytes);
-        Ok(Step::Change(delta))
-    }
-
-    fn take_part(&mut self, before: Option<(Part, u64)>, part: Part, delta: Delta) -> Result<Step, Error> {
-        if delta.to_version < self.held.version {
-            return Err(Error::Stale);
-        }
-        let is_first = part.index == 0;
-        if !is_first {
-            let continues = before.is_some_and(|(last, version)| {
-                version == delta.to_version && part == Part { index: last.index + 1, ..last }
-            });
-            continues.then_some(()).ok_or(Error::Part)?;
-        }
-        let is_last = part.index + 1 == part.count;
-        if is_last {
-            self.held = Held { version: delta.to_version, digest: part.digest };
-        } else {
-            self.parts = Some((part, delta.to_version));
-        }
-        Ok(Step::Part { is_first, is_last, delta })
+        signed::open(trust, &self.delta, (&self.signature, &self.key_id))
     }
 }
 

@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod path;
 pub mod protection;
 pub mod shell;
+mod signed;
 pub mod trust;
 pub mod version;
 pub mod webauthn;

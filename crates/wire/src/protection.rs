@@ -7,8 +7,9 @@
 use prost::{Enumeration, Message};
 
 use crate::activity::{Severity, Source};
-use crate::keys::{Domain, SigningKey, Trust, key_id, verify};
+use crate::keys::{Domain, SigningKey, Trust};
 use crate::limits;
+use crate::signed::{self, Document};
 use crate::trust::is_id;
 
 /// What is recorded, detected and prevented.
@@ -148,23 +149,28 @@ impl Error {
     }
 }
 
+impl Document for Protection {
+    type Error = Error;
+    const DOMAIN: Domain = Domain::Protection;
+    const MOST: usize = limits::PROTECTION;
+    const MALFORMED: Error = Error::Malformed;
+    const UNSIGNED: Error = Error::Signature;
+
+    fn check(&self) -> Result<(), Error> {
+        self.check()
+    }
+}
+
 impl SignedProtection {
     /// Signs.
     pub fn sign(key: &SigningKey, protection: &[u8]) -> Self {
-        let signature = key.sign(Domain::Protection, protection);
-        Self { protection: protection.to_vec(), signature, key_id: key_id(&key.public()) }
+        let (signature, key_id) = signed::sign::<Protection>(key, protection);
+        Self { protection: protection.to_vec(), signature, key_id }
     }
 
     /// The document, if it may follow the one held: signed by a trusted order key, for this tenant, not older.
     pub fn open(&self, trust: &Trust, tenant_id: &str, held: u64) -> Result<Protection, Error> {
-        if self.protection.len() > limits::PROTECTION {
-            return Err(Error::Malformed);
-        }
-        let key = trust.key(&self.key_id).ok_or(Error::Signature)?;
-        if !verify(key, Domain::Protection, &self.protection, &self.signature) {
-            return Err(Error::Signature);
-        }
-        let protection = Protection::read(&self.protection)?;
+        let protection: Protection = signed::open(trust, &self.protection, (&self.signature, &self.key_id))?;
         if protection.tenant_id != tenant_id {
             return Err(Error::OtherTenant);
         }
@@ -203,12 +209,7 @@ pub fn documents(body: &str) -> Vec<&str> {
 impl Protection {
     /// Reads encoded bytes, if every field is within its limit.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        if bytes.len() > limits::PROTECTION {
-            return Err(Error::Malformed);
-        }
-        let protection = Self::decode(bytes).map_err(|_| Error::Malformed)?;
-        protection.check()?;
-        Ok(protection)
+        signed::read(bytes)
     }
 
     /// Whether every field is within its limit and means something.
