@@ -14,7 +14,7 @@ import { Failure } from "../ui/Failure";
 import classes from "./act.module.css";
 import { ActionPicker } from "./ActionPicker";
 import { Blast } from "./Blast";
-import { hasWayBack, isBegun, isForService, type Action, type Draft } from "./draft";
+import { deedOf, hasWayBack, isBegun, isForService, type Action, type Draft } from "./draft";
 import { Foot } from "./Foot";
 import { Marks } from "./Marks";
 import type { Start } from "./start";
@@ -145,9 +145,18 @@ function Request({ start, kept, begun, goOn, actions, close, busy }: Props) {
           open={request.open}
         />
       </Box>
-      <Foot request={request} action={action} close={close} />
+      <Last request={request} action={action} close={close} />
     </Box>
   );
+}
+
+function Last({ request, action, close }: { request: RequestState; action: Action; close: () => void }) {
+  const me = useMe();
+  const { preview } = request;
+  const size = preview?.target_count ?? 0;
+  const deed = size > 0 ? deedOf(action, preview?.targets.map(({ name }) => name) ?? [], size) : action.title;
+  const why = whyNot(me, "task.submit", action.id) ?? request.why;
+  return <Foot last={request} deed={deed} effect={action.effect} why={why} close={close} />;
 }
 
 function Form({

@@ -1,67 +1,54 @@
-/// The last step: what is hit is named once more, typed where that is asked for, and sent.
+/// The last step of any request: what is hit is named once more, typed where that is asked for, and sent.
 
 import { Button, Group, Kbd, Stack, Text, TextInput } from "@mantine/core";
 
-import { useMe, whyNot } from "../api/me";
+import type { ApiError } from "../api/problem";
 import { Deed } from "../ui/Deed";
 import { Failure } from "../ui/Failure";
 import { count } from "../ui/text";
 import classes from "./act.module.css";
-import { deedOf, type Action } from "./draft";
-import { ASKING, type RequestState } from "./useRequest";
+import { answers, type Challenge } from "./draft";
+import type { Preview } from "./preview";
+import { ASKING } from "./useRequest";
 
-export function Foot({ request, action, close }: { request: RequestState; action: Action; close: () => void }) {
-  const me = useMe();
-  const { preview, challenge, typed, type, isAnswered } = request;
-  const why = whyNot(me, "task.submit", action.id) ?? request.why;
+/** What a request is by now, as far as its last step goes. */
+export type Last = {
+  preview: Preview | undefined;
+  challenge: Challenge | undefined;
+  typed: string;
+  type: (text: string) => void;
+  isSending: boolean;
+  send: () => void;
+  failure: ApiError | null;
+};
+
+type Props = {
+  last: Last;
+  /** What is done, and with what effect as long as the server has not said. */
+  deed: string;
+  effect: string | undefined;
+  /** Why it cannot be sent now. */
+  why: string | undefined;
+  close: () => void;
+};
+
+export function Foot({ last, deed, effect, why, close }: Props) {
+  const { preview, challenge, isSending } = last;
   const isAsked = preview?.approval.how === "people";
-  const size = preview?.target_count ?? 0;
-  const deed = size > 0 ? deedOf(action, preview?.targets.map(({ name }) => name) ?? [], size) : action.title;
   return (
     <Stack className={classes.foot ?? ""} gap="sm">
-      <Failure error={request.failure} />
+      <Failure error={last.failure} />
       <Group justify="space-between" align="flex-end" gap="sm">
-        {challenge === undefined ? (
-          <span />
-        ) : (
-          <TextInput
-            label={
-              challenge.what === "count"
-                ? `To confirm, type the number of targets: ${Number(challenge.text).toLocaleString("en")}`
-                : challenge.what === "id"
-                  ? `To confirm, type the last 8 characters of its id: ${challenge.text}`
-                  : `To confirm, type the target: ${challenge.text}`
-            }
-            data-path="typed"
-            autoComplete="off"
-            spellCheck={false}
-            value={typed}
-            maxLength={60}
-            w={300}
-            onChange={(event) => {
-              type(event.currentTarget.value);
-            }}
-            {...(typed === "" || isAnswered || challenge.text.startsWith(typed.trim())
-              ? {}
-              : {
-                  error:
-                    challenge.what === "count"
-                      ? `It hits ${count(size, "target")}.`
-                      : challenge.what === "id"
-                        ? "This is another id."
-                        : "This is another name.",
-                })}
-          />
-        )}
+        {challenge === undefined ? <span /> : <Confirm challenge={challenge} last={last} />}
         <Group gap="xs" ml="auto">
-          <Button variant="default" onClick={close} disabled={request.isSending}>
+          <Button variant="default" onClick={close} disabled={isSending}>
             Cancel
           </Button>
           <Deed
             why={why}
-            loading={request.isSending}
-            color={(preview?.way_back.effect ?? action.effect) === "read_only" ? "quell" : "red.9"}
-            onClick={request.send}
+            loading={isSending}
+            color={(preview?.way_back.effect ?? effect) === "read_only" ? "quell" : "red.9"}
+            onClick={last.send}
             data-testid="send"
             rightSection={
               <Kbd size="xs" visibleFrom="sm">
@@ -79,4 +66,36 @@ export function Foot({ request, action, close }: { request: RequestState; action
       </Text>
     </Stack>
   );
+}
+
+function Confirm({ challenge, last: { typed, type, preview } }: { challenge: Challenge; last: Last }) {
+  const isOther = typed !== "" && !answers(challenge, typed) && !challenge.text.startsWith(typed.trim());
+  const [ask, other] = wordsOf(challenge, preview?.target_count ?? 0);
+  return (
+    <TextInput
+      label={`To confirm, type ${ask}`}
+      data-path="typed"
+      autoComplete="off"
+      spellCheck={false}
+      value={typed}
+      maxLength={60}
+      w={300}
+      onChange={(event) => {
+        type(event.currentTarget.value);
+      }}
+      {...(isOther ? { error: other } : {})}
+    />
+  );
+}
+
+/** What is to be typed, and what is said of anything else. */
+function wordsOf({ what, text }: Challenge, size: number): [string, string] {
+  switch (what) {
+    case "count":
+      return [`the number of targets: ${Number(text).toLocaleString("en")}`, `It hits ${count(size, "target")}.`];
+    case "id":
+      return [`the last 8 characters of its id: ${text}`, "This is another id."];
+    case "name":
+      return [`the target: ${text}`, "This is another name."];
+  }
 }

@@ -40,7 +40,6 @@ export type RequestState = {
   challenge: Challenge | undefined;
   typed: string;
   type: (text: string) => void;
-  isAnswered: boolean;
   /** Why it cannot be sent now. */
   why: string | undefined;
   send: () => void;
@@ -122,7 +121,6 @@ export function useRequest(start: Start, kept: Draft | undefined, actions: Actio
     challenge,
     typed,
     type,
-    isAnswered,
     why: asked === undefined ? unread(draft, fields, schemaError) : whyOf(preview, error, isOld),
     send,
     isSending: sending.isSending,

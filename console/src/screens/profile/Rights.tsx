@@ -1,6 +1,6 @@
 /// What you may do here, in words, and how far it reaches.
 
-import { Badge, Group, List, Stack, Text } from "@mantine/core";
+import { Badge, Group, Stack, Text } from "@mantine/core";
 
 import { $api } from "../../api/client";
 import { useMe } from "../../api/me";
@@ -8,9 +8,8 @@ import { Empty } from "../../ui/Empty";
 import { Failure } from "../../ui/Failure";
 import { clip, inert } from "../../ui/text";
 import { IconLock } from "@tabler/icons-react";
-import classes from "../../ui/columns.module.css";
-import { grouped } from "../settings/roles/permissions";
 import { Section } from "../../ui/Section";
+import { PermissionList } from "../settings/roles/PermissionList";
 
 export function Rights() {
   const me = useMe();
@@ -41,27 +40,7 @@ export function Rights() {
         )}
       </Section>
       <Section title="Permissions" about="What your roles add up to.">
-        <div className={classes.columns}>
-          {grouped(held).map(([group, permissions]) => (
-            <div key={group}>
-              <Text size="sm" fw={600}>
-                {group}
-              </Text>
-              <List size="sm" spacing={2}>
-                {permissions.map((permission) => (
-                  <List.Item key={permission.name}>
-                    {permission.about}
-                    <Text span size="xs" c="dimmed" ff="monospace">
-                      {" "}
-                      {permission.name}
-                    </Text>
-                    <Reach tags={reach[permission.name]} />
-                  </List.Item>
-                ))}
-              </List>
-            </div>
-          ))}
-        </div>
+        <PermissionList permissions={held} more={({ name }) => <Reach tags={reach[name]} />} />
       </Section>
     </Stack>
   );
@@ -71,8 +50,7 @@ function Reach({ tags }: { tags: string[] | undefined }) {
   if (tags === undefined) return null;
   return (
     <Text span size="xs">
-      {" "}
-      only on endpoints tagged {tags.map((tag) => clip(inert(tag), 40)).join(", ")}
+      Only on endpoints tagged {tags.map((tag) => clip(inert(tag), 40)).join(", ")}
     </Text>
   );
 }

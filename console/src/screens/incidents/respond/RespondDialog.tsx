@@ -1,15 +1,15 @@
 /// The confirmation of a response: what will happen, to what, what it touches, why, and how it is taken back.
 
-import { Box, Button, Checkbox, Group, Kbd, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Box, Checkbox, Modal, Stack, Text, Textarea } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { type KeyboardEvent } from "react";
 
 import { Blast } from "../../../act/Blast";
+import { Foot } from "../../../act/Foot";
 import { Marks } from "../../../act/Marks";
 import { Period, PRESETS } from "../../../act/Terms";
 import act from "../../../act/act.module.css";
 import { SchemaForm } from "../../../form/SchemaForm";
-import { Deed } from "../../../ui/Deed";
 import { Failure } from "../../../ui/Failure";
 import { Name } from "../../../ui/Name";
 import { Note } from "../../../ui/Note";
@@ -57,7 +57,7 @@ export default function RespondDialog({ asked, close }: { asked: Asked; close: (
             open={response.open}
           />
         </Box>
-        <Foot asked={asked} response={response} close={close} />
+        <Foot last={response} deed={asked.offer.title} effect={undefined} why={response.why} close={close} />
       </Box>
     </Modal>
   );
@@ -168,61 +168,6 @@ function Why({ response, isFirst }: { response: Response; isFirst: boolean }) {
           error={response.problem("revert_after_seconds")}
         />
       ) : null}
-    </Stack>
-  );
-}
-
-function Foot({ asked: { offer }, response, close }: { asked: Asked; response: Response; close: () => void }) {
-  const { challenge, preview } = response;
-  const isAsked = preview?.approval.how === "people";
-  return (
-    <Stack className={act.foot ?? ""} gap="sm">
-      <Failure error={response.failure} />
-      <Group justify="space-between" align="flex-end" gap="sm">
-        {challenge === undefined ? (
-          <span />
-        ) : (
-          <TextInput
-            label={
-              challenge.what === "count"
-                ? `To confirm, type the number of targets: ${challenge.text}`
-                : challenge.what === "id"
-                  ? `To confirm, type the last 8 characters of its id: ${challenge.text}`
-                  : `To confirm, type the target: ${challenge.text}`
-            }
-            autoComplete="off"
-            spellCheck={false}
-            value={response.typed}
-            maxLength={60}
-            w={300}
-            onChange={(event) => {
-              response.type(event.currentTarget.value);
-            }}
-          />
-        )}
-        <Group gap="xs" ml="auto">
-          <Button variant="default" onClick={close} disabled={response.isSending}>
-            Cancel
-          </Button>
-          <Deed
-            why={response.why}
-            loading={response.isSending}
-            color={preview?.way_back.effect === "read_only" ? "quell" : "red.9"}
-            onClick={response.send}
-            data-testid="send"
-            rightSection={
-              <Kbd size="xs" visibleFrom="sm">
-                Ctrl ↵
-              </Kbd>
-            }
-          >
-            {isAsked ? `Ask for approval: ${offer.title}` : offer.title}
-          </Deed>
-        </Group>
-      </Group>
-      <Text size="xs" c="dimmed" ta="right" mih="1.2rem" role="status">
-        {response.why}
-      </Text>
     </Stack>
   );
 }

@@ -1,13 +1,12 @@
 /// What a role grants, to read.
 
-import { Badge, Group, List, Text } from "@mantine/core";
+import { Badge, Group, Text } from "@mantine/core";
 
 import { $api } from "../../../api/client";
 import { Section } from "../../../ui/Section";
 import { clip, inert } from "../../../ui/text";
 import type { Grants } from "./GrantFields";
-import { grouped } from "./permissions";
-import classes from "../../../ui/columns.module.css";
+import { PermissionList } from "./PermissionList";
 
 export function Granted({ grants }: { grants: Grants }) {
   const known = $api.useQuery("get", "/api/v1/permissions", undefined, { staleTime: Infinity });
@@ -38,25 +37,7 @@ export function Granted({ grants }: { grants: Grants }) {
         )}
       </Section>
       <Section title="Permissions" about={isAll ? "All of them." : undefined}>
-        <div className={classes.columns}>
-          {grouped(held).map(([group, permissions]) => (
-            <div key={group}>
-              <Text size="sm" fw={600}>
-                {group}
-              </Text>
-              <List size="sm" spacing={2}>
-                {permissions.map((permission) => (
-                  <List.Item key={permission.name}>
-                    {permission.about}
-                    <Text span size="xs" c="dimmed" ff="monospace" display="block">
-                      {permission.name}
-                    </Text>
-                  </List.Item>
-                ))}
-              </List>
-            </div>
-          ))}
-        </div>
+        <PermissionList permissions={held} />
       </Section>
     </>
   );
