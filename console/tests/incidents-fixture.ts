@@ -381,8 +381,22 @@ const ENDPOINT_OFFERS = [
   offer("process.start", "Start Process", "web-1", { asks: true, params: null, risk: "high" }),
 ];
 
-export const GAPS = { lost: 14, processes_beyond: 0, activities_beyond: 0, dropped: 0, begins_late: true };
-const NO_GAPS = { lost: 0, processes_beyond: 0, activities_beyond: 0, dropped: 0, begins_late: false };
+export const GAPS = {
+  lost: 14,
+  processes_beyond: 0,
+  activities_beyond: 0,
+  dropped: 0,
+  begins_late: true,
+  vanished_files: 0,
+};
+const NO_GAPS = {
+  lost: 0,
+  processes_beyond: 0,
+  activities_beyond: 0,
+  dropped: 0,
+  begins_late: false,
+  vanished_files: 0,
+};
 
 function chain(id: string, size: number, gaps: object): Record<string, unknown> {
   return {

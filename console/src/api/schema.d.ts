@@ -6874,6 +6874,11 @@ export interface components {
              * @description Processes that the endpoint left out, beyond the limit of a chain.
              */
             processes_beyond: number;
+            /**
+             * Format: int64
+             * @description Files of the endpoint that came and went with their directory while the chain was open, so that nobody could look at them.
+             */
+            vanished_files: number;
         };
         /** @description Where agents are told to connect. */
         GatewayAddresses: {
@@ -10360,6 +10365,11 @@ export interface components {
             takes_none: number;
             /** @description Active endpoints. */
             total: number;
+            /**
+             * Format: int64
+             * @description Files that came and went with their directory since the agents' starts, so that nobody could look at them.
+             */
+            vanished_files: number;
             /** @description How many have which version, newest first; at most 50. */
             versions: components["schemas"]["ProtectionVersionCount"][];
         };

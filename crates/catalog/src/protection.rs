@@ -24,6 +24,8 @@ pub struct Recorder {
     pub sources: Vec<RecorderSource>,
     /// Activity events that were lost since the agent's start, by kind.
     pub lost: BTreeMap<String, u64>,
+    /// Changes of files whose directory was removed before it could be looked at: no loss of the recorder's.
+    pub vanished_files: u64,
     /// Rules in force, by source: `behaviour`, `yara`.
     pub rules: BTreeMap<String, u32>,
     /// Rules that this agent does not take; at most [`REFUSED`].

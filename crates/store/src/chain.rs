@@ -52,6 +52,8 @@ pub struct Chain {
     pub dropped: i64,
     /// Its beginning was older than what the endpoint keeps.
     pub begins_late: bool,
+    /// Files of the endpoint that came and went with their directory while it was open.
+    pub vanished_files: i64,
 }
 
 /// How much of an endpoint's is kept.
@@ -67,7 +69,8 @@ pub struct Held {
 macro_rules! columns {
     () => {
         "tenant_id, id, endpoint_id, name, incident_id, boot_id, root_pid, root_start, serial, is_closed, opened_at, \
-        updated_at, processes, activities, detections, bytes, lost, processes_beyond, activities_beyond, dropped, begins_late"
+        updated_at, processes, activities, detections, bytes, lost, processes_beyond, activities_beyond, dropped, begins_late, \
+        vanished_files"
     };
 }
 
@@ -79,7 +82,8 @@ sql! {
     OF_INCIDENT = concat!("SELECT ", columns!(), " FROM chain WHERE tenant_id = $1 AND incident_id = $2 ORDER BY id LIMIT $3");
     UPDATE = "UPDATE chain SET serial = $3, is_closed = $4, updated_at = $5, processes = $6, activities = $7, detections = $8, \
         bytes = $9, lost = $10, processes_beyond = $11, activities_beyond = $12, dropped = $13, begins_late = $14, \
-        incident_id = COALESCE(incident_id, $15), root_pid = $16, root_start = $17 WHERE tenant_id = $1 AND id = $2 AND serial = $3 - 1";
+        incident_id = COALESCE(incident_id, $15), root_pid = $16, root_start = $17, \
+        vanished_files = $18 WHERE tenant_id = $1 AND id = $2 AND serial = $3 - 1";
     HELD = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM chain WHERE tenant_id = $1 AND endpoint_id = $2 \
         AND bytes > 0";
     OLDEST = "SELECT c.id FROM chain c LEFT JOIN incident i ON i.tenant_id = c.tenant_id AND i.id = c.incident_id \
@@ -125,6 +129,7 @@ fn read(mut row: Row) -> Result<Chain, Error> {
         activities_beyond: row.take()?,
         dropped: row.take()?,
         begins_late: row.take()?,
+        vanished_files: row.take()?,
     })
 }
 
@@ -159,7 +164,7 @@ pub fn count_of(tx: &mut Tx<'_>, tenant: Uuid, incident: Uuid) -> Result<i64, Er
 /// Notes what an update brought. `chain` is as it is from now on; `false` where its serial does not follow what is stored. The
 /// incident that it belongs to stays, since that may have been merged into another meanwhile: [`move_all`] changes it.
 pub fn update(tx: &mut Tx<'_>, chain: &Chain) -> Result<bool, Error> {
-    let values: [&dyn crate::Param; 17] = [
+    let values: [&dyn crate::Param; 18] = [
         &chain.tenant_id,
         &chain.id,
         &chain.serial,
@@ -177,6 +182,7 @@ pub fn update(tx: &mut Tx<'_>, chain: &Chain) -> Result<bool, Error> {
         &chain.incident_id,
         &chain.root_pid,
         &chain.root_start,
+        &chain.vanished_files,
     ];
     tx.execute(UPDATE, &values).map(|rows| rows == 1)
 }

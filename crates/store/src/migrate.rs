@@ -60,6 +60,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(18, "incident_lookup", include_str!("../../../migrations/0018_incident_lookup.sql")),
     Migration::of(19, "plan_turn", include_str!("../../../migrations/0019_plan_turn.sql")),
     Migration::of(20, "room", include_str!("../../../migrations/0020_room.sql")),
+    Migration::of(21, "vanished_files", include_str!("../../../migrations/0021_vanished_files.sql")),
 ];
 
 /// The schema version that this program writes.

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { base, exitWords, gapsOf, processName, rank, stateWords, stopped, withoutEvents } from "./words";
+import { base, exitWords, gapsOf, processName, rank, stateWords, stopped, vanishedWords, withoutEvents } from "./words";
 
 describe("words of incidents", () => {
   test("the worst ranks first, what is not known last", () => {
@@ -41,6 +41,8 @@ describe("words of incidents", () => {
   test("every gap is told, and none where there is none", () => {
     const none = { lost: 0, processes_beyond: 0, activities_beyond: 0, dropped: 0, begins_late: false };
     expect(gapsOf(none)).toEqual([]);
+    expect(vanishedWords(0)).toBeUndefined();
+    expect(vanishedWords(1200)).toContain("1,200 files");
     expect(gapsOf({ ...none, lost: 1, begins_late: true })).toHaveLength(2);
     expect(gapsOf({ ...none, lost: 1200 })[0]).toContain("1,200 events were lost");
   });

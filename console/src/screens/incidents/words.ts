@@ -109,6 +109,12 @@ export function gapsOf(gaps: {
   ].filter((text) => text !== "");
 }
 
+/** Files that nobody could look at, and that are no loss of the recorder's; nothing where there are none. */
+export function vanishedWords(number: number): string | undefined {
+  if (number === 0) return undefined;
+  return `${count(number, "file")} of the endpoint came and went with their directory meanwhile: nobody could look at them.`;
+}
+
 const clockOfDay = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
   minute: "2-digit",

@@ -44,6 +44,15 @@ impl Piece {
     }
 }
 
+/// What an endpoint could not tell, until a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Events that were lost.
+    pub lost: u64,
+    /// Files that came and went with their directory.
+    pub vanished_files: u64,
+}
+
 /// Seconds since boot.
 pub fn now_s() -> u64 {
     since_boot() / 1_000_000_000
@@ -77,10 +86,10 @@ pub struct Chain {
     members: Vec<(ProcessKey, Reach)>,
     /// The largest number of an activity event that was told.
     told_id: u64,
-    /// Losses of the endpoint before it was opened.
-    lost_before: u64,
-    /// Its losses in an earlier run of the agent.
-    lost_earlier: u64,
+    /// What the endpoint could not tell before it was opened.
+    before: Unseen,
+    /// The same of an earlier run of the agent, while it was open.
+    earlier: Unseen,
     pub due: Option<Instant>,
     gaps_changed: bool,
     /// It is to be closed, once all is told.
@@ -88,27 +97,27 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// A new one. `lost`: what the endpoint has lost until now.
-    pub fn new(slot: u32, id: String, root: ProcessKey, lost: u64) -> Self {
+    /// A new one.
+    pub fn new(slot: u32, id: String, root: ProcessKey, unseen: Unseen) -> Self {
         let (root_pid, root_start, detected_s) = (root.pid, root.start, now_s());
         let state = KeptChain { id, root_pid, root_start, detected_s, ..KeptChain::default() };
-        Self::of(slot, state, lost)
+        Self::of(slot, state, unseen)
     }
 
     /// One that was open when the agent ended.
-    pub fn resumed(slot: u32, mut state: KeptChain, lost: u64) -> Self {
+    pub fn resumed(slot: u32, mut state: KeptChain, unseen: Unseen) -> Self {
         let members = std::mem::take(&mut state.members);
-        let mut chain = Self::of(slot, state, lost);
+        let mut chain = Self::of(slot, state, unseen);
         chain.told = members.into_iter().map(|(key, _)| key).collect();
         chain
     }
 
-    fn of(slot: u32, state: KeptChain, lost: u64) -> Self {
+    fn of(slot: u32, state: KeptChain, before: Unseen) -> Self {
         Self {
             slot,
             root: ProcessKey { pid: state.root_pid, start: state.root_start },
-            lost_before: lost,
-            lost_earlier: state.lost,
+            before,
+            earlier: Unseen { lost: state.lost, vanished_files: state.vanished_files },
             state,
             told: BTreeSet::new(),
             fresh: BTreeSet::new(),
@@ -336,15 +345,21 @@ impl Chain {
 
     /// So much was lost while nobody counted.
     pub fn missed(&mut self, count: u64) {
-        self.lost_earlier = self.lost_earlier.saturating_add(count);
+        self.earlier.lost = self.earlier.lost.saturating_add(count);
         self.gaps_changed = true;
         self.hurry(GATHER);
     }
 
-    pub fn gaps(&mut self, lost: u64) -> Gaps {
-        self.state.lost = self.lost_earlier + lost.saturating_sub(self.lost_before);
+    /// What it lacks. `unseen`: as it stands with the endpoint now.
+    pub fn gaps(&mut self, unseen: Unseen) -> Gaps {
+        let since = |now: u64, before: u64, earlier: u64| earlier.saturating_add(now.saturating_sub(before));
+        let (before, earlier) = (self.before, self.earlier);
+        self.state.lost = since(unseen.lost, before.lost, earlier.lost);
+        self.state.vanished_files =
+            since(unseen.vanished_files, before.vanished_files, earlier.vanished_files);
         Gaps {
             lost: self.state.lost,
+            vanished_files: self.state.vanished_files,
             processes_beyond: self.state.processes_beyond,
             activities_beyond: self.state.activities_beyond,
             begins_late: self.state.begins_late,

@@ -17,7 +17,7 @@ use quell_host::recorder::raw::Raw;
 use quell_wire::activity::{Detection, Process, ProcessKey};
 use tokio::sync::oneshot;
 
-use super::chains::Chains;
+use super::chains::{Chains, Unseen};
 use super::disk::{Answer, Disk};
 use super::facts::{Learned, Reader};
 use super::item::Item;
@@ -242,8 +242,8 @@ pub struct Flight {
     pub disk: Disk,
     pub own: Own,
     pub boot_id: String,
-    /// What the kernel lost until now.
-    pub host_lost: Box<dyn Fn() -> u64 + Send>,
+    /// What the sources could not tell until now.
+    pub host_unseen: Box<dyn Fn() -> Unseen + Send>,
     /// The number of the next activity event.
     pub next_id: u64,
     /// Processes that ran when the agent ended, by the ring, until it is known which still do.
@@ -308,7 +308,7 @@ impl Flight {
             disk,
             own,
             boot_id,
-            host_lost: Box::new(|| 0),
+            host_unseen: Box::new(Unseen::default),
             next_id,
             before: HashMap::new(),
             state: State::default(),
@@ -421,28 +421,30 @@ impl Flight {
         self.state.groups.saturating_add(self.judge.forgotten())
     }
 
-    fn lost(&self) -> u64 {
+    fn unseen(&self) -> Unseen {
+        let sources = (self.host_unseen)();
         // What a correlation forgot may have been the one hit that was missing.
-        (self.host_lost)().saturating_add(self.door.lost()).saturating_add(self.forgotten_groups())
+        let lost = sources.lost.saturating_add(self.door.lost()).saturating_add(self.forgotten_groups());
+        Unseen { lost, ..sources }
     }
 
     /// Puts the chains of an earlier run where they belong; nothing more comes of those of another boot. `missed`: what was lost
     /// between the runs.
     pub fn resume(&mut self, kept: Vec<(super::ring::KeptChain, Option<String>)>, missed: u64) {
-        let lost = self.lost();
+        let unseen = self.unseen();
         for (mut state, other_boot) in kept {
             let slot = self.state.chains.slot();
             let members = state.members.clone();
             if let Some(boot_id) = other_boot {
-                let mut chain = super::chains::Chain::resumed(slot, std::mem::take(&mut state), lost);
+                let mut chain = super::chains::Chain::resumed(slot, std::mem::take(&mut state), unseen);
                 chain.is_closing = true;
-                if let Some((letter, batch)) = chain.cut(&boot_id, lost, &|_| None) {
+                if let Some((letter, batch)) = chain.cut(&boot_id, unseen, &|_| None) {
                     self.disk.post(letter, batch);
                 }
                 continue;
             }
             self.state.members.extend(members.into_iter().map(|(key, reach)| (key, (slot, reach))));
-            let mut chain = super::chains::Chain::resumed(slot, state, lost);
+            let mut chain = super::chains::Chain::resumed(slot, state, unseen);
             if missed > 0 {
                 chain.missed(missed);
             }

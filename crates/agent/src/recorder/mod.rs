@@ -43,6 +43,7 @@ use quell_wire::activity::ChainStored;
 use tokio::sync::oneshot;
 
 use self::alarm::Alarm;
+use self::chains::Unseen;
 use self::disk::Disk;
 use self::facts::Reader;
 pub use self::flight::{Asked, Collected};
@@ -217,9 +218,12 @@ impl Recorder {
             }
         };
         let counted = Arc::downgrade(&sources);
-        flight.host_lost = Box::new(move || {
+        flight.host_unseen = Box::new(move || {
             let standing = counted.upgrade().map(|sources| sources.standing());
-            standing.map_or(0, |standing| standing.counts.iter().map(|count| count.lost).sum())
+            standing.map_or_else(Unseen::default, |standing| Unseen {
+                lost: standing.counts.iter().map(|count| count.lost).sum(),
+                vanished_files: standing.vanished_files,
+            })
         });
         let thread = std::thread::Builder::new().name("flight".into()).stack_size(STACK);
         let watch = alarm.watch("flight");

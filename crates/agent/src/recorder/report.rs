@@ -58,6 +58,7 @@ impl Recorder {
             "problems": sources.as_ref().map(|standing| &standing.problems),
             "counts": counts,
             "lost": lost(engine, sources.as_ref(), stands.missed),
+            "vanished_files": sources.as_ref().map(|standing| standing.vanished_files),
             "falls": stands.falls,
             "activities": door.activities.load(Ordering::Relaxed),
             "detections": door.detections.load(Ordering::Relaxed),
@@ -100,6 +101,7 @@ impl Recorder {
         let standing = engine.sources.as_ref().map(|sources| sources.standing());
         if let Some(standing) = &standing {
             told.sources = summed(standing, scope::why_no_files(&self.0.state));
+            told.vanished_files = standing.vanished_files;
             told.why = standing.problems.first().map(|problem| cut(problem));
         }
         told.lost = lost(engine, standing.as_ref(), stands.missed);

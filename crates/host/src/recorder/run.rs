@@ -165,7 +165,10 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             batch.push(Raw { at, process, task: None, what: What::File(Box::new(change)) });
         });
         match told {
-            Ok(counts) => self.shared.lose(Kind::File, counts.overflows + counts.unseen),
+            Ok(counts) => {
+                self.shared.lose(Kind::File, counts.overflows + counts.unseen);
+                self.shared.vanish(counts.vanished);
+            }
             Err(error) => {
                 self.shared.problem(&format!("files are not heard of any more: {error}"));
                 self.files = None;

@@ -16,6 +16,9 @@ pub struct Standing {
     pub sources: Vec<Source>,
     /// What was told and lost since the recorder began, in the order of [`Kind::ALL`].
     pub counts: Vec<Count>,
+    /// Changes of files whose directory was removed before it could be looked at. They are in no count of what was lost: this
+    /// happens all the time where programs make directories for a moment, and says nothing of whether the recorder keeps up.
+    pub vanished_files: u64,
     /// What is not listened to, or not any more, and why. Sentences for a person.
     pub problems: Vec<String>,
 }
@@ -47,6 +50,7 @@ pub struct Count {
 pub(super) struct Shared {
     pub seen: [AtomicU64; Kind::ALL.len()],
     lost: [AtomicU64; Kind::ALL.len()],
+    vanished_files: AtomicU64,
     sources: Mutex<Vec<Source>>,
     problems: Mutex<Vec<String>>,
     /// What programs in the kernel found no room for.
@@ -60,6 +64,10 @@ impl Shared {
 
     pub fn lose(&self, kind: Kind, count: u64) {
         self.lost[kind as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub fn vanish(&self, count: u64) {
+        self.vanished_files.fetch_add(count, Ordering::Relaxed);
     }
 
     pub fn kernel(&self, lost: Lost) {
@@ -86,6 +94,7 @@ impl Shared {
         Standing {
             sources: lock(&self.sources).clone(),
             counts: Kind::ALL.into_iter().map(count).collect(),
+            vanished_files: self.vanished_files.load(Ordering::Relaxed),
             problems: lock(&self.problems).clone(),
         }
     }

@@ -162,6 +162,10 @@ fn chain(out: &mut Markup, report: &Report<'_>, view: &View<'_>) {
             gaps.lost
         ));
     }
+    if gaps.vanished_files > 0 {
+        let files = count(gaps.vanished_files as usize, "file", "files");
+        out.text(&format!(" {files} of the endpoint came and went with their directory meanwhile."));
+    }
     out.raw("</p>");
     svg::draw(out, view);
 }

@@ -91,6 +91,7 @@ fn chain(view: &View<'_>) -> Value {
             "processes_beyond": gaps.processes_beyond,
             "activities_beyond": gaps.activities_beyond,
             "begins_late": gaps.begins_late,
+            "vanished_files": gaps.vanished_files,
             "left_out": view.left_out,
         },
         "processes": processes.collect::<Vec<_>>(),

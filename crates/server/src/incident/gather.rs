@@ -76,6 +76,7 @@ fn bare(tx: &mut Tx<'_>, row: &chain::Chain) -> Result<Chain, Error> {
             processes_beyond: row.processes_beyond.unsigned_abs(),
             activities_beyond: row.activities_beyond.unsigned_abs(),
             begins_late: row.begins_late,
+            vanished_files: row.vanished_files.unsigned_abs(),
         },
         closed: row.is_closed,
     })

@@ -187,6 +187,7 @@ fn begin(tx: &mut Tx<'_>, from: &From, update: &Update) -> Result<Chain, Error> 
         activities_beyond: 0,
         dropped: 0,
         begins_late: false,
+        vanished_files: 0,
     };
     chain::insert(tx, &row)?;
     Ok(row)
@@ -223,6 +224,7 @@ fn write(
     row.processes_beyond = signed(update.gaps.processes_beyond);
     row.activities_beyond = signed(update.gaps.activities_beyond);
     row.begins_late = update.gaps.begins_late;
+    row.vanished_files = signed(update.gaps.vanished_files);
     row.bytes = row.bytes.saturating_add(update.bytes);
     row.updated_at = update.received_at;
     Ok(told)

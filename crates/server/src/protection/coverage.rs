@@ -45,6 +45,8 @@ pub(crate) struct Coverage {
     pub sources: Vec<SourceCount>,
     /// Activity events that were lost since the agents' starts, by kind.
     pub lost: BTreeMap<String, u64>,
+    /// Files that came and went with their directory since the agents' starts, so that nobody could look at them.
+    pub vanished_files: u64,
     /// Rules that agents do not take, most frequent first; at most 50.
     pub refused: Vec<RefusedCount>,
 }
@@ -190,6 +192,8 @@ impl Count {
                 *all = all.saturating_add(*lost);
             }
         }
+        let vanished = &mut self.coverage.vanished_files;
+        *vanished = vanished.saturating_add(recorder.vanished_files);
         for rule in recorder.refused.iter().take(quell_catalog::protection::REFUSED) {
             note(&mut self.refused, (plain(&rule.source), plain(&rule.rule), plain(&rule.problem)));
         }
@@ -235,7 +239,7 @@ mod tests {
             detail: detail.to_owned(),
         };
         let mut count = Count::default();
-        let refusing = r#"{"recording": true, "prevents": false, "lost": {"start": 3},
+        let refusing = r#"{"recording": true, "prevents": false, "lost": {"start": 3}, "vanished_files": 4,
             "sources": [{"activity": "process", "means": "ebpf"}],
             "refused": [{"source": "yara", "rule": "r", "problem": "a\nb"}], "unknown": 1}"#;
         let is_current = [
@@ -258,6 +262,7 @@ mod tests {
         );
         assert_eq!((all.total, all.current, all.behind, all.takes_none), (5, 2, 2, 1));
         assert_eq!((all.recording, all.cannot_prevent, all.lost.get("start")), (2, 2, Some(&6)));
+        assert_eq!((all.lost.len(), all.vanished_files), (1, 8), "those are no loss");
         assert_eq!(all.versions[0], VersionCount { version: 4, endpoints: 2 });
         assert_eq!((all.refused[0].problem.as_str(), all.refused[0].endpoints), ("ab", 2));
         assert_eq!(all.sources.len(), 1);

@@ -83,6 +83,7 @@ pub async fn seeded(world: &World, endpoint: Uuid, author: Uuid) -> Seeded {
             activities_beyond: 0,
             dropped: 0,
             begins_late: false,
+            vanished_files: 0,
         };
         chain::insert(tx, &row)?;
         chain::update(tx, &row)?;

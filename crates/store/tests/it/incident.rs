@@ -111,6 +111,7 @@ fn chain_of(tenant_id: Uuid, endpoint_id: Uuid, name: &str, at: i64) -> Chain {
         activities_beyond: 0,
         dropped: 0,
         begins_late: false,
+        vanished_files: 0,
     }
 }
 
@@ -361,7 +362,7 @@ async fn a_chain_takes_updates_in_their_turn_and_no_more_than_there_is_room_for(
     let row = chain_made(world, endpoint, "c", 10).await;
     let (id, twice) = (row.id, chain_of(tenant, endpoint, "c", 11));
     assert!(!world.write(move |tx| chain::insert(tx, &twice)).await.unwrap());
-    let first = Chain { serial: 1, bytes: 100, lost: 3, begins_late: true, ..row.clone() };
+    let first = Chain { serial: 1, bytes: 100, lost: 3, begins_late: true, vanished_files: 4, ..row.clone() };
     let written = first.clone();
     assert!(world.write(move |tx| chain::update(tx, &written)).await.unwrap());
     let again = first.clone();

@@ -144,6 +144,10 @@ pub struct Gaps {
     /// Part of the chain was older than what the recorder keeps.
     #[prost(bool, tag = "4")]
     pub begins_late: bool,
+    /// Changes of files of this endpoint whose directory was removed before it could be looked at, while the chain was open. They
+    /// are not in `lost`. An agent that knows no such count told them there.
+    #[prost(uint64, tag = "5")]
+    pub vanished_files: u64,
 }
 
 /// Names updates of a chain.

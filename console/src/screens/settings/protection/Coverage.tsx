@@ -48,6 +48,12 @@ export function Coverage({ protection, titles }: Props) {
                 : lost.map(([kind, number]) => `${number.toLocaleString("en")} ${words(kind)}`).join(", "),
             ],
             [
+              "Came and went",
+              endpoints.vanished_files === 0
+                ? undefined
+                : `${count(endpoints.vanished_files, "file")}, with their directory, before anybody could look at them`,
+            ],
+            [
               "By version",
               endpoints.versions.map((each) => `${String(each.version)}: ${String(each.endpoints)}`).join(" · "),
             ],

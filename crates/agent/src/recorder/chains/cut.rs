@@ -6,7 +6,7 @@ use prost::Message;
 use quell_wire::activity::{ChainUpdate, Process, ProcessKey};
 use quell_wire::limits;
 
-use super::{Chain, Piece};
+use super::{Chain, Piece, Unseen};
 use crate::recorder::ring::{Batch, Letter};
 
 /// Bytes of an update: half of what a frame holds.
@@ -16,9 +16,9 @@ const BYTES: usize = 480 << 10;
 pub type Names<'a> = &'a dyn Fn(ProcessKey) -> Option<Process>;
 
 impl Chain {
-    /// The next update, where something is to be told. With the rows of its processes, which go to the disk with it. `lost`:
-    /// what the endpoint has lost until now.
-    pub fn cut(&mut self, boot_id: &str, lost: u64, names: Names<'_>) -> Option<(Letter, Batch)> {
+    /// The next update, where something is to be told. With the rows of its processes, which go to the disk with it. `unseen`:
+    /// what the endpoint could not tell until now.
+    pub fn cut(&mut self, boot_id: &str, unseen: Unseen, names: Names<'_>) -> Option<(Letter, Batch)> {
         let closes = self.is_closing;
         if self.is_told() && !closes {
             self.due = None;
@@ -34,7 +34,7 @@ impl Chain {
         self.detections(&mut update, &mut bytes, names);
         self.processes(&mut update, &mut bytes, names);
         self.activities(&mut update, &mut bytes);
-        update.gaps = self.gaps(lost);
+        update.gaps = self.gaps(unseen);
         self.gaps_changed = false;
         let is_last = self.is_told();
         update.closed = closes && is_last;

@@ -33,8 +33,12 @@ fn detection(activity: u64) -> Detection {
     }
 }
 
+fn lost(lost: u64) -> Unseen {
+    Unseen { lost, ..Unseen::default() }
+}
+
 fn update(chain: &mut Chain, path: &[u8]) -> Option<ChainUpdate> {
-    let (letter, _) = chain.cut("boot", 10, &|key| Some(process(key, path)))?;
+    let (letter, _) = chain.cut("boot", lost(10), &|key| Some(process(key, path)))?;
     assert!(letter.body.len() < 512 << 10, "{}", letter.body.len());
     let update = ChainUpdate::decode(letter.body.as_slice()).unwrap();
     assert_eq!(update.check(), Ok(()));
@@ -44,7 +48,7 @@ fn update(chain: &mut Chain, path: &[u8]) -> Option<ChainUpdate> {
 
 #[test]
 fn a_detection_goes_first_with_its_event_and_its_process() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 4);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(4));
     for pid in 1..=200 {
         assert!(chain.process(key(pid)));
         chain.activity(&asked(u64::from(pid), pid));
@@ -68,7 +72,7 @@ fn a_detection_goes_first_with_its_event_and_its_process() {
 #[test]
 fn an_update_is_never_larger_than_a_frame_takes() {
     let long = vec![b'x'; limits::PATH];
-    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(0));
     let program = Arc::new(Program {
         image: Image { path: long.clone(), directory: long.clone(), ..Image::default() },
         ..Program::default()
@@ -91,7 +95,7 @@ fn an_update_is_never_larger_than_a_frame_takes() {
 
 #[test]
 fn what_is_beyond_the_limits_is_counted() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(0));
     let taken = (1..=3000).filter(|pid| chain.process(key(*pid))).count();
     assert_eq!(taken, limits::CHAIN_PROCESSES - RESERVE);
     assert!(chain.key_process(key(3000)));
@@ -100,7 +104,7 @@ fn what_is_beyond_the_limits_is_counted() {
     for id in 1..=(WAITING as u64 + 5) {
         chain.activity(&asked(id, 1));
     }
-    let gaps = chain.gaps(0);
+    let gaps = chain.gaps(lost(0));
     assert_eq!((gaps.processes_beyond, gaps.activities_beyond), (1000 + RESERVE as u64, 6));
     chain.drop_waiting();
     let last = update(&mut chain, b"/x").unwrap();
@@ -117,7 +121,7 @@ fn what_is_beyond_the_limits_is_counted() {
 
 #[test]
 fn a_flood_of_mild_detections_leaves_room_for_worse_ones_and_is_counted() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 10);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(10));
     chain.process(key(1));
     let of = |severity: Severity, source: Source| Detection {
         severity: severity.into(),
@@ -131,7 +135,7 @@ fn a_flood_of_mild_detections_leaves_room_for_worse_ones_and_is_counted() {
     assert_eq!(taken(&mut chain, 300, Severity::High, Source::Behaviour), 200);
     assert_eq!(taken(&mut chain, 1, Severity::Informational, Source::Asked), 1);
     assert_eq!(taken(&mut chain, 100, Severity::Critical, Source::Behaviour), 49);
-    assert_eq!(chain.gaps(10).lost, 4250 + 100 + 51);
+    assert_eq!(chain.gaps(lost(10)).lost, 4250 + 100 + 51);
     let mut told = 0;
     let mut lost = 0;
     while let Some(next) = update(&mut chain, b"/x") {
@@ -142,7 +146,7 @@ fn a_flood_of_mild_detections_leaves_room_for_worse_ones_and_is_counted() {
 
 #[test]
 fn facts_that_come_late_are_told_again_and_others_once() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(0));
     let program = Arc::new(Program::default());
     let start = |id| Arc::new(Item { id, at_us: 1, key: key(1), what: What::Start(program.clone()) });
     let item = start(5);
@@ -167,7 +171,7 @@ fn facts_that_come_late_are_told_again_and_others_once() {
 
 #[test]
 fn what_the_ring_answers_late_does_not_take_facts_back_that_came_meanwhile() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(0));
     let program = Arc::new(Program::default());
     let item = Arc::new(Item { id: 5, at_us: 1, key: key(1), what: What::Start(program.clone()) });
     let before = item.activity();
@@ -188,7 +192,7 @@ fn what_the_ring_answers_late_does_not_take_facts_back_that_came_meanwhile() {
 
 #[test]
 fn a_chain_that_is_closed_says_so_last() {
-    let mut chain = Chain::new(1, "c".into(), key(1), 0);
+    let mut chain = Chain::new(1, "c".into(), key(1), lost(0));
     for pid in 1..=100 {
         chain.process(key(pid));
     }
@@ -198,7 +202,9 @@ fn a_chain_that_is_closed_says_so_last() {
     let last = update(&mut chain, b"/x").unwrap();
     assert!(last.closed && last.processes.len() == 36);
     let kept = KeptChain { members: vec![(key(3), Reach::All)], serial: 7, lost: 5, ..chain.state.clone() };
-    let mut resumed = Chain::resumed(2, kept, 0);
+    let mut resumed = Chain::resumed(2, kept, lost(0));
     assert!(resumed.tells(key(3)) && resumed.is_told());
-    assert_eq!(resumed.gaps(2).lost, 7, "with those of an earlier run");
+    assert_eq!(resumed.gaps(lost(2)).lost, 7, "with those of an earlier run");
+    let now = Unseen { vanished_files: 3, ..lost(2) };
+    assert_eq!((resumed.gaps(now).lost, resumed.gaps(now).vanished_files), (7, 3), "those are no loss");
 }

@@ -305,8 +305,8 @@ impl Flight {
             self.close(quiet);
         }
         let slot = self.state.chains.slot();
-        let lost = self.lost();
-        self.state.chains.insert(Chain::new(slot, uuid(), root, lost));
+        let chain = Chain::new(slot, uuid(), root, self.unseen());
+        self.state.chains.insert(chain);
         slot
     }
 

@@ -88,7 +88,7 @@ impl Flight {
     }
 
     fn tell_of(&mut self, slot: u32, now: Instant) {
-        let lost = self.lost();
+        let unseen = self.unseen();
         for _ in 0..AT_ONCE {
             let Some(mut chain) = self.state.chains.remove(slot) else { return };
             if !self.disk.has_room() {
@@ -97,7 +97,7 @@ impl Flight {
                 self.state.chains.insert(chain);
                 return;
             }
-            let cut = chain.cut(&self.boot_id, lost, &|key| self.process(key));
+            let cut = chain.cut(&self.boot_id, unseen, &|key| self.process(key));
             let is_over = chain.is_closing && chain.is_told();
             if !is_over {
                 self.state.chains.insert(chain);

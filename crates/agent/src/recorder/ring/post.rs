@@ -33,6 +33,7 @@ pub struct KeptChain {
     /// When a rule hit last: seconds since boot, which nobody sets.
     pub detected_s: u64,
     pub lost: u64,
+    pub vanished_files: u64,
     pub processes_beyond: u64,
     pub activities_beyond: u64,
     pub begins_late: bool,

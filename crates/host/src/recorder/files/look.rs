@@ -37,9 +37,20 @@ pub(super) struct Batch<'a> {
     systems: &'a Systems,
     verified: &'a mut Verified,
     roots: HashMap<(u64, usize), Option<OwnedFd>>,
-    directories: HashMap<Directory, Option<Found>>,
-    /// Changes in directories that were gone, or led nowhere from here, before they could be looked at.
+    directories: HashMap<Directory, Result<Found, Missing>>,
+    /// Changes in directories that were gone before they could be looked at.
+    pub vanished: u64,
+    /// Changes in directories that are there, and that no path leads to from here.
     pub unseen: u64,
+}
+
+/// Why a directory is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It was removed.
+    Gone,
+    /// No place of its file system leads to it, or not any more.
+    Elsewhere,
 }
 
 /// A directory, and its path.
@@ -51,17 +62,17 @@ struct Found {
 
 impl<'a> Batch<'a> {
     pub fn new(systems: &'a Systems, verified: &'a mut Verified) -> Self {
-        Self { systems, verified, roots: HashMap::new(), directories: HashMap::new(), unseen: 0 }
+        Self { systems, verified, roots: HashMap::new(), directories: HashMap::new(), vanished: 0, unseen: 0 }
     }
 
     /// The path of a name, as far as it can be seen from here.
     pub fn path(&mut self, name: &Named) -> Option<PathBuf> {
-        self.find(&name.directory).map(|found| found.path.join(&name.name))
+        self.find(&name.directory).ok().map(|found| found.path.join(&name.name))
     }
 
     /// A file that has this name alone, and holds what is written to it.
     pub fn is_plain(&mut self, name: &Named) -> bool {
-        let Some(found) = self.find(&name.directory) else { return false };
+        let Ok(found) = self.find(&name.directory) else { return false };
         let Some(facts) = handle(found, name).and_then(|file| rustix::fs::fstat(file).ok()) else {
             return true;
         };
@@ -78,9 +89,16 @@ impl<'a> Batch<'a> {
         all: bool,
         tell: &mut dyn FnMut(Heard),
     ) {
-        let Some(found) = self.find(&name.directory) else {
-            self.unseen += 1;
-            return;
+        let found = match self.find(&name.directory) {
+            Ok(found) => found,
+            Err(Missing::Gone) => {
+                self.vanished += 1;
+                return;
+            }
+            Err(Missing::Elsewhere) => {
+                self.unseen += 1;
+                return;
+            }
         };
         let (path, foreign) = (found.path.join(&name.name), found.foreign);
         let sensitive = is_sensitive(&path);
@@ -98,7 +116,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn find(&mut self, directory: &Directory) -> Option<&Found> {
+    fn find(&mut self, directory: &Directory) -> Result<&Found, Missing> {
         if !self.directories.contains_key(directory) {
             if self.directories.len() >= MOST {
                 self.directories.clear();
@@ -106,22 +124,30 @@ impl<'a> Batch<'a> {
             let found = self.open(directory);
             self.directories.insert(directory.clone(), found);
         }
-        self.directories.get(directory)?.as_ref()
+        self.directories.get(directory).ok_or(Missing::Elsewhere)?.as_ref().map_err(|missing| *missing)
     }
 
     /// By each place of its file system: a mount of a part does not show what lies outside of it.
-    fn open(&mut self, directory: &Directory) -> Option<Found> {
-        let system = directory.system;
+    fn open(&mut self, directory: &Directory) -> Result<Found, Missing> {
+        let (system, mut missing) = (directory.system, Missing::Elsewhere);
         for (number, place) in self.systems.places(system).iter().enumerate() {
             let root = self.roots.entry((system, number)).or_insert_with(|| place.open().ok());
-            let Some(handle) = root.as_ref().and_then(|root| directory.open(root.as_fd()).ok()) else {
-                continue;
+            let Some(opened) = root.as_ref().map(|root| directory.open(root.as_fd())) else { continue };
+            let handle = match opened {
+                Ok(handle) if is_removed(handle.as_fd()) => return Err(Missing::Gone),
+                Ok(handle) => handle,
+                Err(error) => {
+                    if error.raw_os_error() == Some(libc::ESTALE) {
+                        missing = Missing::Gone;
+                    }
+                    continue;
+                }
             };
             let Ok(path) = std::fs::read_link(format!("/proc/thread-self/fd/{}", handle.as_raw_fd())) else {
                 continue;
             };
             if place.is_foreign() || self.verified.0.get(directory) == Some(&path) {
-                return Some(Found { handle, path, foreign: place.is_foreign() });
+                return Ok(Found { handle, path, foreign: place.is_foreign() });
             }
             let within = path.strip_prefix(&place.path).unwrap_or(Path::new(""));
             if root.as_ref().is_some_and(|root| leads_to(root.as_fd(), within, handle.as_fd())) {
@@ -129,11 +155,16 @@ impl<'a> Batch<'a> {
                     self.verified.clear();
                 }
                 self.verified.0.insert(directory.clone(), path.clone());
-                return Some(Found { handle, path, foreign: false });
+                return Ok(Found { handle, path, foreign: false });
             }
         }
-        None
+        Err(missing)
     }
+}
+
+/// Whether an open directory has no name any more: whoever holds it keeps it from being forgotten.
+fn is_removed(directory: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(directory).is_ok_and(|facts| facts.st_nlink == 0)
 }
 
 /// Whether the path leads to this directory, from the root of its mount and without leaving it.

@@ -61,7 +61,9 @@ pub(super) struct Heard {
 pub(super) struct Counts {
     /// Times that the kernel's queue was full.
     pub overflows: u64,
-    /// Changes whose directory could not be opened any more.
+    /// Changes in directories that were gone when they were looked at.
+    pub vanished: u64,
+    /// Changes in directories that are there, and that nothing leads to.
     pub unseen: u64,
 }
 
@@ -117,7 +119,7 @@ impl Files {
         for (name, pid) in late {
             batch.tell(at, pid, &name, Change::Created, self.wanted.all, tell);
         }
-        counts.unseen = batch.unseen;
+        (counts.vanished, counts.unseen) = (batch.vanished, batch.unseen);
         Ok(counts)
     }
 

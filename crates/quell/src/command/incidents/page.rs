@@ -96,6 +96,7 @@ fn lacks(chain: &Value) -> Option<String> {
         ("processes_beyond", "processes are beyond the limit of a chain"),
         ("activities_beyond", "activity events are beyond the limit of a chain"),
         ("dropped", "processes or events found no room here"),
+        ("vanished_files", "files came and went with their directory"),
     ] {
         if count(name) > 0 {
             gaps.push(format!("{} {words}", count(name)));

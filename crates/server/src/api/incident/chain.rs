@@ -81,6 +81,8 @@ pub(crate) struct Gaps {
     dropped: i64,
     /// Its beginning was older than what the endpoint keeps.
     begins_late: bool,
+    /// Files of the endpoint that came and went with their directory while the chain was open, so that nobody could look at them.
+    vanished_files: i64,
 }
 
 /// The processes of an incident, as trees.
@@ -128,6 +130,7 @@ impl Chain {
                 activities_beyond: row.activities_beyond,
                 dropped: row.dropped,
                 begins_late: row.begins_late,
+                vanished_files: row.vanished_files,
             },
         }
     }

@@ -134,13 +134,16 @@ async fn a_chain_becomes_an_incident_and_grows() {
     assert_eq!(stored(&mut session, update("unknown", 5)).await, answer("unknown", 0, false));
     let mut second = update("c", 2);
     second.detections = vec![hit("hit-1", 2, Severity::High), hit("hit-2", 1, Severity::Critical)];
-    second.gaps = Gaps { lost: 9, begins_late: true, ..Gaps::default() };
+    second.gaps = Gaps { lost: 9, begins_late: true, vanished_files: 2, ..Gaps::default() };
     assert_eq!(stored(&mut session, second).await, answer("c", 2, false));
     let grown = incidents(&rig).await;
     assert_eq!((grown.len(), grown[0].severity, grown[0].detections), (1, 5, 2), "a detection counts once");
     let row = chain_of(&rig, agent.id(), "c").await.unwrap();
     assert_eq!((row.serial, row.processes, row.activities, row.detections), (2, 2, 2, 2));
-    assert_eq!((row.lost, row.begins_late, row.dropped, row.is_closed), (9, true, 0, false));
+    assert_eq!(
+        (row.lost, row.vanished_files, row.begins_late, row.dropped, row.is_closed),
+        (9, 2, true, 0, false)
+    );
     // The last update; after it nothing is wanted.
     assert_eq!(
         stored(&mut session, ChainUpdate { closed: true, ..update("c", 3) }).await,

@@ -42,6 +42,7 @@ async fn filled(rig: &Rig, endpoint: Uuid, (open, closed): (Uuid, Uuid)) {
                 activities_beyond: 0,
                 dropped: 0,
                 begins_late: false,
+                vanished_files: 0,
             };
             chain::insert(tx, &row)?;
             let of = [open, closed][usize::from((100..200).contains(&number))];
