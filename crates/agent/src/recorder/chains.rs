@@ -333,14 +333,32 @@ impl Chain {
             && !self.gaps_changed
     }
 
-    /// What waits finds no room on the way: it is counted, and what is told later goes on from there. Detections stay.
+    /// What waits finds no room on the way: it is counted, and what is told later goes on from there. Detections stay, with
+    /// their processes.
     pub fn drop_waiting(&mut self) {
+        let before = self.rows.len() + self.fresh.len();
+        let detected = self.detected();
+        self.rows.retain(|process| detected.contains(&process.key));
+        self.fresh.retain(|key| detected.contains(key));
+        self.state.processes_beyond += (before - self.rows.len() - self.fresh.len()) as u64;
         self.state.activities_beyond += self.pieces.len() as u64;
-        self.state.processes_beyond += (self.rows.len() + self.fresh.len()) as u64;
         self.pieces.clear();
-        self.rows.clear();
-        self.fresh.clear();
         self.gaps_changed = true;
+    }
+
+    /// The processes of detections that wait.
+    fn detected(&self) -> BTreeSet<ProcessKey> {
+        self.detections.iter().filter_map(|(_, item)| item.as_ref()).map(|item| item.key).collect()
+    }
+
+    /// Those of them that are still to be told, and that may have left the tree by then.
+    pub fn unnamed(&self) -> Vec<ProcessKey> {
+        self.detected().into_iter().filter(|key| self.waits(*key)).collect()
+    }
+
+    /// Detections that wait.
+    pub fn undelivered(&self) -> u64 {
+        (self.detections.len() + self.later.len()) as u64
     }
 
     /// So much was lost while nobody counted.
@@ -380,7 +398,7 @@ fn room_for(detection: &Detection) -> u64 {
     }
 }
 
-/// All open chains.
+/// All open chains, and those that wait to tell that they are over.
 #[derive(Debug, Default)]
 pub struct Chains {
     open: BTreeMap<u32, Chain>,
@@ -409,8 +427,14 @@ impl Chains {
         self.open.remove(&slot)
     }
 
+    /// How many are open.
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.open.values().filter(|chain| !chain.is_closing).count()
+    }
+
+    /// Those that wait to tell that they are over, the oldest first.
+    pub fn closing(&self) -> Vec<u32> {
+        self.open.values().filter(|chain| chain.is_closing).map(|chain| chain.slot).collect()
     }
 
     pub fn slots(&self) -> Vec<u32> {
@@ -422,14 +446,16 @@ impl Chains {
         self.open.values().find(|chain| chain.state.id == id).map(|chain| chain.slot)
     }
 
-    /// The one that is told of this process: for what has left the tree.
+    /// The one that is told of this process: for what has left the tree. One that is open, if any is.
     pub fn of(&self, key: ProcessKey) -> Option<u32> {
-        self.open.values().find(|chain| chain.tells(key)).map(|chain| chain.slot)
+        let those = self.open.values().filter(|chain| chain.tells(key));
+        those.min_by_key(|chain| chain.is_closing).map(|chain| chain.slot)
     }
 
-    /// The one without a detection for longest.
+    /// The open one without a detection for longest.
     pub fn quietest(&self) -> Option<u32> {
-        self.open.values().min_by_key(|chain| chain.state.detected_s).map(|chain| chain.slot)
+        let those = self.open.values().filter(|chain| !chain.is_closing);
+        those.min_by_key(|chain| chain.state.detected_s).map(|chain| chain.slot)
     }
 
     /// When the next one is to be told of.

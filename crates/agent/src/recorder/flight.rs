@@ -17,7 +17,7 @@ use quell_host::recorder::raw::Raw;
 use quell_wire::activity::{Detection, Process, ProcessKey};
 use tokio::sync::oneshot;
 
-use super::chains::{Chains, Unseen};
+use super::chains::{Chain, Chains, Unseen};
 use super::disk::{Answer, Disk};
 use super::facts::{Learned, Reader};
 use super::item::Item;
@@ -436,7 +436,7 @@ impl Flight {
             let slot = self.state.chains.slot();
             let members = state.members.clone();
             if let Some(boot_id) = other_boot {
-                let mut chain = super::chains::Chain::resumed(slot, std::mem::take(&mut state), unseen);
+                let mut chain = Chain::resumed(slot, std::mem::take(&mut state), unseen);
                 chain.is_closing = true;
                 if let Some((letter, batch)) = chain.cut(&boot_id, unseen, &|_| None) {
                     self.disk.post(letter, batch);
@@ -444,7 +444,7 @@ impl Flight {
                 continue;
             }
             self.state.members.extend(members.into_iter().map(|(key, reach)| (key, (slot, reach))));
-            let mut chain = super::chains::Chain::resumed(slot, state, unseen);
+            let mut chain = Chain::resumed(slot, state, unseen);
             if missed > 0 {
                 chain.missed(missed);
             }

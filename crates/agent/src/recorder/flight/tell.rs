@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use quell_wire::activity::{Process, ProcessKey};
 
 use super::Flight;
-use crate::recorder::chains::{QUIET_S, now_s};
+use crate::recorder::chains::{Chain, QUIET_S, now_s};
 use crate::recorder::ring::{Batch, Found};
 
 /// Updates of one chain that are made at one turn.
 const AT_ONCE: usize = 4;
 /// Where no room is for updates, it is looked again after this.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Chains that are over and wait for room to say so; of more, the oldest is given up.
+pub(super) const CLOSING: usize = 16;
 /// Rows that are handed over at once.
 const ROWS: usize = 4000;
 
@@ -136,20 +138,45 @@ impl Flight {
         while self.state.chains.get(slot).is_some() && self.disk.has_room() {
             self.tell_of(slot, Instant::now());
         }
-        if let Some(chain) = self.state.chains.remove(slot) {
-            self.disk.forget(chain.state.id);
-            self.tree.discharge(slot);
+        if self.state.chains.get(slot).is_some() {
+            self.detain(slot);
         }
+    }
+
+    /// One that is over finds no room on the way: it waits, beside those that are open, with what was detected.
+    fn detain(&mut self, slot: u32) {
+        self.tree.discharge(slot);
+        let unnamed = self.state.chains.get(slot).map(Chain::unnamed).unwrap_or_default();
+        let processes: Vec<Process> = unnamed.into_iter().filter_map(|key| self.process(key)).collect();
+        if let Some(chain) = self.state.chains.get_mut(slot) {
+            for process in processes {
+                chain.gone(process);
+            }
+        }
+        let closing = self.state.chains.closing();
+        for oldest in closing.iter().take(closing.len().saturating_sub(CLOSING)) {
+            self.give_up(*oldest);
+        }
+    }
+
+    /// Nothing more is told of a chain; what was detected and waits is counted.
+    fn give_up(&mut self, slot: u32) {
+        let Some(chain) = self.state.chains.remove(slot) else { return };
+        let undelivered = chain.undelivered();
+        if undelivered > 0 {
+            tracing::error!(chain = chain.state.id, undelivered, "detections are not told, for want of room");
+            self.untold(undelivered);
+        }
+        self.tree.discharge(slot);
+        self.disk.forget(chain.state.id);
     }
 
     pub(super) fn close_quiet(&mut self) {
         let now_s = now_s();
         for slot in self.state.chains.slots() {
-            let is_quiet = self
-                .state
-                .chains
-                .get(slot)
-                .is_some_and(|chain| now_s.saturating_sub(chain.state.detected_s) > QUIET_S);
+            let is_quiet = self.state.chains.get(slot).is_some_and(|chain| {
+                !chain.is_closing && now_s.saturating_sub(chain.state.detected_s) > QUIET_S
+            });
             if is_quiet {
                 self.close(slot);
             }
@@ -166,11 +193,10 @@ impl Flight {
 
     /// Nothing more can be told.
     pub(super) fn closed(&mut self, id: &str) {
-        if let Some(slot) = self.state.chains.by_id(id) {
-            self.state.chains.remove(slot);
-            self.tree.discharge(slot);
+        match self.state.chains.by_id(id) {
+            Some(slot) => self.give_up(slot),
+            None => self.disk.forget(id.to_owned()),
         }
-        self.disk.forget(id.to_owned());
         // Whatever was made of it before that was heard.
         self.disk.stored(id.to_owned(), u64::MAX);
     }

@@ -169,6 +169,25 @@ impl Machine {
         }
     }
 
+    /// Waits until it is so.
+    fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !is_so(self) {
+            assert!(Instant::now() < end, "{what}: {:?}", self.door.counts());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether updates of chains find room: as if others waited already.
+    fn has_room(&self, yes: bool) {
+        let outgoing = &self.disk.counts().outgoing;
+        let _ = if yes {
+            outgoing.fetch_sub(1 << 40, Ordering::Relaxed)
+        } else {
+            outgoing.fetch_add(1 << 40, Ordering::Relaxed)
+        };
+    }
+
     fn hear(&mut self) {
         while let Some(next) = self.outbox.take() {
             let Next::Frame(FromAgent::Chain(update)) = next else { continue };

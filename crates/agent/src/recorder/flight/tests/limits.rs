@@ -110,3 +110,52 @@ fn a_file_of_nobody_is_counted_and_a_missed_beginning_is_said() {
     assert_eq!((find(101).parent, find(101).incomplete), (Some(key(21)), true));
     assert_eq!((find(202).parent, find(202).incomplete), (None, true));
 }
+
+#[test]
+fn what_was_detected_waits_for_room_when_its_chain_is_over() {
+    let mut machine = Machine::new();
+    begun(&mut machine);
+    let at = machine.later(10);
+    machine.tell(vec![fork(at, 101, 21), exec(at + MS, 101, 21, "/tmp/x", &["x"])]);
+    machine.until("a detection", |told| told.one(|seen| !seen.detections.is_empty()));
+    let id = machine.told.chains.keys().next().unwrap().clone();
+    machine.has_room(false);
+    let at = machine.later(10);
+    machine.tell(vec![
+        fork(at, 105, 21),
+        exec(at + MS, 105, 21, "/tmp/y", &["y"]),
+        exit(at + 2 * MS, 105, 0),
+    ]);
+    let counts = |machine: &Machine| {
+        let counts = machine.door.counts();
+        (counts.detections.load(Ordering::Relaxed), counts.chains.load(Ordering::Relaxed))
+    };
+    machine.wait("it is detected", |machine| counts(machine).0 == 2);
+    machine.door.tell(Input::Closed(id));
+    machine.wait("it is over", |machine| counts(machine).1 == 0);
+    machine.has_room(true);
+    machine.until("both, and the end", |told| told.one(|seen| seen.detections.len() == 2 && seen.closed));
+    assert!(machine.only().processes.contains_key(&key(105)), "with who did it");
+    assert_eq!(machine.door.counts().untold.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn of_too_many_chains_that_wait_for_room_the_oldest_are_counted() {
+    let mut machine = Machine::new();
+    begun(&mut machine);
+    machine.has_room(false);
+    let kept = quell_wire::limits::OPEN_CHAINS + super::super::tell::CLOSING;
+    for pid in 0..kept as u32 + 2 {
+        let at = machine.later(10);
+        machine.tell(vec![fork(at, 2000 + pid, 10), exec(at + MS, 2000 + pid, 10, "/tmp/x", &["x"])]);
+    }
+    let untold = |machine: &Machine| machine.door.counts().untold.load(Ordering::Relaxed);
+    machine.wait("two too many", |machine| untold(machine) == 2);
+    assert_eq!(machine.door.counts().chains.load(Ordering::Relaxed), quell_wire::limits::OPEN_CHAINS);
+    machine.has_room(true);
+    machine.until("all others", |told| {
+        told.chains.values().filter(|seen| seen.detections.len() == 1).count() == kept
+            && told.chains.values().filter(|seen| seen.closed).count() == super::super::tell::CLOSING
+    });
+    assert_eq!(untold(&machine), 2);
+}
