@@ -5,7 +5,7 @@
 //! would (`quell_wire::intent::service_id`), in every tenant the same. Its orders are leased and signed as others are, and
 //! carried out by this server, whoever of its nodes takes them.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use quell_catalog::AGENTS;
 use quell_store::{
@@ -36,6 +36,17 @@ pub(crate) fn or_endpoint(tx: &mut Tx<'_>, tenant: Uuid, id: Uuid) -> Result<Opt
         Some(name) => Ok(Some(row(tenant, id, name))),
         None => Ok(endpoint::get(tx, tenant, id)?),
     }
+}
+
+/// The same for many, by their ids.
+pub(crate) fn or_endpoints(
+    tx: &mut Tx<'_>,
+    tenant: Uuid,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Endpoint>, Error> {
+    let mut rows = endpoint::some(tx, tenant, ids)?;
+    rows.extend(ids.iter().filter_map(|id| Some((*id, row(tenant, *id, name(*id)?)))));
+    Ok(rows)
 }
 
 /// What people call a target: the name of the endpoint, or of the service.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use quell_catalog::{Spec, System};
 use quell_store::{
-    Tx,
+    Tx, command,
     endpoint::{self, Endpoint},
     task::Task,
 };
@@ -69,6 +69,15 @@ pub(crate) enum Look<'a> {
     Held(&'a Spec),
 }
 
+impl<'a> Look<'a> {
+    const fn spec(self) -> Option<&'a Spec> {
+        match self {
+            Self::Known => None,
+            Self::Able(spec) | Self::Held(spec) => Some(spec),
+        }
+    }
+}
+
 /// What there is of targets.
 pub(crate) struct Rows {
     /// Their rows, in their order.
@@ -79,9 +88,10 @@ pub(crate) struct Rows {
 
 /// The rows of the endpoints.
 pub(crate) fn rows(tx: &mut Tx<'_>, tenant: Uuid, ids: &[Uuid]) -> Result<Rows, Error> {
+    let mut known = service::or_endpoints(tx, tenant, ids)?;
     let mut rows = Rows { found: Vec::with_capacity(ids.len()), unknown: Vec::new() };
     for id in ids {
-        match service::or_endpoint(tx, tenant, *id)? {
+        match known.remove(id) {
             Some(row) => rows.found.push(row),
             None => rows.unknown.push(*id),
         }
@@ -100,19 +110,15 @@ pub(crate) fn problems(
     let missing = |endpoint| Problem { endpoint, code: "unknown", message: message.to_owned() };
     let is_mixed = !unknown.is_empty();
     let mut problems: Vec<Problem> = unknown.into_iter().map(missing).collect();
-    for row in endpoints {
-        let found = match look {
-            Look::Known => None,
-            Look::Able(_) | Look::Held(_) if row.state != "active" => {
-                Some(("revoked", format!("{} was revoked", row.name)))
-            }
-            Look::Able(spec) => match inability(spec, row) {
-                Some(found) => Some(found),
-                None => twin(tx, spec, row)?,
-            },
-            Look::Held(spec) => problem(tx, spec, row)?,
-        };
-        problems.extend(found.map(|(code, message)| Problem { endpoint: row.id, code, message }));
+    if let Some(spec) = look.spec() {
+        let unfit: Vec<Option<Found>> = endpoints.iter().map(|row| unfit(spec, row)).collect();
+        let fit = endpoints.iter().zip(&unfit).filter(|(_, found)| found.is_none()).map(|(row, _)| row);
+        let twins = twins(tx, look, &fit.collect::<Vec<_>>())?;
+        for (row, found) in endpoints.iter().zip(unfit) {
+            let twin = || Some(under_way(spec, row, *twins.get(&row.id)?));
+            let found = found.or_else(twin);
+            problems.extend(found.map(|(code, message)| Problem { endpoint: row.id, code, message }));
+        }
     }
     if is_mixed {
         let places: HashMap<Uuid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
@@ -126,7 +132,7 @@ pub(crate) fn of_task(tx: &mut Tx<'_>, task: &Task) -> Result<Vec<Endpoint>, Err
     const PAGE: i64 = 500;
     let (mut rows, mut after) = (Vec::new(), -1);
     loop {
-        let page = quell_store::command::of_task(tx, task.tenant_id, task.id, after, PAGE)?;
+        let page = command::of_task(tx, task.tenant_id, task.id, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(rows) };
         after = last.leaf_index;
         for command in &page {
@@ -194,20 +200,37 @@ fn incapable(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
     Some(("incapable", message))
 }
 
-/// Two equal acts of one exclusion group on one endpoint would be one act twice: isolate while isolating.
-pub(crate) fn conflict(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
-    if spec.exclusion.is_some() {
-        tx.serialise(endpoint.tenant_id, endpoint.id)?;
-    }
-    twin(tx, spec, endpoint)
+/// Why an endpoint cannot carry the action out, whatever else is asked of it.
+fn unfit(spec: &Spec, endpoint: &Endpoint) -> Option<Found> {
+    let revoked = || Some(("revoked", format!("{} was revoked", endpoint.name)));
+    if endpoint.state == "active" { inability(spec, endpoint) } else { revoked() }
 }
 
-fn twin(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
+/// Two equal acts of one exclusion group on one endpoint would be one act twice: isolate while isolating.
+pub(crate) fn conflict(tx: &mut Tx<'_>, spec: &Spec, endpoint: &Endpoint) -> Result<Option<Found>, Error> {
     if spec.exclusion.is_none() {
         return Ok(None);
     }
-    let twin = quell_store::command::twin(tx, endpoint.tenant_id, endpoint.id, spec.id)?;
-    Ok(twin.map(|twin| {
-        ("conflict", format!("{} is under way on {} already, task {}", spec.id, endpoint.name, twin))
-    }))
+    tx.serialise(endpoint.tenant_id, endpoint.id)?;
+    let twin = command::twin(tx, endpoint.tenant_id, endpoint.id, spec.id)?;
+    Ok(twin.map(|task| under_way(spec, endpoint, task)))
+}
+
+/// The tasks that do the same, by endpoint.
+fn twins(tx: &mut Tx<'_>, look: Look<'_>, endpoints: &[&Endpoint]) -> Result<HashMap<Uuid, Uuid>, Error> {
+    let (Some(spec), Some(first)) = (look.spec(), endpoints.first()) else { return Ok(HashMap::new()) };
+    if spec.exclusion.is_none() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<Uuid> = endpoints.iter().map(|row| row.id).collect();
+    if let Look::Held(_) = look {
+        for id in &ids {
+            tx.serialise(first.tenant_id, *id)?;
+        }
+    }
+    Ok(command::twins(tx, first.tenant_id, &ids, spec.id)?)
+}
+
+fn under_way(spec: &Spec, endpoint: &Endpoint, task: Uuid) -> Found {
+    ("conflict", format!("{} is under way on {} already, task {task}", spec.id, endpoint.name))
 }

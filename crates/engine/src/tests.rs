@@ -6,6 +6,7 @@ mod approval;
 pub(crate) mod crash;
 mod life;
 mod machine;
+mod many;
 mod parts;
 #[path = "../../store/tests/it/postgres.rs"]
 mod postgres;

@@ -3,7 +3,11 @@
 //! States change only through [`transition`], which names the state that it expects to find: of two who
 //! change the same command at the same time, one finds nothing to change.
 
+pub(crate) mod twins;
+
 use uuid::Uuid;
+
+pub use twins::twins;
 
 use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
 
@@ -137,6 +141,14 @@ macro_rules! columns {
     };
 }
 
+/// What makes a command of the same action one that is under way.
+macro_rules! is_twin {
+    () => {
+        " AND ended_at IS NULL AND held = 0 AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying')"
+    };
+}
+use is_twin;
+
 sql! {
     INSERT = "INSERT INTO command (tenant_id, id, task_id, target, leaf_index, proof, service, endpoint_id, action, exclusion, \
         priority, held, nonce, not_before, not_after, state, deadline_at) \
@@ -154,8 +166,7 @@ sql! {
     TO_STOP = "SELECT c.id FROM command c JOIN task t ON t.tenant_id = c.tenant_id AND t.id = c.task_id \
         WHERE c.tenant_id = $1 AND c.endpoint_id = $2 AND c.ended_at IS NULL AND c.state IN ('dispatched', 'running') \
         AND t.cancel_requested_at IS NOT NULL LIMIT 1000";
-    TWIN = "SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL AND action = $3 \
-        AND held = 0 AND state IN ('pending_approval', 'queued', 'dispatched', 'running', 'verifying') LIMIT 1";
+    TWIN = concat!("SELECT task_id FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND action = $3", is_twin!(), " LIMIT 1");
     IS_WAITING = "SELECT 1 FROM command WHERE tenant_id = $1 AND endpoint_id = $2 AND ended_at IS NULL \
         AND state = 'queued' AND held = 0 LIMIT 1";
     WAITING = "SELECT DISTINCT tenant_id, endpoint_id FROM command WHERE ended_at IS NULL AND state = 'queued' \

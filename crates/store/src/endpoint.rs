@@ -3,10 +3,12 @@
 pub mod list;
 pub mod place;
 mod search;
+pub(crate) mod some;
 
 use uuid::Uuid;
 
 pub use list::Filter;
+pub use some::some;
 
 use crate::{Error, Micros, Page, Paged, Row, Tx, tx::sql};
 
@@ -70,15 +72,22 @@ pub const BROKEN: &str = "its isolation is broken and could not be repaired";
 /// What stands between alarms of one endpoint.
 const AND: &str = "; ";
 
+/// An endpoint's columns, in the order in which they are read, and where they are.
+macro_rules! rows {
+    () => {
+        "SELECT e.tenant_id, e.id, e.name, e.state, e.public_key, e.cert_serial, e.cert_not_after, e.fingerprint, e.os, \
+        e.arch, e.agent_version, f.facts, f.capabilities, e.isolation, e.tags, e.enrolled_at, e.last_seen_at, e.alarm \
+        FROM endpoint e JOIN endpoint_facts f ON f.tenant_id = e.tenant_id AND f.endpoint_id = e.id WHERE e.tenant_id = $1"
+    };
+}
+use rows;
+
 sql! {
     INSERT = "INSERT INTO endpoint (tenant_id, id, name, state, public_key, cert_serial, cert_not_after, fingerprint, os, arch, \
         agent_version, isolation, tags, enrolled_at, last_seen_at, alarm, name_key, search) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     INSERT_FACTS = "INSERT INTO endpoint_facts (tenant_id, endpoint_id, facts, capabilities) VALUES ($1, $2, $3, $4)";
-    GET = "SELECT e.tenant_id, e.id, e.name, e.state, e.public_key, e.cert_serial, e.cert_not_after, e.fingerprint, e.os, \
-        e.arch, e.agent_version, f.facts, f.capabilities, e.isolation, e.tags, e.enrolled_at, e.last_seen_at, e.alarm \
-        FROM endpoint e JOIN endpoint_facts f ON f.tenant_id = e.tenant_id AND f.endpoint_id = e.id \
-        WHERE e.tenant_id = $1 AND e.id = $2";
+    GET = concat!(rows!(), " AND e.id = $2");
     SEARCHED = "SELECT e.name, e.tags, f.facts FROM endpoint e JOIN endpoint_facts f ON f.tenant_id = e.tenant_id \
         AND f.endpoint_id = e.id WHERE e.tenant_id = $1 AND e.id = $2";
     SET_SEARCH = "UPDATE endpoint SET name_key = $3, search = $4 WHERE tenant_id = $1 AND id = $2 \
