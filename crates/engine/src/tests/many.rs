@@ -11,6 +11,7 @@ use crate::Targets;
 /// As many endpoints as one large tenant's sweep names.
 const MANY: usize = 5000;
 
+#[expect(clippy::print_stdout, reason = "a measurement is to be read")]
 #[tokio::test]
 #[ignore = "a measurement: cargo test -p quell-engine --lib many -- --ignored --nocapture"]
 async fn a_look_at_thousands_costs_few_statements() {
