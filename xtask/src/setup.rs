@@ -92,6 +92,12 @@ const CLAMD: Need = Need {
     packages: &["clamav-daemon", "clamd"],
     missed_as: &["clamd is not installed"],
 };
+const RPM: Need = Need {
+    purpose: "packages as rpm keeps them",
+    shown_by: &["/usr/bin/rpmbuild"],
+    packages: &["rpm"],
+    missed_as: &["rpm is not installed"],
+};
 
 const NODE: Need = Need {
     purpose: "building the web console",
@@ -120,7 +126,7 @@ const PNGQUANT: Need = Need {
 
 const TESTS: &[&Need] = &[
     &NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE, &YARA, &CLAMD,
-    &NODE, &NPM, &CHROMIUM, &PNGQUANT,
+    &RPM, &NODE, &NPM, &CHROMIUM, &PNGQUANT,
 ];
 
 /// What the demo needs. An error where something is missing and cannot be installed.

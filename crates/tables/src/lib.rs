@@ -18,6 +18,7 @@ mod process;
 pub mod query;
 mod read;
 mod relation;
+pub mod rpmdb;
 mod session;
 mod startup;
 mod statement;

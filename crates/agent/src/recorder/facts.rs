@@ -22,7 +22,7 @@ use quell_host::process::{Identity, container_of, open_program};
 use self::copies::Copies;
 pub use self::digest::Key;
 use self::digest::{Read, read};
-use self::packages::Packages;
+use self::packages::{Digest, Packages};
 use super::item::{Facts, Item, Program, What};
 use super::raw::identity;
 
@@ -312,13 +312,15 @@ impl Work {
     /// Reads a file, and whose it is. `name`: where packages know it.
     fn learn(&mut self, file: &File, key: Key, name: Option<&[u8]>) -> Option<Read> {
         let owner = name.and_then(|name| self.packages.owner(name));
-        let mut known =
-            read(file, &key, owner.as_ref().and_then(|owner| owner.md5).is_some(), &mut self.buffer)?;
+        let digest = owner.as_ref().and_then(|owner| owner.digest);
+        let mut known = read(file, &key, matches!(digest, Some(Digest::Md5(_))), &mut self.buffer)?;
+        let is_as_brought = digest.is_some_and(|digest| match digest {
+            Digest::Md5(md5) => known.md5 == Some(md5),
+            Digest::Sha256(sha256) => known.sha256 == Some(sha256),
+        });
         // Content that is not what the package brought is not the package's; nor what nobody knows that of: a file of settings,
         // which may be a script that everybody has run.
-        if let Some(owner) = owner
-            && owner.md5.is_some_and(|md5| known.md5 == Some(md5))
-        {
+        if let Some(owner) = owner.filter(|_| is_as_brought) {
             known.package = owner.package;
         }
         Some(known)

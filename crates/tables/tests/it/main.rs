@@ -6,6 +6,7 @@ mod hostile;
 mod oracle;
 mod own;
 mod pack;
+mod rpm;
 mod sweep;
 
 use std::ops::ControlFlow;
