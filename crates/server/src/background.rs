@@ -130,7 +130,7 @@ async fn block_lists(app: App) {
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        if let Err(error) = blocklist::service::expire(&app).await {
+        if let Err(error) = blocklist::expire::expire(&app).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the block lists are not as they should be; it is tried again"

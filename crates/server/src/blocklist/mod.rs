@@ -1,17 +1,21 @@
 //! Block lists: changed in the database, signed by the signer, handed to agents, and known to be enforced.
 //!
 //! - [`change`]: what follows from one more word that something is listed, or one less; the only writer of the list.
+//! - [`batch`]: many changes, a version for each batch of them.
 //! - [`publish`]: has versions signed, in their order, and rings the agents.
 //! - [`snapshot`]: the whole list for whoever is too far behind.
 //! - [`service`]: carries `blocklist.add` and `blocklist.remove` out.
+//! - [`expire`]: takes off what counts no more.
 //! - [`protect`]: what is never listed, beside what the catalogue refuses.
 //! - [`coverage`]: who enforces what.
 //!
 //! Invariants: a version is in the database before it is signed, and signed before any agent hears of it; an agent's word
 //! costs no row until it is written in a batch with others'.
 
+mod batch;
 pub(crate) mod change;
 pub(crate) mod coverage;
+pub(crate) mod expire;
 pub(crate) mod protect;
 mod publish;
 pub(crate) mod service;
