@@ -64,7 +64,7 @@ pub mod webhook;
 pub use blob::ArtifactStore;
 pub use error::Error;
 pub use migrate::LATEST as SCHEMA_VERSION;
-pub use page::{Page, Paged};
+pub use page::{Page, Paged, Place};
 pub use store::{Options, Store};
 pub use tx::Tx;
 pub use value::{Cell, FromCell, Param, Row, Value};

@@ -51,6 +51,26 @@ pub struct Paged<T> {
     pub next: Option<Uuid>,
 }
 
+/// The last row of a page of a list that is sorted by a number, and by id where that is equal: where the next one goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// What it is sorted by; of a list that is sorted by id alone of no meaning.
+    pub key: i64,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Place {
+    /// Where a list begins: before its first row.
+    pub(crate) const fn start(upwards: bool) -> Self {
+        if upwards {
+            Self { key: i64::MIN, id: Uuid::nil() }
+        } else {
+            Self { key: i64::MAX, id: Uuid::max() }
+        }
+    }
+}
+
 /// Cuts rows, of which one more was read than a page holds, to the page; the place of its last, where there was more.
 pub(crate) fn more<T, P>(rows: &mut Vec<T>, limit: u32, place: impl Fn(&T) -> P) -> Option<P> {
     if rows.len() <= limit as usize {

@@ -2,10 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use quell_store::Place;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::query::bad;
 use crate::problem::{Code, Problem};
 
 /// Rows of a page, unless the request says otherwise.
@@ -106,15 +108,30 @@ fn read_sorted(list: List, order: u8, text: &str) -> Option<Sorted> {
     (*kind == list as u8 && *sorted == order).then(|| Some((Uuid::from_slice(id).ok()?, key.to_vec())))?
 }
 
+/// The same for a list that is sorted by a number.
+pub(crate) fn write_place(list: List, order: u8, after: Place) -> String {
+    write_sorted(list, order, after.id, &after.key.to_be_bytes())
+}
+
+/// A number in the key of a cursor.
+pub(crate) fn number(bytes: &[u8]) -> Result<i64, Problem> {
+    bytes.try_into().map(i64::from_be_bytes).map_err(|_| bad("cursor", "not a cursor of this list"))
+}
+
 impl Turn {
+    /// The place after which a list goes on that is sorted by a number in this way, and the rows of a page.
+    pub fn place(&self, list: List, order: u8) -> Result<(Option<Place>, u32), Problem> {
+        let (after, limit) = self.sorted(list, order)?;
+        let after = after.map(|(id, key)| number(&key).map(|key| Place { key, id })).transpose()?;
+        Ok((after, limit))
+    }
+
     /// The row after which a list goes on that is sorted in this way, with its key, and the rows of a page.
     pub fn sorted(&self, list: List, order: u8) -> Result<(Option<Sorted>, u32), Problem> {
         let limit = Self { cursor: None, ..self.clone() }.page(list)?.limit;
         let Some(text) = &self.cursor else { return Ok((None, limit)) };
-        let after = read_sorted(list, order, text).ok_or_else(|| {
-            Problem::new(Code::InvalidQuery, "cursor: not a cursor of this list, sorted in this way")
-                .field("cursor", "not a cursor of this list, sorted in this way")
-        })?;
+        let after = read_sorted(list, order, text)
+            .ok_or_else(|| bad("cursor", "not a cursor of this list, sorted in this way"))?;
         Ok((Some(after), limit))
     }
 
@@ -127,10 +144,7 @@ impl Turn {
         }
         let after = match &self.cursor {
             None => None,
-            Some(text) => Some(read(list, text).ok_or_else(|| {
-                Problem::new(Code::InvalidQuery, "cursor: not a cursor of this list")
-                    .field("cursor", "not a cursor of this list")
-            })?),
+            Some(text) => Some(read(list, text).ok_or_else(|| bad("cursor", "not a cursor of this list"))?),
         };
         Ok(quell_store::Page { after, limit })
     }

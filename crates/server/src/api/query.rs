@@ -77,6 +77,25 @@ pub(crate) fn several(name: &str, text: Option<&str>) -> Result<Vec<String>, Pro
     Ok(values)
 }
 
+/// By what a list is sorted, of what is known, and whether upwards: downwards has a `-` before it.
+pub(crate) fn order<B: Copy>(sort: &str, known: &[(&str, B)]) -> Result<(B, bool), Problem> {
+    let (name, upwards) = sort.strip_prefix('-').map_or((sort, true), |name| (name, false));
+    if let Some((_, by)) = known.iter().find(|(known, _)| *known == name) {
+        return Ok((*by, upwards));
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let names = match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    };
+    Err(bad("sort", &format!("must be {names}, with a `-` before it for downwards")))
+}
+
+/// A parameter of the query that is not acceptable.
+pub(crate) fn bad(field: &str, problem: &str) -> Problem {
+    Problem::new(Code::InvalidQuery, format!("{field}: {problem}")).field(field, problem)
+}
+
 /// A text to look for, in lower case; at most 200 characters.
 pub(crate) fn looked_for(text: Option<String>) -> Result<Option<String>, Problem> {
     if text.as_ref().is_some_and(|text| text.chars().count() > 200) {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Detection, columns, read};
-use crate::{Error, Micros, Tx, page, pattern, tx::sql, value::Param};
+use crate::{Error, Micros, Place, Tx, page, pattern, tx::sql, value::Param};
 
 /// Which detections to list.
 #[derive(Debug, Clone, Default)]
@@ -42,15 +42,6 @@ pub enum By {
     Severity,
     /// When it came.
     Received,
-}
-
-/// The last row of a page: where the next one goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// What it is sorted by; of a list by arrival of no meaning.
-    pub key: i64,
-    /// Its id.
-    pub id: Uuid,
 }
 
 /// An incident is named by a statement of its own: the index by incident serves only one that always names one.
@@ -143,12 +134,7 @@ pub fn list(
 ) -> Result<(Vec<Detection>, Option<Place>), Error> {
     let limit = limit.clamp(1, page::MAX);
     let fetch = i64::from(limit) + 1;
-    let edge = if upwards {
-        Place { key: i64::MIN, id: Uuid::nil() }
-    } else {
-        Place { key: i64::MAX, id: Uuid::max() }
-    };
-    let Place { key, id } = after.unwrap_or(edge);
+    let Place { key, id } = after.unwrap_or(Place::start(upwards));
     let given = Given::of(filter);
     let mut params = given.params(&tenant, filter).to_vec();
     params.push(&fetch);
@@ -156,7 +142,21 @@ pub fn list(
         params.push(&key);
     }
     params.push(&id);
-    let sql = match (by, upwards, filter.incident.is_some()) {
+    let sql = statement(by, upwards, filter.incident.is_some());
+    let mut rows = tx.query(sql, &params, read)?;
+    let next = page::more(&mut rows, limit, |row| {
+        let key = match by {
+            By::At => row.at,
+            By::Severity => row.severity,
+            By::Received => 0,
+        };
+        Place { key, id: row.id }
+    });
+    Ok((rows, next))
+}
+
+fn statement(by: By, upwards: bool, is_of_one: bool) -> &'static str {
+    match (by, upwards, is_of_one) {
         (By::At, true, false) => BY_AT_UP,
         (By::At, false, false) => BY_AT_DOWN,
         (By::Severity, true, false) => BY_SEVERITY_UP,
@@ -169,17 +169,7 @@ pub fn list(
         (By::Severity, false, true) => OF_ONE_BY_SEVERITY_DOWN,
         (By::Received, true, true) => OF_ONE_BY_ARRIVAL_UP,
         (By::Received, false, true) => OF_ONE_BY_ARRIVAL_DOWN,
-    };
-    let mut rows = tx.query(sql, &params, read)?;
-    let next = page::more(&mut rows, limit, |row| {
-        let key = match by {
-            By::At => row.at,
-            By::Severity => row.severity,
-            By::Received => 0,
-        };
-        Place { key, id: row.id }
-    });
-    Ok((rows, next))
+    }
 }
 
 /// How many detections of the tenant the filter lets through.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Incident, columns, read};
-use crate::{Error, Micros, Tx, page, pattern, tx::sql, value::Param};
+use crate::{Error, Micros, Place, Tx, page, pattern, tx::sql, value::Param};
 
 /// Which incidents to list.
 #[derive(Debug, Clone, Default)]
@@ -40,15 +40,6 @@ pub enum By {
     Severity,
     /// Its number.
     Number,
-}
-
-/// The last row of a page: where the next one goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// What it is sorted by.
-    pub key: i64,
-    /// Its id.
-    pub id: Uuid,
 }
 
 macro_rules! filter {
@@ -142,12 +133,7 @@ pub fn list(
 ) -> Result<(Vec<Incident>, Option<Place>), Error> {
     let limit = limit.clamp(1, page::MAX);
     let fetch = i64::from(limit) + 1;
-    let edge = if upwards {
-        Place { key: i64::MIN, id: Uuid::nil() }
-    } else {
-        Place { key: i64::MAX, id: Uuid::max() }
-    };
-    let Place { key, id } = after.unwrap_or(edge);
+    let Place { key, id } = after.unwrap_or(Place::start(upwards));
     let given = Given::of(filter);
     let mut params = given.params(&tenant, filter).to_vec();
     params.extend([&fetch as &dyn Param, &key, &id]);

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
-use quell_store::detection::list::{self as store, By, Place};
+use quell_store::detection::list::{self as store, By};
 use quell_wire::activity::is_technique;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,7 +14,7 @@ use super::Detection;
 use crate::api::body::Json;
 use crate::api::cursor::{self, List, Page, Turn};
 use crate::api::export::{self, Format};
-use crate::api::query::{Listing, looked_for, several};
+use crate::api::query::{self, Listing, bad, looked_for, several};
 use crate::api::route::{Route, permit};
 use crate::api::{incident, targets, time};
 use crate::auth::{Caller, Permission};
@@ -25,6 +25,9 @@ use crate::state::App;
 pub(super) fn route() -> Route {
     permit(Permission::IncidentRead, routes!(list_detections))
 }
+
+/// By what they can be sorted.
+const SORTS: [(&str, By); 3] = [("at", By::At), ("severity", By::Severity), ("received", By::Received)];
 
 /// Which detections, and how they are sorted.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -83,7 +86,7 @@ pub(super) async fn list_detections(
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
-    let order = order(filter.sort.as_deref())?;
+    let order = query::order(filter.sort.as_deref().unwrap_or("-at"), &SORTS)?;
     let is_counted = filter.count.unwrap_or_default();
     let wanted = wanted(&app, tenant, filter).await?;
     if Format::asked(&turn, &headers)? == Format::Json {
@@ -105,8 +108,7 @@ async fn read(
     is_counted: bool,
 ) -> Result<(Page<Detection>, Option<u64>), Problem> {
     let mark = by as u8 * 2 + u8::from(upwards);
-    let (after, limit) = turn.sorted(List::Detections, mark)?;
-    let after = after.map(|(id, key)| incident::key(&key).map(|key| Place { key, id })).transpose()?;
+    let (after, limit) = turn.place(List::Detections, mark)?;
     let read = app.store.read(move |tx| {
         let (rows, next) = store::list(tx, tenant, &filter, (by, upwards), after, limit)?;
         let items = rows.into_iter().map(|row| Detection::read(tx, row)).collect::<Result<Vec<_>, _>>()?;
@@ -114,24 +116,8 @@ async fn read(
         Ok::<_, Problem>((items, next, total))
     });
     let (items, next, total) = read.await?;
-    let next =
-        next.map(|place| cursor::write_sorted(List::Detections, mark, place.id, &place.key.to_be_bytes()));
+    let next = next.map(|place| cursor::write_place(List::Detections, mark, place));
     Ok((Page { items, next }, total))
-}
-
-fn order(sort: Option<&str>) -> Result<(By, bool), Problem> {
-    let sort = sort.unwrap_or("-at");
-    let (name, upwards) = sort.strip_prefix('-').map_or((sort, true), |name| (name, false));
-    let by = match name {
-        "at" => By::At,
-        "severity" => By::Severity,
-        "received" => By::Received,
-        _ => {
-            let problem = "must be at, severity or received, with a `-` before it for downwards";
-            return Err(incident::bad("sort", problem));
-        }
-    };
-    Ok((by, upwards))
 }
 
 async fn wanted(app: &App, tenant: Uuid, filter: Filter) -> Result<store::Filter, Problem> {
@@ -147,7 +133,7 @@ async fn wanted(app: &App, tenant: Uuid, filter: Filter) -> Result<store::Filter
     };
     let origins = ["endpoint", "product"];
     if filter.origin.as_deref().is_some_and(|origin| !origins.contains(&origin)) {
-        return Err(incident::bad("origin", "must be endpoint or product"));
+        return Err(bad("origin", "must be endpoint or product"));
     }
     let sources = several("source", filter.source.as_deref())?;
     Ok(store::Filter {

@@ -15,10 +15,10 @@ use super::{Endpoint, EndpointRow};
 use crate::api::body::Json;
 use crate::api::cursor::{self, List, Page, Turn};
 use crate::api::export::{self, Cells, Format};
-use crate::api::query::Listing;
+use crate::api::query::{self, Listing, bad};
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::state::App;
 
 /// Characters of a text that is searched for, and of a tag.
@@ -209,19 +209,8 @@ impl Wanted {
 
 fn order(sort: Option<&str>) -> Result<Order, Problem> {
     let Some(sort) = sort else { return Ok(Order::default()) };
-    let (name, upwards) = sort.strip_prefix('-').map_or((sort, true), |name| (name, false));
-    let by = match name {
-        "name" => By::Name,
-        "last_seen" => By::LastSeen,
-        "enrolled" => By::Enrolled,
-        _ => {
-            return Err(bad(
-                "sort",
-                "must be name, last_seen or enrolled, with a `-` before it for downwards",
-            ));
-        }
-    };
-    Ok(Order { by, upwards })
+    let known = [("name", By::Name), ("last_seen", By::LastSeen), ("enrolled", By::Enrolled)];
+    query::order(sort, &known).map(|(by, upwards)| Order { by, upwards })
 }
 
 /// How an order is told apart in cursors.
@@ -252,8 +241,4 @@ fn place(order: Order, id: Uuid, key: &[u8]) -> Result<Place, Problem> {
         (By::LastSeen, seen) => seen.try_into().ok().map(|seen| place.seen = i64::from_be_bytes(seen)),
     };
     fits.map(|()| place).ok_or_else(|| bad("cursor", "not a cursor of this list"))
-}
-
-fn bad(field: &str, problem: &str) -> Problem {
-    Problem::new(Code::InvalidQuery, format!("{field}: {problem}")).field(field, problem)
 }

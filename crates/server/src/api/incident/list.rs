@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
-use quell_store::incident::list::{self as store, By, Place};
+use quell_store::incident::list::{self as store, By};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
@@ -14,7 +14,7 @@ use crate::api::body::Json;
 use crate::api::cursor::{self, List, Page, Turn};
 use crate::api::detection::list::technique;
 use crate::api::export::{self, Format};
-use crate::api::query::{Listing, looked_for, parse_id};
+use crate::api::query::{self, Listing, bad, looked_for, parse_id};
 use crate::api::route::{Route, permit};
 use crate::api::{targets, time};
 use crate::auth::{Caller, Permission};
@@ -25,6 +25,9 @@ use crate::state::App;
 pub(super) fn route() -> Route {
     permit(Permission::IncidentRead, routes!(list_incidents))
 }
+
+/// By what they can be sorted.
+const SORTS: [(&str, By); 3] = [("last", By::Last), ("severity", By::Severity), ("number", By::Number)];
 
 /// Which incidents, and how they are sorted.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -79,7 +82,7 @@ pub(super) async fn list_incidents(
     Listing { turn, filter }: Listing<Filter>,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant;
-    let order = order(filter.sort.as_deref())?;
+    let order = query::order(filter.sort.as_deref().unwrap_or("-last"), &SORTS)?;
     let is_counted = filter.count.unwrap_or_default();
     let wanted = wanted(&app, &caller, filter).await?;
     if Format::asked(&turn, &headers)? == Format::Json {
@@ -101,8 +104,7 @@ async fn read(
     is_counted: bool,
 ) -> Result<(Page<Incident>, Option<u64>), Problem> {
     let mark = by as u8 * 2 + u8::from(upwards);
-    let (after, limit) = turn.sorted(List::Incidents, mark)?;
-    let after = after.map(|(id, key)| super::key(&key).map(|key| Place { key, id })).transpose()?;
+    let (after, limit) = turn.place(List::Incidents, mark)?;
     let shown = app.clone();
     let read = app.store.read(move |tx| {
         let (rows, next) = store::list(tx, tenant, &filter, (by, upwards), after, limit)?;
@@ -112,24 +114,8 @@ async fn read(
         Ok::<_, Problem>((items, next, total))
     });
     let (items, next, total) = read.await?;
-    let next =
-        next.map(|place| cursor::write_sorted(List::Incidents, mark, place.id, &place.key.to_be_bytes()));
+    let next = next.map(|place| cursor::write_place(List::Incidents, mark, place));
     Ok((Page { items, next }, total))
-}
-
-fn order(sort: Option<&str>) -> Result<(By, bool), Problem> {
-    let sort = sort.unwrap_or("-last");
-    let (name, upwards) = sort.strip_prefix('-').map_or((sort, true), |name| (name, false));
-    let by = match name {
-        "last" => By::Last,
-        "severity" => By::Severity,
-        "number" => By::Number,
-        _ => {
-            let problem = "must be last, severity or number, with a `-` before it for downwards";
-            return Err(super::bad("sort", problem));
-        }
-    };
-    Ok((by, upwards))
 }
 
 async fn wanted(app: &App, caller: &Caller, filter: Filter) -> Result<store::Filter, Problem> {
@@ -141,9 +127,7 @@ async fn wanted(app: &App, caller: &Caller, filter: Filter) -> Result<store::Fil
         None => (None, None),
         Some("none") => (None, Some(false)),
         Some("me") => (Some(caller.identity.id), None),
-        Some(id) => {
-            (Some(parse_id(id).ok_or_else(|| super::bad("assignee", "not an id, me or none"))?), None)
-        }
+        Some(id) => (Some(parse_id(id).ok_or_else(|| bad("assignee", "not an id, me or none"))?), None),
     };
     Ok(store::Filter {
         states: super::words("state", filter.state.as_deref(), &word::STATES)?,

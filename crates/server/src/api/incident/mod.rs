@@ -25,11 +25,11 @@ use uuid::Uuid;
 
 use super::detection::{Named, Numbered};
 use super::export::Cells;
-use super::query::{parse_id, several};
+use super::query::{bad, parse_id, several};
 use super::route::Route;
 use super::time;
 use crate::incident::word;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::state::{App, Inner};
 
 pub(super) use activity::Activity;
@@ -244,16 +244,6 @@ pub(super) async fn find(app: &App, tenant: Uuid, name: &str) -> Result<Uuid, Pr
 fn tell(app: &App, row: &store::Incident) {
     let change: Change = crate::incident::news(row);
     app.engine.changes().tell(change);
-}
-
-/// A parameter of the query that is not acceptable.
-pub(super) fn bad(field: &str, problem: &str) -> Problem {
-    Problem::new(Code::InvalidQuery, format!("{field}: {problem}")).field(field, problem)
-}
-
-/// The number that a cursor is sorted by.
-pub(super) fn key(bytes: &[u8]) -> Result<i64, Problem> {
-    bytes.try_into().map(i64::from_be_bytes).map_err(|_| bad("cursor", "not a cursor of this list"))
 }
 
 /// Words of a list that is known, with spaces between and around, as the store takes them.

@@ -21,7 +21,7 @@ use super::{Activity, named};
 use crate::api::cursor::{self, List, Page, Turn};
 use crate::api::detection::list::technique;
 use crate::api::export::{self, Cells};
-use crate::api::query::{Listing, parse_id};
+use crate::api::query::{Listing, bad, parse_id};
 use crate::api::route::{Route, permit};
 use crate::auth::{Caller, Permission};
 use crate::incident::{gather, word};
@@ -110,8 +110,8 @@ struct Place {
 impl Place {
     fn of(chain: Uuid, key: &[u8]) -> Result<Self, Problem> {
         let (at, activity) =
-            key.split_at_checked(8).ok_or_else(|| super::bad("cursor", "not a cursor of this list"))?;
-        Ok(Self { at: super::key(at)?, chain, activity: super::key(activity)? })
+            key.split_at_checked(8).ok_or_else(|| bad("cursor", "not a cursor of this list"))?;
+        Ok(Self { at: cursor::number(at)?, chain, activity: cursor::number(activity)? })
     }
 
     fn key(self) -> [u8; 16] {
@@ -195,17 +195,17 @@ fn views(
 impl Wanted {
     fn of(incident: String, filter: Filter) -> Result<Self, Problem> {
         let chain = match filter.chain.as_deref() {
-            Some(text) => Some(parse_id(text).ok_or_else(|| super::bad("chain", "not an id"))?),
+            Some(text) => Some(parse_id(text).ok_or_else(|| bad("chain", "not an id"))?),
             None => None,
         };
         let process = filter.process.as_deref().map(process).transpose()?;
         if process.is_some() && chain.is_none() {
-            return Err(super::bad("process", "needs `chain`: the same process id may be in several"));
+            return Err(bad("process", "needs `chain`: the same process id may be in several"));
         }
         let upwards = match filter.sort.as_deref() {
             None | Some("at") => true,
             Some("-at") => false,
-            Some(_) => return Err(super::bad("sort", "must be at or -at")),
+            Some(_) => return Err(bad("sort", "must be at or -at")),
         };
         let filter = rows::Filter {
             process,
@@ -219,7 +219,7 @@ impl Wanted {
 
 fn process(text: &str) -> Result<(i64, i64), Problem> {
     let key = text.split_once(':').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
-    key.ok_or_else(|| super::bad("process", "not a process id, a colon and a start"))
+    key.ok_or_else(|| bad("process", "not a process id, a colon and a start"))
 }
 
 impl Cells for Activity {
