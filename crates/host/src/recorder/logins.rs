@@ -45,13 +45,18 @@ use layout::{RECORD, SECONDS, WORD};
 /// `USER_PROCESS`: somebody is in.
 const USER: u16 = 7;
 /// Records of one reading of one file; a flood of them is read at several turns.
-const MOST: usize = 256;
+const MOST: usize = 512;
+/// Between two turns where there is more, nanoseconds: the rest lies safe in its file, and whoever fills that must not drive out
+/// what is told of everything else.
+pub(super) const TURN: u64 = 10_000_000;
 
 /// Listens for logins.
 #[derive(Debug)]
 pub(super) struct Logins {
     watch: OwnedFd,
     files: [Followed; 2],
+    /// Where there is more: when it is read on, nanoseconds since boot.
+    due: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -68,8 +73,8 @@ impl Logins {
         let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
         let watch = inotify::init(flags).map_err(|error| format!("no news of files: {error}"))?;
         let followed = |path, accepted| Followed { path, accepted, open: None, at: 0 };
-        let mut logins =
-            Self { watch, files: [followed(files.accepted, true), followed(files.refused, false)] };
+        let files = [followed(files.accepted, true), followed(files.refused, false)];
+        let mut logins = Self { watch, files, due: None };
         let mut is_heard = false;
         for file in &mut logins.files {
             // New names alone: a directory of logs is written to all the time.
@@ -92,14 +97,22 @@ impl Logins {
         self.files.iter().any(|file| file.open.is_some())
     }
 
-    /// Reads what was added. True where there is more.
-    pub fn hear(&mut self, mut tell: impl FnMut(Login)) -> bool {
+    /// Whether there is more than was read at the last turn.
+    pub fn is_behind(&self) -> bool {
+        self.due.is_some()
+    }
+
+    /// Reads what was added, as far as it is time for more.
+    pub fn hear(&mut self, now: u64, mut tell: impl FnMut(Login)) {
         self.drain();
+        if self.due.is_some_and(|due| now < due) {
+            return;
+        }
         let mut more = false;
         for file in &mut self.files {
             more |= file.follow(&self.watch, &mut tell).unwrap_or(false);
         }
-        more
+        self.due = more.then(|| now.saturating_add(TURN));
     }
 
     /// What changed is seen by looking; the news are only the bell.
@@ -219,7 +232,8 @@ mod tests {
         };
         let mut heard = || {
             let mut all = Vec::new();
-            while logins.hear(|login| all.push((login.user, login.accepted))) {}
+            logins.hear(0, |login| all.push((login.user, login.accepted)));
+            assert!(!logins.is_behind());
             all
         };
         assert!(heard().is_empty(), "what was there before is not new");
@@ -241,6 +255,26 @@ mod tests {
         assert!(heard().is_empty());
         append(&wtmp, &record(USER, b"cut", 7));
         assert_eq!(heard(), [("cut".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_is_read_at_its_pace_and_the_other_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (wtmp, btmp) = (dir.path().join("wtmp"), dir.path().join("btmp"));
+        let mut logins = Logins::open(LoginFiles { accepted: wtmp.clone(), refused: btmp.clone() }).unwrap();
+        std::fs::write(&btmp, record(6, b"root", 1).repeat(2 * MOST + 3)).unwrap();
+        std::fs::write(&wtmp, record(USER, b"ann", 2)).unwrap();
+        let mut heard = |now| {
+            let (mut good, mut bad) = (0, 0);
+            logins.hear(now, |login| if login.accepted { good += 1 } else { bad += 1 });
+            (good, bad, logins.is_behind())
+        };
+        assert_eq!(heard(7), (1, MOST, true));
+        assert_eq!(heard(8), (0, 0, true));
+        File::options().append(true).open(&wtmp).unwrap().write_all(&record(USER, b"bo", 3)).unwrap();
+        assert_eq!(heard(7 + TURN), (1, MOST, true));
+        assert_eq!(heard(7 + 2 * TURN), (0, 3, false));
+        assert_eq!(heard(8 + 2 * TURN), (0, 0, false));
     }
 
     #[test]

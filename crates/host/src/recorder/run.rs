@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::connector::Connector;
 use super::deep;
 use super::files::{Files, Heard};
-use super::logins::Logins;
+use super::logins::{Logins, TURN};
 use super::looks::Looks;
 use super::pace::Pace;
 use super::polling::Polling;
@@ -80,7 +80,9 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             }
             more = self.processes(&mut batch);
             self.files(&mut batch);
-            more |= logged && self.logins(&mut batch);
+            if logged || is_over {
+                self.logins(&mut batch);
+            }
             self.mounts(mounted);
             self.give(batch);
             if is_over && !more {
@@ -108,8 +110,11 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
         fds.extend(self.mounts.as_ref().map(|mounts| PollFd::new(mounts, PollFlags::PRI)));
         let seconds = |seconds| Some(Timespec { tv_sec: seconds, tv_nsec: 0 });
         let is_waiting = self.looks.is_waiting() || self.files.as_ref().is_some_and(Files::is_waiting);
+        let is_behind = self.logins.as_ref().is_some_and(Logins::is_behind);
         let limit = if more {
             seconds(0)
+        } else if is_behind {
+            Some(Timespec { tv_sec: 0, tv_nsec: TURN as i64 })
         } else if is_waiting || matches!(self.source, Source::Polling(_)) {
             seconds(LOOK)
         } else {
@@ -123,7 +128,7 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             is_over: is_ready(fds.first()),
             // The kernel tells that once.
             mounted: self.mounts.is_some() && is_ready(fds.last()),
-            logged: more || is_ready(fds.get(logins)),
+            logged: more || is_behind || is_ready(fds.get(logins)),
         }
     }
 
@@ -176,13 +181,13 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
         }
     }
 
-    fn logins(&mut self, batch: &mut Vec<Raw>) -> bool {
-        let Some(logins) = &mut self.logins else { return false };
+    fn logins(&mut self, batch: &mut Vec<Raw>) {
+        let Some(logins) = &mut self.logins else { return };
         let at = Clock::now();
-        logins.hear(|login| {
+        logins.hear(at, |login| {
             let process = Identity { pid: login.pid, start_time: 0 };
             batch.push(Raw { at, process, task: None, what: What::Login(Box::new(login)) });
-        })
+        });
     }
 
     /// Where something was mounted since, it is listened to.
