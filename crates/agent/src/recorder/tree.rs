@@ -66,6 +66,18 @@ impl Reach {
     }
 }
 
+/// Whether somebody was let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LetIn {
+    /// Not that it is known.
+    #[default]
+    Nobody,
+    /// This user at this time, nanoseconds since boot, if nothing that comes says otherwise.
+    Perhaps(u32, u64),
+    /// Somebody, and that is told.
+    Told,
+}
+
 /// One process.
 #[derive(Debug, Default)]
 pub struct Entry {
@@ -87,6 +99,8 @@ pub struct Entry {
     pub start_id: u64,
     /// The ring has, or is about to have, a row of it.
     pub is_kept: bool,
+    /// Of a process that serves somebody who came in over the network.
+    pub let_in: LetIn,
     /// The chain that it belongs to.
     pub chain: Option<(u32, Reach)>,
 }

@@ -16,6 +16,7 @@ mod proxy;
 mod recorder;
 mod recorder_clock;
 mod recorder_load;
+mod recorder_logins;
 mod recorder_shapes;
 mod script;
 mod terminate;

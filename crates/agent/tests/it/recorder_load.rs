@@ -92,13 +92,13 @@ pub fn compiled(world: &World, name: &str, source: &str, options: &[&str]) -> bo
 }
 
 /// What was seen and what was lost of a kind, by the kernel's part and by the agent's own.
-fn told(status: &Value, kind: &str) -> (u64, u64) {
+pub fn told(status: &Value, kind: &str) -> (u64, u64) {
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     (number(&status["counts"][kind]["seen"]), number(&status["lost"][kind]))
 }
 
 /// The most memory that the agent ever had, KiB.
-fn peak(world: &World) -> u64 {
+pub fn peak(world: &World) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.agent())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -208,7 +208,7 @@ fn a_flood_of_files_and_connections_leaves_the_ring_within_its_size() {
 }
 
 /// Bytes of the ring on the disk.
-fn size(world: &World) -> u64 {
+pub fn size(world: &World) -> u64 {
     let of = |name: &str| std::fs::metadata(world.endpoint.file(name)).map_or(0, |facts| facts.len());
     of("flight.db") + of("flight.db-wal")
 }

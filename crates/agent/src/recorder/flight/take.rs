@@ -1,5 +1,7 @@
 //! From what the kernel told to the tree and to activity events.
 
+mod session;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +21,8 @@ use crate::recorder::tree::{Entry, Who};
 
 /// How much later than it happened a file's event may be told. Nanoseconds.
 const SLACK: u64 = 150_000_000;
+/// What the time of a record may be behind, microseconds: some programs write whole seconds.
+const WHOLE_SECONDS: i64 = 1_500_000;
 /// Clock ticks in a second, as `/proc` counts them (`USER_HZ`): so on all architectures that are served.
 const TICKS: u64 = 100;
 /// Processes that are looked up in `/proc` in a second.
@@ -38,6 +42,7 @@ impl Flight {
             Happened::Executed(program) => self.executed(process, task, &program, at),
             Happened::Exited { status } => {
                 if let Some(key) = raw::key(process) {
+                    self.session_ended(key);
                     self.tree.end(key, at, status);
                     self.changed(key);
                 }
@@ -51,7 +56,8 @@ impl Flight {
             Happened::File(change) => self.file(process, &change, at),
             Happened::Login(login) => {
                 let at_us = login.time_us;
-                let key = self.actor(process, task, at).or_else(|| self.tree.at(1, at, 0));
+                let key = self.actor(process, task, at).filter(|key| self.was_there(*key, at_us));
+                let key = key.or_else(|| self.tree.at(1, at, 0));
                 match key {
                     Some(key) => self.record_at(key, at_us.max(0), What::Other(raw::login(&login))),
                     None => self.unattributed(),
@@ -60,6 +66,13 @@ impl Flight {
             // It is the work of a program that is told of.
             Happened::Module(_) => {}
         }
+    }
+
+    /// Whether a process had begun when a record of a login was written. Such records are read late where there are many, and
+    /// name a pid alone, which another may have by then.
+    fn was_there(&self, key: ProcessKey, at_us: i64) -> bool {
+        let Some(entry) = self.tree.get(key) else { return true };
+        self.times.wall_us(entry.started) <= at_us.saturating_add(WHOLE_SECONDS)
     }
 
     fn unattributed(&self) {
@@ -144,6 +157,7 @@ impl Flight {
     fn executed(&mut self, process: Identity, task: Option<&Task>, told: &Told, at: u64) {
         let (Some(key), Some(task)) = (raw::key(process), task) else { return };
         self.ensure(key, Some(task));
+        self.session(key, task, told, at);
         let mut program = program(told, task);
         // Asked for by a name, and gone before more could be read.
         if told.details == Details::Gone && program.image.path.is_empty() {
