@@ -98,6 +98,24 @@ const RPM: Need = Need {
     packages: &["rpm"],
     missed_as: &["rpm is not installed"],
 };
+const SSHD: Need = Need {
+    purpose: "logins by a real SSH server, of the tests' own",
+    shown_by: &["/usr/sbin/sshd"],
+    packages: &["openssh-server"],
+    missed_as: &["/usr/sbin/sshd is not installed"],
+};
+const SSH: Need = Need {
+    purpose: "logging in to it",
+    shown_by: &["/usr/bin/ssh"],
+    packages: &["openssh-client"],
+    missed_as: &["/usr/bin/ssh is not installed", "/usr/bin/ssh-keygen is not installed"],
+};
+const CRON: Need = Need {
+    purpose: "what is left behind with a real cron, on an endpoint of the tests' own",
+    shown_by: &["/usr/sbin/cron"],
+    packages: &["cron"],
+    missed_as: &["cron is not installed"],
+};
 
 const NODE: Need = Need {
     purpose: "building the web console",
@@ -126,7 +144,7 @@ const PNGQUANT: Need = Need {
 
 const TESTS: &[&Need] = &[
     &NFT, &IP, &UNSHARE, &SEVEN_ZIP, &POSTGRES, &PYTHON, &QEMU, &BUSYBOX, &MKE2FS, &STRACE, &YARA, &CLAMD,
-    &RPM, &NODE, &NPM, &CHROMIUM, &PNGQUANT,
+    &RPM, &SSHD, &SSH, &CRON, &NODE, &NPM, &CHROMIUM, &PNGQUANT,
 ];
 
 /// What the demo needs. An error where something is missing and cannot be installed.

@@ -1,5 +1,7 @@
 //! Incidents: what was done on an endpoint, as the server tells it, beside what the kernel and the disk say was done.
 
+mod cron;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
