@@ -10,6 +10,7 @@ mod packages;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,10 +77,17 @@ pub type Tell = Box<dyn Fn(Learned) + Send>;
 /// Takes files whose content is to be looked at.
 pub type Scan = Box<dyn Fn(Content) + Send>;
 
+/// What was read of a package's program.
+struct Fresh {
+    at: Instant,
+    name: Vec<u8>,
+    facts: Facts,
+}
+
 #[derive(Default)]
 struct Shared {
-    /// Programs of packages that were read a moment ago, by inode.
-    fresh: Mutex<HashMap<Inode, (Instant, Facts)>>,
+    /// Programs of packages that were read a moment ago, by inode. Under another name a file is no package's.
+    fresh: Mutex<HashMap<Inode, Fresh>>,
     unread: AtomicU64,
     /// Whether content is looked at by rules.
     scans: AtomicBool,
@@ -137,8 +145,9 @@ impl Reader {
     pub fn at_once(&self, program: &Program) -> bool {
         let Some(inode) = program.inode.filter(|_| program.image.script.is_none()) else { return false };
         let fresh = lock(&self.shared.fresh);
-        let facts = fresh.get(&inode).filter(|(read, _)| read.elapsed() < FRESH);
-        facts.is_some_and(|(_, facts)| program.late.set(facts.clone()).is_ok())
+        let known = fresh.get(&inode).filter(|known| known.at.elapsed() < FRESH);
+        let known = known.filter(|known| known.name == program.image.path);
+        known.is_some_and(|known| program.late.set(known.facts.clone()).is_ok())
     }
 
     /// Whether rules look at content from now on.
@@ -152,9 +161,17 @@ impl Reader {
     }
 }
 
+/// A file that was read.
+#[derive(Clone)]
+struct Known {
+    read: Read,
+    /// The number of the name that was asked for. Of several names of one file, that by which it is its package's.
+    name: Option<u64>,
+}
+
 struct Work {
     shared: Arc<Shared>,
-    known: HashMap<Key, Read>,
+    known: HashMap<Key, Known>,
     packages: Packages,
     copies: Copies,
     buffer: Vec<u8>,
@@ -244,7 +261,7 @@ impl Work {
                 if let (Some(item), true) = (item, facts.package.is_empty()) {
                     self.scan(file, &image.path, item, key);
                 } else if let Some(inode) = program.inode.filter(|_| !facts.package.is_empty()) {
-                    self.remember(inode, &facts);
+                    self.remember(inode, &image.path, &facts);
                 }
             }
         }
@@ -269,7 +286,9 @@ impl Work {
             return;
         }
         let Some((key, known)) = self.look(&file, None) else { return };
-        let Read { sha256, size, copy_of, .. } = known;
+        let Read { sha256, size, package, copy_of, .. } = known;
+        // Of files it is told whose content it is; whose file it is, of programs alone.
+        let copy_of = if copy_of.is_empty() { package } else { copy_of };
         let _ = late.set(Facts { sha256, size, copy_of, ..Facts::default() });
         self.scan(file, &path, item, key);
     }
@@ -277,36 +296,67 @@ impl Work {
     /// Learns what a file is, or remembers it. `name`: where packages know it.
     fn look(&mut self, file: &File, name: Option<&[u8]>) -> Option<(Key, Read)> {
         let key = Key::of(file)?;
-        if let Some(known) = self.known.get(&key) {
-            return Some((key, known.clone()));
+        let number = name.map(|name| self.known.hasher().hash_one(name));
+        let before = self.known.get(&key).cloned();
+        if let Some(known) = before.as_ref().filter(|known| known.name == number) {
+            return Some((key, known.read.clone()));
         }
-        let mut known = self.learn(file, key, name)?;
-        if known.package.is_empty() {
-            known.copy_of = self.original(&known);
+        let mut read = match &before {
+            Some(before) => self.renamed(file, key, name, &before.read)?,
+            None => self.learn(file, key, name)?,
+        };
+        if read.package.is_empty() {
+            read.copy_of = match &before {
+                Some(Known { read: before, .. }) if !before.package.is_empty() => before.package.clone(),
+                Some(Known { read: before, .. }) => before.copy_of.clone(),
+                None => self.original(&read),
+            };
         }
+        if before.is_none_or(|before| before.read.package.is_empty()) {
+            self.keep(key, Known { read: read.clone(), name: number });
+        }
+        Some((key, read))
+    }
+
+    /// The same file under another name: its content is known, and it is a package's only where that lists this name.
+    fn renamed(&mut self, file: &File, key: Key, name: Option<&[u8]>, before: &Read) -> Option<Read> {
+        if name.is_some_and(|name| self.packages.owner(name).is_some()) {
+            return self.learn(file, key, name);
+        }
+        Some(Read { package: Arc::default(), copy_of: Arc::default(), ..before.clone() })
+    }
+
+    fn keep(&mut self, key: Key, known: Known) {
         if key.is_settled() {
             if self.known.len() >= KNOWN {
                 self.known.clear();
             }
-            self.known.insert(key, known.clone());
+            self.known.insert(key, known);
         }
-        Some((key, known))
     }
 
     /// The package whose program has the same content; empty where none is known.
     fn original(&mut self, copy: &Read) -> Arc<str> {
         let Some(digest) = copy.sha256.filter(|_| copy.size > 0) else { return Arc::default() };
         for path in self.copies.of_size(copy.size) {
-            let name = path.as_os_str().as_bytes();
-            let known = open(&path).and_then(|file| self.learn(&file, Key::of(&file)?, Some(name)));
-            if let Some(known) = known
-                && known.sha256 == Some(digest)
-                && !known.package.is_empty()
-            {
+            let known = open(&path).and_then(|file| self.packaged(&file, path.as_os_str().as_bytes()));
+            if let Some(known) = known.filter(|known| known.sha256 == Some(digest)) {
                 return known.package;
             }
         }
         Arc::default()
+    }
+
+    /// What a program of the system is, if it is a package's: read once for as long as it stays as it is.
+    fn packaged(&mut self, file: &File, name: &[u8]) -> Option<Read> {
+        let key = Key::of(file)?;
+        if let Some(known) = self.known.get(&key).filter(|known| !known.read.package.is_empty()) {
+            return Some(known.read.clone());
+        }
+        let read = self.learn(file, key, Some(name)).filter(|read| !read.package.is_empty())?;
+        let number = Some(self.known.hasher().hash_one(name));
+        self.keep(key, Known { read: read.clone(), name: number });
+        Some(read)
     }
 
     /// Reads a file, and whose it is. `name`: where packages know it.
@@ -326,12 +376,12 @@ impl Work {
         Some(known)
     }
 
-    fn remember(&self, inode: Inode, facts: &Facts) {
+    fn remember(&self, inode: Inode, name: &[u8], facts: &Facts) {
         let mut fresh = lock(&self.shared.fresh);
         if fresh.len() >= 1024 {
             fresh.clear();
         }
-        fresh.insert(inode, (Instant::now(), facts.clone()));
+        fresh.insert(inode, Fresh { at: Instant::now(), name: name.to_vec(), facts: facts.clone() });
     }
 
     fn scan(&self, file: File, path: &[u8], item: &Arc<Item>, key: Key) {

@@ -21,6 +21,12 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// Those of one place alone.
+    #[cfg(test)]
+    pub fn at(place: &Path) -> Self {
+        Self { programs: Some(read(&[place])) }
+    }
+
     /// What is known is known no more: packages changed.
     pub fn forget(&mut self) {
         self.programs = None;
