@@ -31,6 +31,8 @@ use super::raw::identity;
 const WAITING: usize = 4096;
 /// Files whose facts are remembered; beyond that all are forgotten. About 200 bytes each.
 const KNOWN: usize = 8192;
+/// Names of one file by which it is a package's; under more it is read each time.
+const NAMES: usize = 256;
 /// For how long a program of the system is taken for unchanged without another look. It takes root to change it, and root
 /// to change what is said of it.
 const FRESH: Duration = Duration::from_secs(5);
@@ -165,8 +167,25 @@ impl Reader {
 #[derive(Clone)]
 struct Known {
     read: Read,
-    /// The number of the name that was asked for. Of several names of one file, that by which it is its package's.
+    /// The number of the name that was asked for. Of several names of one file, one by which it is its package's.
     name: Option<u64>,
+    /// Numbers of other names by which it is a package's, and of which.
+    others: Vec<(u64, Arc<str>)>,
+}
+
+impl Known {
+    fn new(read: Read, name: Option<u64>) -> Self {
+        Self { read, name, others: Vec::new() }
+    }
+
+    /// What it is under this name, where that is known.
+    fn under(&self, name: Option<u64>) -> Option<Read> {
+        if self.name == name {
+            return Some(self.read.clone());
+        }
+        let (_, package) = self.others.iter().find(|(other, _)| Some(*other) == name)?;
+        Some(Read { package: package.clone(), copy_of: Arc::default(), ..self.read.clone() })
+    }
 }
 
 struct Work {
@@ -298,8 +317,8 @@ impl Work {
         let key = Key::of(file)?;
         let number = name.map(|name| self.known.hasher().hash_one(name));
         let before = self.known.get(&key).cloned();
-        if let Some(known) = before.as_ref().filter(|known| known.name == number) {
-            return Some((key, known.read.clone()));
+        if let Some(read) = before.as_ref().and_then(|known| known.under(number)) {
+            return Some((key, read));
         }
         let mut read = match &before {
             Some(before) => self.renamed(file, key, name, &before.read)?,
@@ -313,7 +332,12 @@ impl Work {
             };
         }
         if before.is_none_or(|before| before.read.package.is_empty()) {
-            self.keep(key, Known { read: read.clone(), name: number });
+            self.keep(key, Known::new(read.clone(), number));
+        } else if !read.package.is_empty()
+            && let (Some(known), Some(number)) = (self.known.get_mut(&key), number)
+            && known.others.len() < NAMES
+        {
+            known.others.push((number, read.package.clone()));
         }
         Some((key, read))
     }
@@ -355,7 +379,7 @@ impl Work {
         }
         let read = self.learn(file, key, Some(name)).filter(|read| !read.package.is_empty())?;
         let number = Some(self.known.hasher().hash_one(name));
-        self.keep(key, Known { read: read.clone(), name: number });
+        self.keep(key, Known::new(read.clone(), number));
         Some(read)
     }
 

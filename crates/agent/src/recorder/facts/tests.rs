@@ -1,6 +1,9 @@
 //! Whose a file is.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
+
+mod names;
+
 use super::packages::tests::{Root, wait};
 use super::*;
 
