@@ -15,8 +15,10 @@ use crate::runner::{Cancel, Ending, Job, chain};
 
 /// For the recorder to open a chain.
 const ANSWER: Duration = Duration::from_secs(20);
-/// For what was recorded a moment ago to be on the disk.
-const WRITTEN: Duration = Duration::from_millis(600);
+/// For what happened a moment ago to reach the recorder: its sources gather for 20 ms at most.
+const HEARD: Duration = Duration::from_millis(50);
+/// For the recorder to write what it has.
+const WRITTEN: Duration = Duration::from_secs(10);
 
 pub(super) async fn carry(endpoint: &Endpoint, job: &Job) -> Ending {
     carried(endpoint, job).await.unwrap_or_else(|ending| ending)
@@ -36,8 +38,7 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
         ));
     }
     let wanted = wanted(&params)?;
-    // The newest is meant, and an older one would be found just as well.
-    tokio::time::sleep(WRITTEN).await;
+    let is_written = written(&recorder).await?;
     let found = find(&recorder, &boot, &wanted, &params, &job.cancel).await?;
     let Found { key, activity, rows } = match (found, &wanted) {
         (Some(found), _) => found,
@@ -46,6 +47,12 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
         (None, Wanted::Path(_) | Wanted::Sha256(_)) => {
             let what = params.path.as_ref().or(params.path_hex.as_ref()).or(params.sha256.as_ref());
             let what = what.map_or("it", String::as_str);
+            if !is_written {
+                let why = format!(
+                    "the recorder of this endpoint has nothing about {what} on its disk, and is behind with writing; ask again"
+                );
+                return Err(Ending::failed("not_written", why));
+            }
             let why = format!(
                 "the recorder of this endpoint has nothing about {what} in this boot, or not any more"
             );
@@ -73,6 +80,19 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
         lost,
         oldest_us,
     }))
+}
+
+/// Whether what happened until now is on the disk: the newest event is meant, and an older one would be found just as well. Where
+/// the recorder is behind, what it has is looked at.
+async fn written(recorder: &Recorder) -> Result<bool, Ending> {
+    let off = |why: String| Ending::refused("not_recorded", why);
+    tokio::time::sleep(HEARD).await;
+    let written = recorder.written().map_err(|error| off(chain(&error)))?;
+    match tokio::time::timeout(WRITTEN, written).await {
+        Ok(Ok(())) => Ok(true),
+        Ok(Err(_)) => Err(off("the recorder ended while it was asked; ask again".to_owned())),
+        Err(_) => Ok(false),
+    }
 }
 
 fn wanted(params: &Params) -> Result<Wanted, Ending> {

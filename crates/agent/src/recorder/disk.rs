@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use quell_wire::activity::{Process, ProcessKey};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::ring::{self, Age, Ask, Batch, Bounds, Found, Letter, Ring};
 use super::times::since_boot;
@@ -43,6 +44,7 @@ enum Work {
     Bounds(Bounds),
     Stored(String, u64),
     Line(bool),
+    Written(oneshot::Sender<()>),
     Stop,
 }
 
@@ -194,6 +196,14 @@ impl Disk {
         self.push(Work::Line(takes));
     }
 
+    /// Says when all that was handed over before is written, or was found to be impossible to write.
+    pub fn written(&self, answer: oneshot::Sender<()>) {
+        // Nobody takes it any more: whoever waits is told so by its end.
+        if !self.0.is_gone.load(Ordering::Relaxed) {
+            self.push(Work::Written(answer));
+        }
+    }
+
     /// Ends the thread when all that waits is done.
     pub fn stop(&self) {
         self.push(Work::Stop);
@@ -310,6 +320,7 @@ impl Keeper {
                 self.courier.line(takes);
                 self.send();
             }
+            Work::Written(answer) => drop(answer.send(())),
             Work::Stop => {}
         }
     }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use quell_host::process::{Identity, container_of, open_program};
+use tokio::sync::oneshot;
 
 use self::copies::Copies;
 pub use self::digest::Key;
@@ -52,6 +53,8 @@ pub enum Job {
     File { item: Arc<Item>, path: Vec<u8>, inode: Inode, by: Option<Identity>, foreign: bool },
     /// The container of a mount namespace, by a process in it.
     Container { mounts: u32, by: Identity },
+    /// Nothing: somebody waits until all that was asked before is learned.
+    Pass(oneshot::Sender<()>),
 }
 
 /// What was learned.
@@ -63,6 +66,8 @@ pub enum Learned {
     Program(Identity),
     /// A container's id; empty where it is none.
     Container(u32, Arc<str>),
+    /// All that was asked before is learned.
+    Passed(oneshot::Sender<()>),
 }
 
 /// A file for rules about content.
@@ -139,6 +144,16 @@ impl Reader {
                 self.shared.unread.fetch_add(1, Ordering::Relaxed);
                 false
             }
+        }
+    }
+
+    /// Hands on who waits until all that was asked is learned; back where there is no room.
+    pub fn pass(&self, answer: oneshot::Sender<()>) -> Option<oneshot::Sender<()>> {
+        match self.jobs.try_send(Job::Pass(answer)) {
+            Err(TrySendError::Full(Job::Pass(answer)) | TrySendError::Disconnected(Job::Pass(answer))) => {
+                Some(answer)
+            }
+            Ok(()) | Err(_) => None,
         }
     }
 
@@ -257,6 +272,7 @@ impl Work {
                 let container = container_of(by).unwrap_or_default();
                 (self.tell)(Learned::Container(mounts, container.into()));
             }
+            Job::Pass(answer) => (self.tell)(Learned::Passed(answer)),
         }
     }
 

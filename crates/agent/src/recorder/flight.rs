@@ -61,6 +61,8 @@ pub enum Input {
     Closed(String),
     Current(Arc<Current>),
     Ask(Asked, oneshot::Sender<Result<Collected, &'static str>>),
+    /// Somebody waits until all that came in before is on the disk.
+    Write(oneshot::Sender<()>),
     Stop,
 }
 
@@ -355,6 +357,7 @@ impl Flight {
             Input::Disk(Answer::Lost(id)) => self.closed(&id),
             Input::Current(current) => self.settle(current),
             Input::Ask(asked, answer) => drop(answer.send(self.asked(&asked))),
+            Input::Write(answer) => self.write_out(answer),
             Input::Stop => {}
         }
     }

@@ -266,6 +266,17 @@ impl Recorder {
         Ok(receiver)
     }
 
+    /// Answers when all that is known by now is on the disk; the answer is dropped where the recorder ends before.
+    pub fn written(&self) -> Result<oneshot::Receiver<()>, Error> {
+        let stands = self.stands();
+        let Some(engine) = &stands.engine else {
+            return Err(Error::Off(stands.why.clone().unwrap_or_default()));
+        };
+        let (answer, receiver) = oneshot::channel();
+        engine.door.tell(Input::Write(answer));
+        Ok(receiver)
+    }
+
     /// Where the ring lies, for whoever looks something up in it.
     pub fn ring(&self) -> PathBuf {
         self.0.state.join(ring::FILE)

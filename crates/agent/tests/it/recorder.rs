@@ -417,8 +417,10 @@ fn a_fork_bomb_stays_within_limits_and_the_agent_answers() {
 fn a_chain_is_collected_for_who_asks() {
     let Some(world) = world(Mode::Detect) else { return };
     assert!(world.script("/bin/cp /etc/hostname quiet.sh\n/bin/true\n").success());
+    let began = Instant::now();
     let (_, outcome) =
         world.gateway.done("endpoint.collect_chain", &json!({ "path": world.path("quiet.sh") }));
+    println!("collected after {:?}", began.elapsed());
     let chain = world.chain("the chain", |chain| {
         chain.detections.iter().any(|detection| detection.id == outcome["detection_id"])
             && chain.story().iter().any(|line| line.ends_with("creates quiet.sh"))
@@ -427,6 +429,11 @@ fn a_chain_is_collected_for_who_asks() {
     assert!(chain.story().contains(&"dash > true: runs true".to_owned()), "{:?}", chain.story());
     let refused = world.gateway.give("endpoint.collect_chain", &json!({ "path": "/none/such" }));
     assert_eq!(world.gateway.outcome(&refused).reason_code, "not_found");
+    give(&world.gateway, &Protection { version: 2, record: false, ..document(Mode::Detect) });
+    until("nothing is recorded", || world.status()["recording"] == false);
+    let refused = world.gateway.give("endpoint.collect_chain", &json!({ "path": world.path("quiet.sh") }));
+    let outcome = world.gateway.outcome(&refused);
+    assert_eq!(outcome.reason_code, "not_recorded", "{outcome:?}");
 }
 
 #[test]

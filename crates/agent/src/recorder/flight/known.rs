@@ -24,6 +24,7 @@ impl Flight {
                     self.changed(key);
                 }
             }
+            Learned::Passed(answer) => self.written(answer),
             Learned::Program(by) => {
                 if let Some(key) = raw::key(by) {
                     self.changed(key);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use quell_wire::activity::{Process, ProcessKey};
+use tokio::sync::oneshot;
 
 use super::Flight;
 use crate::recorder::chains::{Chain, QUIET_S, now_s};
@@ -27,6 +28,20 @@ impl Flight {
             |mounts| names.container(mounts).to_owned(),
             |at| self.times.wall_us(at),
         )
+    }
+
+    /// All that came in until now is written, with what is to be learned of it; then that is said.
+    pub(super) fn write_out(&mut self, answer: oneshot::Sender<()>) {
+        // Where too much is to be learned already, it is written without.
+        if let Some(answer) = self.reader.pass(answer) {
+            self.written(answer);
+        }
+    }
+
+    /// What is to be learned was learned.
+    pub(super) fn written(&mut self, answer: oneshot::Sender<()>) {
+        self.flush();
+        self.disk.written(answer);
     }
 
     /// Hands over what is to be written.

@@ -197,3 +197,28 @@ fn a_chain_can_be_asked_for() {
     assert!(deeds(machine.only()).contains(&(101, "start /bin/quiet".into())));
     assert!(machine.only().detections.iter().all(|detection| detection.source == i32::from(Source::Asked)));
 }
+
+#[test]
+fn who_waits_for_the_ring_is_told_when_all_is_written() {
+    let mut machine = Machine::new();
+    begun(&mut machine);
+    let at = machine.later(10);
+    machine.tell(vec![fork(at, 101, 21), exec(at + MS, 101, 21, "/bin/true", &["true"])]);
+    let (answer, written) = oneshot::channel();
+    machine.door.tell(Input::Write(answer));
+    written.blocking_recv().unwrap();
+    let ring = crate::recorder::reader(&machine.dir.path().join(crate::recorder::ring::FILE)).unwrap();
+    let found = crate::recorder::newest(
+        &ring,
+        BOOT,
+        &crate::recorder::Wanted::Path(b"/bin/true".to_vec()),
+        (i64::MIN, i64::MAX),
+        &|| false,
+    );
+    assert_eq!(found.unwrap().unwrap().process, key(101));
+    let door = machine.door.clone();
+    machine.stop();
+    let (answer, written) = oneshot::channel();
+    door.tell(Input::Write(answer));
+    assert!(written.blocking_recv().is_err(), "it is over");
+}
