@@ -116,9 +116,12 @@ impl<'a> Malice<'a> {
         // Brought over another name, it may have taken the place of a file that was there before.
         let made = if end.path == file.path.as_slice() { made } else { made.min(Made::Moved) };
         let node = &view.nodes[place];
+        let key = (view.chain.endpoint.clone(), end.path.to_vec());
         if self.nodes[chain].contains_key(&place) {
             let lasts = system::persistence(end.path);
-            if lasts.is_some() || can_run(file) || ran.contains(end.path) {
+            // What was detected may be none of these: a page of a web server is run by nobody.
+            let is_bad = self.files.contains_key(&key);
+            if is_bad || lasts.is_some() || can_run(file) || ran.contains(end.path) {
                 let words = lasts.map_or_else(
                     || format!("was made by {}", node.name()),
                     |lasts| format!("is {} that {} made", lasts.what, node.name()),
@@ -129,7 +132,7 @@ impl<'a> Malice<'a> {
             }
             return;
         }
-        let Some(bad) = self.files.get_mut(&(view.chain.endpoint.clone(), end.path.to_vec())) else { return };
+        let Some(bad) = self.files.get_mut(&key) else { return };
         bad.made = bad.made.max(made);
         if bad.is_program && !is_kept(view, place) && !is_of_person(view, place) {
             self.add(chain, place, How::Dropped, || format!("dropped {}", object.label()), activity.id);

@@ -232,6 +232,21 @@ fn a_copy_of_a_packages_program_is_taken_by_its_name_and_not_by_its_content() {
 }
 
 #[test]
+fn a_web_shell_is_moved_away_whoever_wrote_it() {
+    for writer in ["/bin/sh -c id", "/usr/sbin/php-fpm"] {
+        let mut scene = Scene::new("e1", "c", 100);
+        scene.run(100, 0, "/usr/lib/systemd/systemd");
+        scene.run(101, 100, writer);
+        let made = scene.create(101, "/var/www/upload/logo.php", 0x12, Format::Unspecified);
+        scene.detect(made, Source::Behaviour, Severity::High, "A script among uploads", &["T1505.003"]);
+        let plan = plan(&[&scene], Severity::High, &setting());
+        let moved = "file.quarantine /var/www/upload/logo.php".to_owned();
+        assert!(lines(&plan).contains(&moved), "{writer}: {:?}", lines(&plan));
+        assert!(plan.manual.iter().all(|manual| !manual.text.contains("logo.php")), "{writer}");
+    }
+}
+
+#[test]
 fn a_file_that_was_only_named_as_a_script_is_left_to_a_person() {
     let mut scene = Scene::new("e1", "c", 100);
     let named = scene.script(100, 0, "/usr/bin/bash", "/home/alice/thesis.odt");
