@@ -263,7 +263,26 @@ impl Apt {
         let result =
             install().or_else(|_| self.run(&["/usr/bin/apt-get", "update"]).and_then(|()| install()));
         drop(quiet);
-        result
+        result?;
+        self.disable(&names);
+        Ok(())
+    }
+
+    /// Services of what was just installed do not begin at the next boot either: nobody asked for an SSH server.
+    fn disable(&self, packages: &[&str]) {
+        const SYSTEMCTL: &str = "/usr/bin/systemctl";
+        let listed = Command::new("/usr/bin/dpkg").arg("-L").args(packages).output();
+        let listed =
+            listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let units = listed.lines().filter_map(unit_of).collect::<Vec<_>>();
+        if units.is_empty() || !Path::new(SYSTEMCTL).exists() {
+            return;
+        }
+        let mut arguments = vec![SYSTEMCTL, "disable", "--quiet"];
+        arguments.extend(&units);
+        if let Err(error) = self.run(&arguments) {
+            eprintln!("warning: these may begin at the next boot: {}: {error:#}", units.join(", "));
+        }
     }
 
     fn run(&self, arguments: &[&str]) -> Result<()> {
@@ -280,6 +299,14 @@ impl Apt {
         command.arg("DEBIAN_FRONTEND=noninteractive").args(arguments);
         command
     }
+}
+
+/// The unit of systemd that a file of a package is, where it is one that begins by itself.
+fn unit_of(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let begins =
+        [".service", ".socket", ".timer"].iter().any(|kind| name.ends_with(kind)) && !name.contains('@');
+    (folder.ends_with("/systemd/system") && begins).then_some(name)
 }
 
 /// The first of a need's packages that apt can install.
@@ -337,6 +364,16 @@ impl Drop for NoDaemons<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn services_of_packages_are_known_by_their_units() {
+        assert_eq!(unit_of("/lib/systemd/system/ssh.service"), Some("ssh.service"));
+        assert_eq!(unit_of("/usr/lib/systemd/system/ssh.socket"), Some("ssh.socket"));
+        for path in ["/lib/systemd/system/ssh@.service", "/lib/systemd/user/a.service", "/usr/sbin/sshd", "x"]
+        {
+            assert_eq!(unit_of(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn what_is_there_is_no_reason_to_skip() {
