@@ -30,7 +30,7 @@ pub fn prevent_run(view: &View<'_>, object: Object<'_>, at_us: i64, setting: &Se
     } else if hash.is_empty() {
         Err(Told::new(
             "no_hash",
-            "what it held is not known: its hash could not be taken, and content is named by its hash",
+            "content is named by its hash, and what it held is not known: it is no program, or was gone before it could be read",
         ))
     } else if setting.is_packaged(view, hash) {
         let text = "it has the content of a package's program: kept from running, that program would fail too; take away this file";
