@@ -15,8 +15,6 @@ use crate::runner::{Cancel, Ending, Job, chain};
 
 /// For the recorder to open a chain.
 const ANSWER: Duration = Duration::from_secs(20);
-/// For what happened a moment ago to reach the recorder: its sources gather for 20 ms at most.
-const HEARD: Duration = Duration::from_millis(50);
 /// For the recorder to write what it has.
 const WRITTEN: Duration = Duration::from_secs(10);
 
@@ -86,8 +84,7 @@ async fn carried(endpoint: &Endpoint, job: &Job) -> Result<Ending, Ending> {
 /// the recorder is behind, what it has is looked at.
 async fn written(recorder: &Recorder) -> Result<bool, Ending> {
     let off = |why: String| Ending::refused("not_recorded", why);
-    tokio::time::sleep(HEARD).await;
-    let written = recorder.written().map_err(|error| off(chain(&error)))?;
+    let written = recorder.written().await.map_err(|error| off(chain(&error)))?;
     match tokio::time::timeout(WRITTEN, written).await {
         Ok(Ok(())) => Ok(true),
         Ok(Err(_)) => Err(off("the recorder ended while it was asked; ask again".to_owned())),

@@ -37,6 +37,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use quell_host::recorder as host;
 use quell_wire::activity::ChainStored;
@@ -64,6 +65,8 @@ use crate::state::StateDir;
 use crate::{facts as machine, random};
 
 const STACK: usize = 1 << 20;
+/// For the sources to hand on what they can hear of.
+const HEARD: Duration = Duration::from_secs(2);
 
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -266,8 +269,13 @@ impl Recorder {
         Ok(receiver)
     }
 
-    /// Answers when all that is known by now is on the disk; the answer is dropped where the recorder ends before.
-    pub fn written(&self) -> Result<oneshot::Receiver<()>, Error> {
+    /// Answers when all that happened until now is on the disk; the answer is dropped where the recorder ends before.
+    pub async fn written(&self) -> Result<oneshot::Receiver<()>, Error> {
+        let sources = self.stands().engine.as_ref().and_then(|engine| engine.sources.clone());
+        if let Some(sources) = sources {
+            // Sources that are behind tell the rest later.
+            let _ = tokio::task::spawn_blocking(move || sources.settle(HEARD)).await;
+        }
         let stands = self.stands();
         let Some(engine) = &stands.engine else {
             return Err(Error::Off(stands.why.clone().unwrap_or_default()));

@@ -36,6 +36,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use self::bpf::{Programs, own_namespace};
 use self::clock::Clock;
@@ -161,6 +162,13 @@ impl Recorder {
             .stack_size(STACK)
             .spawn(move || run.run(first))?;
         Ok(Self { shared, stop: Some(end), thread: Some(thread) })
+    }
+
+    /// Has all handed on that can be heard of by now, and waits for that, so long at most. Whether it is.
+    pub fn settle(&self, within: Duration) -> bool {
+        let Some(stop) = &self.stop else { return false };
+        let number = self.shared.ask();
+        rustix::io::write(stop, &[0]).is_ok() && self.shared.wait(number, within)
     }
 
     /// How it stands.

@@ -42,7 +42,7 @@ pub(super) struct Run<S> {
     /// Open where mounts are followed.
     pub mounts: Option<std::fs::File>,
     pub logins: Option<Logins>,
-    /// Readable when it is to end.
+    /// Nobody has its other end when it is to end; readable when it is to hand on what it can hear of.
     pub stop: OwnedFd,
     pub shared: Arc<Shared>,
     pub roll: Roll,
@@ -58,6 +58,8 @@ pub(super) struct Run<S> {
 struct Woken {
     /// The end was asked for.
     is_over: bool,
+    /// It was asked to hand on what it can hear of.
+    asked: bool,
     /// Something was mounted, or is no longer.
     mounted: bool,
     /// Files of logins changed, or may have.
@@ -70,12 +72,16 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
         // Of this thread alone: whoever floods the machine with processes must not keep it from hearing of them.
         let _ = rustix::process::setpriority_process(None, PRIORITY);
         self.give(first);
-        let mut more = false;
+        let (mut more, mut asked) = (false, None);
         loop {
-            let Woken { is_over, mounted, logged } = self.wait(more);
+            let woken = self.wait(more);
+            let Woken { is_over, mounted, logged, .. } = woken;
+            if woken.asked {
+                asked = Some(self.shared.asked());
+            }
             let mut batch = Vec::new();
             self.files(&mut batch);
-            if !is_over && !more && !matches!(self.source, Source::Connector(_)) {
+            if !is_over && !more && asked.is_none() && !matches!(self.source, Source::Connector(_)) {
                 self.pause();
             }
             more = self.processes(&mut batch);
@@ -85,6 +91,9 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             }
             self.mounts(mounted);
             self.give(batch);
+            if let Some(number) = asked.take_if(|_| !more) {
+                self.shared.handed(number);
+            }
             if is_over && !more {
                 return;
             }
@@ -124,8 +133,13 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
         let _ = rustix::event::poll(&mut fds, limit.as_ref());
         let is_ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
         let logins = fds.len() - 1 - usize::from(self.mounts.is_some());
+        let asked = fds.first().map_or(PollFlags::empty(), PollFd::revents);
+        if asked.contains(PollFlags::IN) {
+            let _ = rustix::io::read(&self.stop, &mut [0_u8; 64]);
+        }
         Woken {
-            is_over: is_ready(fds.first()),
+            is_over: !(asked - PollFlags::IN).is_empty(),
+            asked: asked.contains(PollFlags::IN),
             // The kernel tells that once.
             mounted: self.mounts.is_some() && is_ready(fds.last()),
             logged: more || is_behind || is_ready(fds.get(logins)),

@@ -1,7 +1,8 @@
 //! How the recorder stands: which sources it has and why, what they told and what they lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::bpf::Lost;
 use super::raw::Kind;
@@ -51,6 +52,10 @@ pub(super) struct Shared {
     pub seen: [AtomicU64; Kind::ALL.len()],
     lost: [AtomicU64; Kind::ALL.len()],
     vanished_files: AtomicU64,
+    /// How often it was asked to hand on what it can hear of, and up to which of these it has.
+    asked: AtomicU64,
+    handed: Mutex<u64>,
+    bell: Condvar,
     sources: Mutex<Vec<Source>>,
     problems: Mutex<Vec<String>>,
     /// What programs in the kernel found no room for.
@@ -68,6 +73,28 @@ impl Shared {
 
     pub fn vanish(&self, count: u64) {
         self.vanished_files.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number of one more question.
+    pub fn ask(&self) -> u64 {
+        self.asked.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The number of the last question.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// What could be heard of when that was asked is handed on.
+    pub fn handed(&self, number: u64) {
+        *lock(&self.handed) = number;
+        self.bell.notify_all();
+    }
+
+    /// Waits for that, so long at most. Whether it came.
+    pub fn wait(&self, number: u64, within: Duration) -> bool {
+        let waited = self.bell.wait_timeout_while(lock(&self.handed), within, |handed| *handed < number);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     pub fn kernel(&self, lost: Lost) {

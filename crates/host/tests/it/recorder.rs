@@ -92,6 +92,11 @@ impl Heard {
     pub fn standing(&self) -> Standing {
         self.recorder.standing()
     }
+
+    /// All that happened until now was told.
+    pub fn settle(&self) {
+        assert!(self.recorder.settle(std::time::Duration::from_secs(20)));
+    }
 }
 
 fn executed(raw: Raw) -> Option<Program> {

@@ -247,6 +247,21 @@ fn too_many_files_are_counted_as_lost_and_the_recorder_goes_on() {
 }
 
 #[test]
+fn what_happened_before_it_was_asked_for_is_handed_on() {
+    world(
+        |_| settings(),
+        |heard, dir| {
+            for n in 0..50 {
+                let file = dir.join(format!("{n}.sh"));
+                fs::write(&file, "#!/bin/sh\n").unwrap();
+                heard.settle();
+                assert!(!heard.files(&file).is_empty(), "{n}");
+            }
+        },
+    );
+}
+
+#[test]
 fn files_that_went_with_their_directory_are_counted_apart_from_what_was_lost() {
     world(
         |_| settings(),
