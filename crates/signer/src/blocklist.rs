@@ -4,8 +4,7 @@
 //! have what they like listed, as far as the policy lets `blocklist.add` pass, and nobody can take a list back to an older
 //! version, tell two agents two histories, or list what must never be blocked.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use prost::Message as _;
 use quell_catalog::ActionKind;
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Refusal;
 use crate::file;
+use crate::last::Last;
 use crate::policy::Policy;
 
 /// In the signer's directory.
@@ -24,10 +24,7 @@ const FILE: &str = "blocklists.json";
 
 /// What was signed last of each tenant's list.
 #[derive(Debug)]
-pub(crate) struct Versions {
-    path: PathBuf,
-    signed: BTreeMap<String, Version>,
-}
+pub(crate) struct Versions(Last<Version>);
 
 /// A version that was signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +55,9 @@ pub(crate) struct Examined {
 }
 
 impl Versions {
-    /// Reads the file; nothing was signed where there is none.
+    /// Reads what was signed.
     pub(crate) fn open(directory: &Path) -> Result<Self, file::Error> {
-        let path = directory.join(FILE);
-        let signed = match file::read(&path)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| file::Error::Foreign(path.clone()))?,
-            None => BTreeMap::new(),
-        };
-        Ok(Self { path, signed })
+        Last::open(directory, FILE).map(Self)
     }
 
     /// Checks a delta.
@@ -87,7 +79,7 @@ impl Versions {
 
     /// The version that a delta makes, where it may follow what was signed.
     fn follows(&self, delta: &Delta, bytes: &[u8]) -> Result<Held, Refusal> {
-        let last = self.signed.get(&delta.tenant_id).map(Version::held);
+        let last = self.0.of(&delta.tenant_id).map(Version::held);
         let held = match &delta.part {
             Some(part) => Held { version: delta.to_version, digest: part.digest.clone() },
             None => Held { version: delta.from_version, digest: delta.base.clone() }.then(bytes),
@@ -110,19 +102,7 @@ impl Versions {
 
     /// Keeps what is signed, before it is.
     pub(crate) fn keep(&mut self, examined: &Examined) -> Result<(), file::Error> {
-        let version = Version::of(&examined.held);
-        if self.signed.get(&examined.tenant) == Some(&version) {
-            return Ok(());
-        }
-        let before = self.signed.insert(examined.tenant.clone(), version);
-        let bytes = serde_json::to_vec_pretty(&self.signed).unwrap_or_default();
-        file::replace(&self.path, &bytes).inspect_err(|_| {
-            // What is not on the disk was not signed.
-            match before {
-                Some(before) => self.signed.insert(examined.tenant.clone(), before),
-                None => self.signed.remove(&examined.tenant),
-            };
-        })
+        self.0.keep(&examined.tenant, Version::of(&examined.held))
     }
 }
 

@@ -22,6 +22,7 @@ mod confine;
 mod file;
 pub mod journal;
 mod key;
+mod last;
 mod listen;
 mod place;
 mod policy;

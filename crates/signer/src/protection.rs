@@ -3,8 +3,7 @@
 //! The signer compiles no rules; it reads the document, and keeps the version. So whoever holds the server cannot take a
 //! tenant back to an older document, hand out two of one version, or have endpoints prevent where the policy says no.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use prost::Message as _;
 use quell_wire::digest::{hex, sha256};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Refusal;
 use crate::file;
+use crate::last::Last;
 use crate::policy::{Policy, Protecting};
 
 /// In the signer's directory.
@@ -21,10 +21,7 @@ const FILE: &str = "protections.json";
 
 /// What was signed last of each tenant's documents.
 #[derive(Debug)]
-pub(crate) struct Documents {
-    path: PathBuf,
-    signed: BTreeMap<String, Signed>,
-}
+pub(crate) struct Documents(Last<Signed>);
 
 /// A document that was signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +40,9 @@ pub(crate) struct Examined {
 }
 
 impl Documents {
-    /// Reads the file; nothing was signed where there is none.
+    /// Reads what was signed.
     pub(crate) fn open(directory: &Path) -> Result<Self, file::Error> {
-        let path = directory.join(FILE);
-        let signed = match file::read(&path)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| file::Error::Foreign(path.clone()))?,
-            None => BTreeMap::new(),
-        };
-        Ok(Self { path, signed })
+        Last::open(directory, FILE).map(Self)
     }
 
     /// Checks a document.
@@ -67,7 +59,7 @@ impl Documents {
         check_policy(&document, policy)?;
         let sha256 = hex(&sha256(&[bytes]));
         let examined = Examined { tenant: document.tenant_id, version: document.version, sha256 };
-        let Some(last) = self.signed.get(&examined.tenant) else { return Ok(examined) };
+        let Some(last) = self.0.of(&examined.tenant) else { return Ok(examined) };
         let is_same = last.version == examined.version && last.sha256 == examined.sha256;
         if is_same || examined.version > last.version {
             return Ok(examined);
@@ -82,18 +74,7 @@ impl Documents {
     /// Keeps what is signed, before it is.
     pub(crate) fn keep(&mut self, examined: &Examined) -> Result<(), file::Error> {
         let signed = Signed { version: examined.version, sha256: examined.sha256.clone() };
-        if self.signed.get(&examined.tenant) == Some(&signed) {
-            return Ok(());
-        }
-        let before = self.signed.insert(examined.tenant.clone(), signed);
-        let bytes = serde_json::to_vec_pretty(&self.signed).unwrap_or_default();
-        file::replace(&self.path, &bytes).inspect_err(|_| {
-            // What is not on the disk was not signed.
-            match before {
-                Some(before) => self.signed.insert(examined.tenant.clone(), before),
-                None => self.signed.remove(&examined.tenant),
-            };
-        })
+        self.0.keep(&examined.tenant, signed)
     }
 }
 
