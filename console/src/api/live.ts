@@ -2,6 +2,7 @@
 
 import type { Query, QueryClient } from "@tanstack/react-query";
 
+import { readAgain } from "./query";
 import { openStream } from "./stream";
 
 /** Milliseconds between two readings of the same thing. */
@@ -101,7 +102,7 @@ export function listen(queries: QueryClient, owner: string): () => void {
     const hasOwn = ({ meta }: Query): boolean => meta?.["hasOwnNews"] === true;
     const isOld = ({ state }: Query): boolean => state.dataUpdatedAt > 0 && state.dataUpdatedAt < since;
     const isLost = all || queries.getQueryCache().findAll({ predicate: hasOwn }).some(isOld);
-    const read = queries.invalidateQueries({ predicate: (query) => !hasOwn(query) && concerns(query) });
+    const read = readAgain(queries, (query) => !hasOwn(query) && concerns(query));
     // A slow answer is waited for: reading again meanwhile would break it off, and a busy hour would show nothing.
     const enough = new Promise((resolve) => window.setTimeout(resolve, LONGEST));
     void Promise.race([read, enough]).finally(() => {

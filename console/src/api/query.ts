@@ -1,6 +1,6 @@
 /// How answers are kept: fresh by live news, tried again only where that can help.
 
-import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { type Query, QueryCache, QueryClient } from "@tanstack/react-query";
 
 import { know, onLeft } from "./page";
 import { asApiError } from "./problem";
@@ -38,10 +38,21 @@ export const queries: QueryClient = new QueryClient({
 
 onLeft(signedOut);
 
+/**
+ * Reads answers again. One that was asked for a moment ago and has not come yet is not asked for anew by that, and may be of
+ * before what changed: it is read again when it has come.
+ */
+export async function readAgain(client: QueryClient, which: (query: Query) => boolean): Promise<void> {
+  const those = new Set(client.getQueryCache().findAll({ predicate: which }));
+  const first = [...those].filter(({ state }) => state.data === undefined && state.fetchStatus === "fetching");
+  await client.invalidateQueries({ predicate: (query) => those.has(query) });
+  if (first.length > 0) await client.invalidateQueries({ predicate: (query) => first.includes(query) });
+}
+
 /** Reads again every answer whose path begins so. */
 export function refresh(...prefixes: string[]): Promise<void> {
-  return queries.invalidateQueries({
-    predicate: ({ queryKey: [, path] }) =>
-      typeof path === "string" && prefixes.some((prefix) => path.startsWith(prefix)),
-  });
+  return readAgain(
+    queries,
+    ({ queryKey: [, path] }) => typeof path === "string" && prefixes.some((prefix) => path.startsWith(prefix)),
+  );
 }
