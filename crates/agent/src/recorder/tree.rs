@@ -6,6 +6,7 @@
 mod look;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use quell_wire::activity::{Process, ProcessKey};
@@ -101,6 +102,8 @@ pub struct Entry {
     pub is_kept: bool,
     /// Of a process that serves somebody who came in over the network.
     pub let_in: LetIn,
+    /// Where that one came from.
+    pub came_from: Option<IpAddr>,
     /// The chain that it belongs to.
     pub chain: Option<(u32, Reach)>,
 }

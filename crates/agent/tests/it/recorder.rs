@@ -41,7 +41,7 @@ pub struct World {
     pub gateway: Gateway,
     pub endpoint: Endpoint,
     pub dir: tempfile::TempDir,
-    chains: Mutex<BTreeMap<String, Chain>>,
+    pub chains: Mutex<BTreeMap<String, Chain>>,
 }
 
 /// What the server would know.

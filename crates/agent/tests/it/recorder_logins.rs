@@ -42,6 +42,17 @@ detection:
   condition: selection
 ";
 
+const LET_IN: &str = "
+title: Somebody was let in
+id: 3c1d2e4f-0a3d-4ad1-8f0f-9d530b1f7ad3
+level: medium
+logsource: {product: linux, category: authentication}
+detection:
+  selection:
+    Outcome: success
+  condition: selection
+";
+
 /// What lies over the machine's own, for the agent's mounts alone: empty records, and the account `eva`.
 const MOUNTS: &str = "\
 mount -t tmpfs none /var/log && touch /var/log/wtmp /var/log/btmp && chmod 600 /var/log/btmp || exit 1
@@ -125,16 +136,21 @@ fn host() -> Option<Host> {
 
 /// Another document, with the rules of these tests.
 fn rules(world: &World, ring_bytes: u64) {
-    world.gateway.files().script(RULES);
+    in_force(world, 2, RULES, ring_bytes);
+}
+
+fn in_force(world: &World, version: u64, rules: &'static str, ring_bytes: u64) {
+    world.gateway.files().script(rules);
     let mut document = document(Mode::Detect);
-    document.version = 2;
+    document.version = version;
     if ring_bytes > 0 {
         document.ring_bytes = ring_bytes;
     }
-    let sha256 = quell_wire::digest::sha256(&[RULES.as_bytes()]).to_vec();
-    document.behaviour = Some(Rules { sha256, size: RULES.len() as u64 });
+    let sha256 = quell_wire::digest::sha256(&[rules.as_bytes()]).to_vec();
+    document.behaviour = Some(Rules { sha256, size: rules.len() as u64 });
     give(&world.gateway, &document);
-    until("the rules are in force", || world.status()["rules"]["behaviour"] == 2);
+    let count = rules.matches("title:").count();
+    until("the rules are in force", || world.status()["rules"]["behaviour"] == count);
 }
 
 impl Host {
@@ -265,6 +281,74 @@ fn who_is_refused_by_ssh_is_told_and_a_refused_key_only_by_the_server() {
     assert!(host.by_key("key", "-tt", "eva", &host.deed("later")));
     came_in(&host, "eva", "later");
     assert_eq!(host.seen() - before, 2, "one was refused, one was let in");
+}
+
+#[test]
+fn who_comes_in_hides_neither_that_nor_from_where() {
+    let Some(host) = host() else { return };
+    let key = host.own.path().join("key").display().to_string();
+    let long = format!("SetEnv=LC_A={}", "a".repeat(20_000));
+    let options = ["-i", &key, "-o", "IdentitiesOnly=yes", "-T", "-o", &long];
+    assert!(host.ssh("wrong", &options, "root", &host.deed("behind-much")));
+    came_in(&host, "root", "behind-much");
+    let bare = format!("exec env -i A=1 /bin/sh -c '{}'", host.deed("without-anything"));
+    assert!(host.by_key("key", "-T", "root", &bare));
+    came_in(&host, "root", "without-anything");
+    // More connections than are kept in mind pass before this one is let in.
+    let others = format!(
+        "#!/bin/bash\nfor i in {{1..2500}}; do exec 3<>/dev/tcp/127.0.0.1/{}; exec 3>&-; done\necho {PASSWORD}\n",
+        host.port
+    );
+    executable(&host.own.path().join("slow"), &others);
+    assert!(host.by_password("slow", &host.deed("among-many")));
+    came_in(&host, "eva", "among-many");
+}
+
+/// Loaded into the server's program by whoever runs it: begins what is root's, a set-user-ID program, and what is anybody's, both
+/// with the mark of a session.
+const FORGE: &str = r#"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void begin(char *program, char *second, char *environment) {
+    char *arguments[] = {program, second, 0}, *names[] = {environment, 0};
+    int child = fork(), none = open("/dev/null", O_RDWR);
+    if (child == 0) {
+        for (int n = 0; n < 3; n++) dup2(none, n);
+        alarm(8);
+        execve(program, arguments, names);
+        _exit(4);
+    }
+    waitpid(child, 0, 0);
+}
+__attribute__((constructor)) static void forge(void) {
+    if (!getenv("FORGE")) return;
+    begin("/usr/bin/su", "root", "SSH_CONNECTION=198.51.100.66 1 2 3");
+    begin("/usr/bin/sleep", "0", "SSH_CONNECTION=198.51.100.66 1 2 3");
+    _exit(0);
+}
+"#;
+
+#[test]
+fn who_runs_the_servers_program_lets_nobody_in() {
+    let Some(host) = host() else { return };
+    if !compiled(&host.world, "forge", FORGE, &["-shared", "-fPIC"]) {
+        return;
+    }
+    in_force(&host.world, 3, LET_IN, 0);
+    let mut run = host.world.command(&["/usr/bin/setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]);
+    run.args(["/usr/bin/env", "FORGE=1"])
+        .arg(format!("LD_PRELOAD={}", host.world.path("forge")))
+        .args([SERVER, "-V"]);
+    assert!(run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    // What came before is told by then.
+    assert!(host.by_key("key", "-T", "root", "true"));
+    let is_told = |chain: &Chain| logins(chain).iter().any(|(_, login)| login.from == "127.0.0.1");
+    host.world.chain("who came in", is_told);
+    let told = host.world.chains.lock().unwrap();
+    let all: Vec<_> = told.values().flat_map(logins).collect();
+    assert_eq!(all.len(), 1, "{all:#?}");
 }
 
 /// Writes so many records of refused logins as fast as it can, by what the C library has for it; in their midst, that it was let

@@ -115,6 +115,16 @@ impl Logins {
         self.due = more.then(|| now.saturating_add(TURN));
     }
 
+    /// Records that are there and were not read.
+    pub fn unread(&self) -> u64 {
+        let behind = |file: &Followed| {
+            let length =
+                file.open.as_ref().and_then(|(open, _)| open.metadata().ok()).map_or(0, |facts| facts.len());
+            length.saturating_sub(file.at) / RECORD as u64
+        };
+        self.files.iter().map(behind).sum()
+    }
+
     /// What changed is seen by looking; the news are only the bell.
     fn drain(&self) {
         let mut buffer = [0; 4096];
@@ -267,6 +277,7 @@ mod tests {
         let mut heard = |now| {
             let (mut good, mut bad) = (0, 0);
             logins.hear(now, |login| if login.accepted { good += 1 } else { bad += 1 });
+            assert_eq!(logins.unread() > 0, logins.is_behind());
             (good, bad, logins.is_behind())
         };
         assert_eq!(heard(7), (1, MOST, true));

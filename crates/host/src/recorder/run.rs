@@ -87,7 +87,7 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
             more = self.processes(&mut batch);
             self.files(&mut batch);
             if logged || is_over {
-                self.logins(&mut batch);
+                self.logins(is_over, &mut batch);
             }
             self.mounts(mounted);
             self.give(batch);
@@ -95,6 +95,8 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
                 self.shared.handed(number);
             }
             if is_over && !more {
+                // Those of a flood whose turn does not come any more.
+                self.shared.lose(Kind::Login, self.logins.as_ref().map_or(0, Logins::unread));
                 return;
             }
         }
@@ -195,10 +197,10 @@ impl<S: FnMut(Vec<Raw>)> Run<S> {
         }
     }
 
-    fn logins(&mut self, batch: &mut Vec<Raw>) {
+    fn logins(&mut self, is_over: bool, batch: &mut Vec<Raw>) {
         let Some(logins) = &mut self.logins else { return };
         let at = Clock::now();
-        logins.hear(at, |login| {
+        logins.hear(if is_over { u64::MAX } else { at }, |login| {
             let process = Identity { pid: login.pid, start_time: 0 };
             batch.push(Raw { at, process, task: None, what: What::Login(Box::new(login)) });
         });

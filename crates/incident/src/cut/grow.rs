@@ -119,8 +119,9 @@ impl<'a> Malice<'a> {
         let key = (view.chain.endpoint.clone(), end.path.to_vec());
         if self.nodes[chain].contains_key(&place) {
             let lasts = system::persistence(end.path);
-            // What was detected may be none of these: a page of a web server is run by nobody.
-            let is_bad = self.files.contains_key(&key);
+            // What was detected may be none of these: a page of a web server is run by nobody. What got its name by being
+            // moved may be the victim's.
+            let is_bad = made == Made::Created && self.files.contains_key(&key);
             if is_bad || lasts.is_some() || can_run(file) || ran.contains(end.path) {
                 let words = lasts.map_or_else(
                     || format!("was made by {}", node.name()),

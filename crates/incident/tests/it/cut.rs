@@ -247,6 +247,33 @@ fn a_web_shell_is_moved_away_whoever_wrote_it() {
 }
 
 #[test]
+fn what_was_there_before_is_left_to_a_person_whatever_name_it_got() {
+    let mut scene = Scene::new("e1", "c", 100);
+    scene.run(100, 0, "/usr/lib/systemd/systemd");
+    scene.run(101, 100, "/tmp/x");
+    let document = |number: u8| format!("/home/eva/{number}.docx");
+    let mut last = 0;
+    for number in 0..20 {
+        let (from, to) = (document(number), document(number) + ".locked");
+        last = scene.rename(101, &from, &to, 0x30 + number, Format::Unspecified);
+    }
+    scene.detect(last, Source::Behaviour, Severity::Critical, "Files get other names", &["T1486"]);
+    let taken = plan(&[&scene], Severity::Critical, &setting());
+    assert!(lines(&taken).iter().all(|line| !line.contains("docx")), "{:?}", lines(&taken));
+    assert!(taken.manual.iter().any(|manual| manual.text.contains("19.docx.locked")), "{:?}", taken.manual);
+    // An edit in place.
+    let mut scene = Scene::new("e1", "c", 100);
+    scene.run(100, 0, "/usr/lib/systemd/systemd");
+    scene.run(101, 100, "/usr/bin/sed -i s/a/b/ player.php");
+    let path = "/var/www/html/media/player.php";
+    let edited = scene.rename(101, "/var/www/html/media/sedAbC", path, 0x12, Format::Unspecified);
+    scene.detect(edited, Source::Behaviour, Severity::High, "A script among uploads", &["T1505.003"]);
+    let edit = plan(&[&scene], Severity::High, &setting());
+    assert!(lines(&edit).iter().all(|line| !line.contains("player")), "{:?}", lines(&edit));
+    assert!(edit.manual.iter().any(|manual| manual.text.contains(path)), "{:?}", edit.manual);
+}
+
+#[test]
 fn a_file_that_was_only_named_as_a_script_is_left_to_a_person() {
     let mut scene = Scene::new("e1", "c", 100);
     let named = scene.script(100, 0, "/usr/bin/bash", "/home/alice/thesis.odt");

@@ -289,6 +289,7 @@ impl Flight {
             return;
         }
         let Some(key) = self.actor(process, task, at) else { return self.unattributed() };
+        self.connected(key, &deed);
         let item = self.record(key, at, What::Other(deed));
         if step == Step::Connecting {
             if self.state.connections.len() >= CONNECTIONS {

@@ -35,10 +35,12 @@ impl Rpm {
     pub fn read(root: &Path, before: usize, paths: &mut Paths) -> Self {
         let Some(file) = rpmdb::find(root) else { return Self::default() };
         let (mut packages, mut path, mut left) = (Vec::new(), Vec::new(), FILES);
+        let mut is_whole = true;
         let read = open(&file, ALL).and_then(|database| {
             database.each(|row, header| {
                 let owner = before + packages.len();
                 if owner >= PACKAGES || paths.is_full() || left == 0 {
+                    is_whole = false;
                     return ControlFlow::Break(());
                 }
                 packages.push((row, title(header)));
@@ -54,6 +56,12 @@ impl Rpm {
         if let Err(error) = read {
             // The next change of the file is another try.
             tracing::warn!("{} is known in part: {error}; `rpm --rebuilddb` makes it anew", file.display());
+        }
+        if !is_whole {
+            tracing::warn!(
+                "{} names more packages or files than are kept: of the rest it is not known whose they are",
+                file.display()
+            );
         }
         Self { file, packages }
     }

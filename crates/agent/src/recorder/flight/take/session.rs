@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use quell_host::recorder::raw::{Program as Told, Task};
 use quell_wire::activity::{Deed, Login, ProcessKey, address};
@@ -22,8 +23,8 @@ const SYSTEM: [&[u8]; 4] = [b"/usr/", b"/sbin/", b"/lib/", b"/opt/"];
 const WRITTEN: &str = "/var/log/wtmp";
 /// Servers put it there for the program of a session, and not for helpers that they run on the way to it.
 const MARK: &[u8] = b"SSH_CONNECTION=";
-/// Bytes of an environment that are looked through; servers put theirs first.
-const ENVIRONMENT: u64 = 16 << 10;
+/// The largest environment that Linux gives a program (execve(2)). What the one who comes in sends along stands before the mark.
+const ENVIRONMENT: u64 = 6 << 20;
 /// Processes of a server that one connection goes through.
 const PARTS: usize = 4;
 
@@ -41,7 +42,9 @@ impl Flight {
         if told == LetIn::Told {
             return;
         }
-        let is_recorded = task.terminal.is_some() && Path::new(WRITTEN).exists();
+        // Nobody follows the records of other places.
+        let is_here = !self.names.is_foreign(task.mounts);
+        let is_recorded = is_here && task.terminal.is_some() && Path::new(WRITTEN).exists();
         let now = if is_recorded { LetIn::Told } else { let_in(key.pid, forked_as, task, at) };
         if now == LetIn::Nobody {
             return;
@@ -50,7 +53,8 @@ impl Flight {
             above.let_in = now;
         }
         if now == LetIn::Told && !is_recorded {
-            self.tell_session(serves, task.euid, task.terminal.as_deref(), at);
+            let uid = if forked_as == 0 { task.euid } else { forked_as };
+            self.tell_session(serves, uid, task.terminal.as_deref(), at);
         }
     }
 
@@ -65,7 +69,7 @@ impl Flight {
 
     fn tell_session(&mut self, serves: ProcessKey, uid: u32, terminal: Option<&str>, at: u64) {
         let login = Login {
-            user: self.account(uid),
+            user: self.account(serves, uid),
             from: self.came_from(serves),
             terminal: terminal.unwrap_or_default().to_owned(),
             failed: false,
@@ -73,15 +77,47 @@ impl Flight {
         self.record(serves, at, What::Other(Deed::Login(login)));
     }
 
+    /// Whether a process is a part of a server that root began: it was forked for this, and has begun nothing itself. Whoever
+    /// else runs the server's program has it say what they like.
     fn serves(&self, key: ProcessKey) -> bool {
-        self.tree.get(key).is_some_and(|entry| is_server(&entry.program.image.path))
+        let Some(entry) = self.tree.get(key).filter(|entry| is_server(&entry.program.image.path)) else {
+            return false;
+        };
+        let mut began = entry;
+        for _ in 0..PARTS {
+            let above = began.parent.and_then(|parent| self.tree.get(parent));
+            let Some(above) = above.filter(|above| Arc::ptr_eq(&above.program, &began.program)) else {
+                break;
+            };
+            began = above;
+        }
+        began.who.uid == 0
     }
 
-    fn account(&mut self, uid: u32) -> String {
+    /// The name of a user of this machine; those of a container have numbers alone.
+    fn account(&mut self, serves: ProcessKey, uid: u32) -> String {
+        let mounts = self.tree.get(serves).map_or(0, |entry| entry.who.mounts);
+        if self.names.is_foreign(mounts) {
+            return uid.to_string();
+        }
         self.names.look();
         match self.names.user(uid) {
             "" => uid.to_string(),
             name => name.to_owned(),
+        }
+    }
+
+    /// A process has a connection from outside: where it is a server's for one alone, it is known from then on where that one
+    /// came from. Who listens for all has connections of all: of those, none says whose it is.
+    pub(super) fn connected(&mut self, key: ProcessKey, deed: &Deed) {
+        let Deed::Connect(connection) = deed else { return };
+        let Some(remote) = address(&connection.remote).filter(|_| connection.inbound) else { return };
+        let Some(entry) = self.tree.get(key) else { return };
+        if is_server(&entry.program.image.path)
+            && !self.tree.is_daemon(entry)
+            && let Some(entry) = self.tree.get_mut(key)
+        {
+            entry.came_from = Some(remote);
         }
     }
 
@@ -90,25 +126,16 @@ impl Flight {
     fn came_from(&self, serves: ProcessKey) -> String {
         let mut next = Some(serves);
         for _ in 0..PARTS {
-            let Some(key) = next.filter(|key| self.serves(*key)) else { break };
-            let of_it = self.state.recent.iter().rev().filter(|item| item.key == key);
-            let remote = |what: &What| match what {
-                What::Other(Deed::Connect(connection)) if connection.inbound => address(&connection.remote),
-                _ => None,
-            };
-            // Who listens for all has connections of all: of those, none says whose this is.
-            if !self.listens(key)
-                && let Some(address) = of_it.map(|item| &item.what).find_map(remote)
-            {
+            let Some(entry) = next.and_then(|key| self.tree.get(key)) else { break };
+            if !is_server(&entry.program.image.path) {
+                break;
+            }
+            if let Some(address) = entry.came_from {
                 return address.to_string();
             }
-            next = self.tree.get(key).and_then(|entry| entry.parent);
+            next = entry.parent;
         }
         String::new()
-    }
-
-    fn listens(&self, key: ProcessKey) -> bool {
-        self.tree.get(key).is_some_and(|entry| self.tree.is_daemon(entry))
     }
 }
 
@@ -120,20 +147,17 @@ fn is_server(path: &[u8]) -> bool {
 /// Whether a program that a server runs is somebody's session, and not a helper of the server's.
 fn let_in(pid: u32, forked_as: u32, task: &Task, at: u64) -> LetIn {
     // The server had put its rights down before it made the process: it does so for nobody but who was let in.
-    if task.euid != 0 && forked_as == task.euid {
+    if forked_as != 0 || is_marked(pid) {
         return LetIn::Told;
     }
-    match environment(pid) {
-        Some(all) if all.split(|byte| *byte == 0).any(|one| one.starts_with(MARK)) => LetIn::Told,
-        // It has ended. The login has its number by now, so it was a session, or a helper on the way to one that comes next.
-        None if task.login == Some(task.euid) => LetIn::Perhaps(task.euid, at),
-        Some(_) | None => LetIn::Nobody,
-    }
+    // The login has its number by now: a session that has ended or hid what it is, or a helper on the way to one that comes next.
+    if task.login == Some(task.euid) { LetIn::Perhaps(task.euid, at) } else { LetIn::Nobody }
 }
 
-/// None where the process has ended.
-fn environment(pid: u32) -> Option<Vec<u8>> {
+/// Whether a process has the mark of a session in its environment, as far as that is still to be seen.
+fn is_marked(pid: u32) -> bool {
     let mut bytes = Vec::new();
-    File::open(format!("/proc/{pid}/environ")).ok()?.take(ENVIRONMENT).read_to_end(&mut bytes).ok()?;
-    (!bytes.is_empty()).then_some(bytes)
+    let read = File::open(format!("/proc/{pid}/environ"))
+        .and_then(|file| file.take(ENVIRONMENT).read_to_end(&mut bytes));
+    read.is_ok() && bytes.split(|byte| *byte == 0).any(|one| one.starts_with(MARK))
 }
