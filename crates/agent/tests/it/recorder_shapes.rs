@@ -12,8 +12,9 @@ use quell_wire::protection::Mode;
 use crate::recorder::{Chain, World, executable, world};
 use crate::recorder_load::{compiled, ran};
 
-/// Runs each in the background, and writes down the pid that it has.
-const RUN: &str = "#!/bin/sh\nrun() { label=$1; shift; \"$@\" & echo \"$label $!\" >> witness; wait $!; }\necho self $$ >> witness\n";
+/// Runs each in the background, and writes down the pid that it has. What came before the chain was opened is told when the ring has
+/// answered, and may come after what happened since: so the chain is given a second.
+const RUN: &str = "#!/bin/sh\n/bin/sleep 1\nrun() { label=$1; shift; \"$@\" & echo \"$label $!\" >> witness; wait $!; }\necho self $$ >> witness\n";
 
 /// What the script wrote down.
 fn witness(world: &World) -> BTreeMap<String, u32> {
@@ -74,9 +75,9 @@ fn what_has_no_name_or_a_bad_one_is_told_as_it_is() {
     std::fs::copy("/bin/true", world.dir.path().join(bad)).unwrap();
     let (chain, witness) = told(
         &world,
-        "/bin/cp /bin/sleep gone\nexec 9< gone\n/bin/rm gone\nrun deleted /proc/self/fd/9 0.3\n\
+        "/bin/cp /bin/sleep gone\nexec 9< gone\n/bin/rm gone\nrun deleted /proc/self/fd/9 2\n\
          run memory /usr/bin/python3 -c 'import os\nfd = os.memfd_create(\"quiet\", 0)\n\
-         os.write(fd, open(\"/bin/sleep\", \"rb\").read())\nos.execv(\"/proc/self/fd/%d\" % fd, [\"kthreadd\", \"0.3\"])'\n\
+         os.write(fd, open(\"/bin/sleep\", \"rb\").read())\nos.execv(\"/proc/self/fd/%d\" % fd, [\"kthreadd\", \"2\"])'\n\
          run bad \"./$(printf 'a\\377\\n\\t b')\" \"$(printf '\\376x')\"\n\
          run found /usr/bin/env PATH=. \"$(printf 'a\\377\\n\\t b')\"\n",
     );
@@ -93,7 +94,7 @@ fn what_has_no_name_or_a_bad_one_is_told_as_it_is() {
     assert_eq!(memory.sha256, digest("/bin/sleep"), "read by the process that runs it");
     assert_eq!(
         (memory.path.as_slice(), &memory.arguments),
-        (&b"/memfd:quiet"[..], &vec![b"kthreadd".to_vec(), b"0.3".to_vec()])
+        (&b"/memfd:quiet"[..], &vec![b"kthreadd".to_vec(), b"2".to_vec()])
     );
     assert_eq!(
         programs(&chain, process(&chain, witness["memory"]).key).len(),

@@ -157,6 +157,10 @@ impl<'a> Batch<'a> {
                 self.verified.0.insert(directory.clone(), path.clone());
                 return Ok(Found { handle, path, foreign: false });
             }
+            // While its path was looked for.
+            if is_removed(handle.as_fd()) {
+                return Err(Missing::Gone);
+            }
         }
         Err(missing)
     }
