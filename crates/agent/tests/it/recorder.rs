@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
@@ -42,6 +42,17 @@ pub struct World {
     pub endpoint: Endpoint,
     pub dir: tempfile::TempDir,
     pub chains: Mutex<BTreeMap<String, Chain>>,
+    _turn: Turn,
+}
+
+/// What floods the machine is lost to every recorder of it: no other test of the recorder runs beside.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Held as long as the world is there, and no longer.
+#[expect(dead_code, reason = "it is held, and not read")]
+enum Turn {
+    Beside(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
 }
 
 /// What the server would know.
@@ -139,6 +150,20 @@ pub fn world(mode: Mode) -> Option<World> {
 
 /// The same, started by what the shell is told.
 pub fn world_by(mode: Mode, start: &str) -> Option<World> {
+    made(mode, start, Turn::Beside(MACHINE.read().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// For what floods the machine.
+pub fn alone(mode: Mode) -> Option<World> {
+    alone_by(mode, START)
+}
+
+/// The same, started by what the shell is told.
+pub fn alone_by(mode: Mode, start: &str) -> Option<World> {
+    made(mode, start, Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner)))
+}
+
+fn made(mode: Mode, start: &str, turn: Turn) -> Option<World> {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: the recorder needs root");
         return None;
@@ -160,7 +185,8 @@ pub fn world_by(mode: Mode, start: &str) -> Option<World> {
     gateway.files().script(YARA);
     endpoint.connect(&gateway);
     give(&gateway, &document(mode));
-    let world = World { gateway, endpoint, dir: tempfile::tempdir().unwrap(), chains: Mutex::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let world = World { gateway, endpoint, dir, chains: Mutex::default(), _turn: turn };
     until("the rule is in force", || world.status()["rules"]["behaviour"] == 1);
     let status = world.status();
     println!("sources: {}", status["sources"]);
@@ -387,7 +413,7 @@ fn what_is_to_be_prevented_is_ended_and_others_go_on() {
 
 #[test]
 fn a_fork_bomb_stays_within_limits_and_the_agent_answers() {
-    let Some(mut world) = world(Mode::Detect) else { return };
+    let Some(mut world) = alone(Mode::Detect) else { return };
     executable(
         &world.dir.path().join(".dropped"),
         "#!/bin/sh\nn=0\nwhile [ $n -lt 3000 ]; do n=$((n+1)); /bin/true & done\nwait\n",
@@ -438,7 +464,7 @@ fn a_chain_is_collected_for_who_asks() {
 
 #[test]
 fn from_exec_to_frame() {
-    let Some(world) = world(Mode::Detect) else { return };
+    let Some(world) = alone(Mode::Detect) else { return };
     std::fs::copy("/bin/true", world.dir.path().join("quarry")).unwrap();
     let mut took = Vec::new();
     for _ in 0..40 {
@@ -495,7 +521,7 @@ const SOURCE: &str = "#include <math.h>\n#include <pthread.h>\n#include <stdio.h
 #[ignore = "a measurement: run it alone, with a release build (`QUELL_TEST_AGENT`)"]
 fn what_it_costs() {
     const ROUNDS: usize = 11;
-    let Some(world) = world(Mode::Detect) else { return };
+    let Some(world) = alone(Mode::Detect) else { return };
     std::fs::write(world.dir.path().join("x.c"), SOURCE).unwrap();
     let agent = world.agent();
     assert!(world.script(BUILD).success(), "once, so that all is in memory");
@@ -564,7 +590,7 @@ for turn in range(1000):
 #[test]
 #[ignore = "a measurement: run it alone, with a release build (`QUELL_TEST_AGENT`)"]
 fn what_an_ordinary_server_costs() {
-    let Some(world) = world(Mode::Detect) else { return };
+    let Some(world) = alone(Mode::Detect) else { return };
     std::fs::write(world.dir.path().join("server.py"), SERVER).unwrap();
     std::thread::sleep(Duration::from_secs(3));
     let agent = world.agent();

@@ -9,7 +9,7 @@ use quell_wire::protection::{Mode, Protection};
 use serde_json::Value;
 
 use crate::gateway::until;
-use crate::recorder::{World, document, executable, give, world, world_by};
+use crate::recorder::{World, alone, alone_by, document, executable, give};
 
 /// Two workers make so many processes each, as cheap as there are; in the midst of them one runs a program. Told: the pids of its
 /// worker and of that one.
@@ -111,7 +111,7 @@ fn numbers(text: &str) -> Vec<u64> {
 #[test]
 fn one_bad_run_among_ten_thousand_processes_a_second_is_told_with_those_who_made_it() {
     const COUNT: u64 = 25_000;
-    let Some(mut world) = world(Mode::Detect) else { return };
+    let Some(mut world) = alone(Mode::Detect) else { return };
     if !compiled(&world, "storm", STORM, &[]) {
         return;
     }
@@ -168,7 +168,7 @@ fn one_bad_run_among_ten_thousand_processes_a_second_is_told_with_those_who_made
 
 #[test]
 fn a_flood_of_files_and_connections_leaves_the_ring_within_its_size() {
-    let Some(mut world) = world(Mode::Detect) else { return };
+    let Some(mut world) = alone(Mode::Detect) else { return };
     if !compiled(&world, "flood", FLOOD, &["-DCONNECTIONS=20"]) {
         return;
     }
@@ -217,7 +217,7 @@ pub fn size(world: &World) -> u64 {
 fn a_full_disk_keeps_no_detection_from_being_told() {
     let on_a_small_disk = "cp -a \"$0\" \"$0.kept\" && mount -t tmpfs -o size=12m,mode=700 none \"$0\" && \
                            cp -a \"$0.kept/.\" \"$0/\" && built=$1 && shift && exec \"$built\" \"$@\"";
-    let Some(mut world) = world_by(Mode::Detect, on_a_small_disk) else { return };
+    let Some(mut world) = alone_by(Mode::Detect, on_a_small_disk) else { return };
     executable(&world.dir.path().join(".dropped"), "#!/bin/sh\n/bin/true $1\n");
     assert!(world.script("./.dropped before\n").success());
     world.chain("a detection", |chain| ran(chain, "before"));

@@ -12,7 +12,7 @@ use quell_wire::protection::{Mode, Protection, Rules};
 use serde_json::Value;
 
 use crate::gateway::until;
-use crate::recorder::{Chain, World, document, executable, give, world_by};
+use crate::recorder::{Chain, World, alone_by, document, executable, give, world_by};
 use crate::recorder_load::{compiled, peak, ran, size, told};
 
 const SERVER: &str = "/usr/sbin/sshd";
@@ -107,6 +107,10 @@ fn furnish(own: &Path) -> String {
 }
 
 fn host() -> Option<Host> {
+    host_of(world_by)
+}
+
+fn host_of(world: impl Fn(Mode, &str) -> Option<World>) -> Option<Host> {
     for program in [SERVER, "/usr/bin/ssh", "/usr/bin/ssh-keygen"] {
         if !Path::new(program).exists() {
             println!("skipped: {program} is not installed");
@@ -114,7 +118,7 @@ fn host() -> Option<Host> {
         }
     }
     let own = tempfile::tempdir().unwrap();
-    let world = world_by(Mode::Detect, &furnish(own.path()))?;
+    let world = world(Mode::Detect, &furnish(own.path()))?;
     rules(&world, Protection::default().ring_bytes);
     let everybody = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(world.dir.path(), everybody).unwrap();
@@ -285,7 +289,7 @@ fn who_is_refused_by_ssh_is_told_and_a_refused_key_only_by_the_server() {
 
 #[test]
 fn who_comes_in_hides_neither_that_nor_from_where() {
-    let Some(host) = host() else { return };
+    let Some(host) = host_of(alone_by) else { return };
     let key = host.own.path().join("key").display().to_string();
     let long = format!("SetEnv=LC_A={}", "a".repeat(20_000));
     let options = ["-i", &key, "-o", "IdentitiesOnly=yes", "-T", "-o", &long];
@@ -398,7 +402,7 @@ fn a_flood_of_refused_logins_hides_neither_who_was_let_in_nor_what_runs() {
     const COUNT: u64 = 200_000;
     let start = "mount -t tmpfs none /var/log && touch /var/log/wtmp /var/log/btmp || exit 1\n\
                  built=$1; shift; exec \"${QUELL_TEST_AGENT:-$built}\" \"$@\"";
-    let Some(mut world) = world_by(Mode::Detect, start) else { return };
+    let Some(mut world) = alone_by(Mode::Detect, start) else { return };
     if !compiled(&world, "flood", FLOOD, &[]) {
         return;
     }
