@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use quell_wire::activity::{Process, ProcessKey};
 
+pub use self::look::is_one_of;
 use super::item::Program;
 
 /// Processes that are held.

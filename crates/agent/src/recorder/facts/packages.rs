@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use quell_wire::digest::unhex;
+
 use self::dpkg::Dpkg;
 use self::rpm::Rpm;
 
@@ -65,16 +67,7 @@ impl Digest {
 }
 
 fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let digit = |c: u8| char::from(c).to_digit(16);
-        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
-    }
-    Some(bytes)
+    unhex(str::from_utf8(digits).ok()?)
 }
 
 /// Numbers of paths while they are gathered, each with whose it is.

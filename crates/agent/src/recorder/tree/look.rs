@@ -52,6 +52,12 @@ const DEPTH: usize = 256;
 /// Processes of a tree that all belong to the chain; of a larger one only what is near.
 pub const WHOLE: usize = 500;
 
+/// Whether a path is that of a program of such a name in one of these places.
+pub fn is_one_of(path: &[u8], places: &[&[u8]], names: &[&str]) -> bool {
+    let name = Path::new(std::ffi::OsStr::from_bytes(path)).file_name().unwrap_or_default();
+    places.iter().any(|place| path.starts_with(place)) && names.iter().any(|known| name == *known)
+}
+
 impl Tree {
     /// The topmost ancestor that has to do with a process, the process itself where none has.
     pub fn root(&self, key: ProcessKey) -> ProcessKey {
@@ -71,10 +77,7 @@ impl Tree {
     /// each session, belongs to what it was made for.
     pub fn is_daemon(&self, entry: &Entry) -> bool {
         let path = entry.program.image.path.as_slice();
-        let name = Path::new(std::ffi::OsStr::from_bytes(path)).file_name().unwrap_or_default();
-        if !SYSTEM.iter().any(|system| path.starts_with(system))
-            || !DAEMONS.iter().any(|known| name == *known)
-        {
+        if !is_one_of(path, &SYSTEM, &DAEMONS) {
             return false;
         }
         match entry.parent {

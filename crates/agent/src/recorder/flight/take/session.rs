@@ -13,7 +13,7 @@ use quell_wire::activity::{Deed, Login, ProcessKey, address};
 
 use super::Flight;
 use crate::recorder::item::What;
-use crate::recorder::tree::LetIn;
+use crate::recorder::tree::{LetIn, is_one_of};
 
 /// Programs that let people in over the network. The second is the part of newer versions that serves one connection.
 const SERVERS: [&str; 3] = ["sshd", "sshd-session", "dropbear"];
@@ -140,8 +140,7 @@ impl Flight {
 }
 
 fn is_server(path: &[u8]) -> bool {
-    let name = Path::new(std::ffi::OsStr::from_bytes(path)).file_name().unwrap_or_default();
-    SYSTEM.iter().any(|system| path.starts_with(system)) && SERVERS.iter().any(|known| name == *known)
+    is_one_of(path, &SYSTEM, &SERVERS)
 }
 
 /// Whether a program that a server runs is somebody's session, and not a helper of the server's.
